@@ -1,0 +1,49 @@
+"""What TLC publishes, as data: datasets, columns, eras, rules and code tables.
+
+The one source of truth. A new column, alias, era or rule is one entry in this package; table definitions, the cleaning
+SQL, the comments in the databases and the UI, the sample source and the tests derive from it. Nothing here reads a
+file, opens a connection or knows Dagster.
+"""
+
+from taxi_assets.catalog.fhv import FHV
+from taxi_assets.catalog.fhvhv import FHVHV
+from taxi_assets.catalog.green import GREEN
+from taxi_assets.catalog.model import IDENTITY, SOURCE_MONTH, SOURCE_ROW, Column, Dataset, Era, Field, Rule
+from taxi_assets.catalog.rules import DEFAULT_RULES, RULES, select_rules
+from taxi_assets.catalog.yellow import YELLOW
+from taxi_assets.catalog.zones import ZONES_FILE, ZONES_HEADER, ZONES_SCHEMA, ZONES_TABLE
+from taxi_assets.errors import InvalidRequest
+
+__all__ = [
+    "DATASETS",
+    "DEFAULT_RULES",
+    "IDENTITY",
+    "RULES",
+    "SOURCE_MONTH",
+    "SOURCE_ROW",
+    "ZONES_FILE",
+    "ZONES_HEADER",
+    "ZONES_SCHEMA",
+    "ZONES_TABLE",
+    "Column",
+    "Dataset",
+    "Era",
+    "Field",
+    "Rule",
+    "dataset_named",
+    "select_rules",
+]
+
+DATASETS = (YELLOW, GREEN, FHV, FHVHV)
+
+
+def dataset_named(name: str) -> Dataset:
+    """The dataset of that name.
+
+    Raises:
+        InvalidRequest: there is none; the text lists those there are.
+    """
+    for dataset in DATASETS:
+        if dataset.name == name:
+            return dataset
+    raise InvalidRequest(f"no dataset {name!r}: TLC publishes {', '.join(one.name for one in DATASETS)}")

@@ -1,0 +1,207 @@
+"""The shapes that the catalogue is written in: columns, the fields of an era's files, datasets and rules.
+
+Arrow types are the only types named here; each store maps them to its own.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+
+from taxi_assets.errors import InvalidRequest
+from taxi_assets.month import Month
+
+SOURCE_MONTH = "source_month"
+SOURCE_ROW = "source_row"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table as taxi_assets loads it.
+
+    Attributes:
+        name: the canonical name, the same in every store.
+        type: the canonical Arrow type.
+        description: what it holds, with its unit; becomes the comment in every store and in the UI.
+        nullable: False where a row without a value breaks the rule `missing_time`.
+        required: True where a file without the column is refused (in the eras that have it).
+        codes: what each code stands for; documentation, not a check.
+        spellings: older files' texts and the value each stands for, compared without case.
+        zero_is_missing: TLC wrote 0 for "not known".
+    """
+
+    name: str
+    type: pa.DataType
+    description: str
+    nullable: bool = True
+    required: bool = False
+    codes: Mapping[int | str, str] = field(default_factory=dict)
+    spellings: Mapping[str, int | str] = field(default_factory=dict)
+    zero_is_missing: bool = False
+
+    @property
+    def comment(self) -> str:
+        """The description with its code table, as the stores and the UI show it."""
+        if not self.codes:
+            return self.description
+        return f"{self.description} {'; '.join(f'{code} = {meaning}' for code, meaning in self.codes.items())}."
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column of a file as TLC wrote it in some era.
+
+    Attributes:
+        source: TLC's own spelling.
+        physical: the Arrow type in the file.
+        column: the canonical name, or None for a column that carries nothing (a stray pandas index).
+    """
+
+    source: str
+    physical: pa.DataType
+    column: str | None
+
+
+@dataclass(frozen=True)
+class Era:
+    """What a dataset's files look like from one month until the next era begins."""
+
+    since: Month
+    fields: tuple[Field, ...]
+
+    def then(
+        self,
+        since: str,
+        *,
+        types: Mapping[str, pa.DataType] | None = None,
+        renamed: Mapping[str, str] | None = None,
+        added: Iterable[Field] = (),
+        dropped: Iterable[str] = (),
+    ) -> "Era":
+        """The era that follows this one, told by what changed; columns are named as this era spells them."""
+        types, renamed, dropped = types or {}, renamed or {}, set(dropped)
+        unknown = {*types, *renamed, *dropped} - {one.source for one in self.fields}
+        if unknown:
+            raise ValueError(f"the era of {self.since} has no column {sorted(unknown)}")
+        kept = (
+            replace(one, source=renamed.get(one.source, one.source), physical=types.get(one.source, one.physical))
+            for one in self.fields
+            if one.source not in dropped
+        )
+        return Era(Month.parse(since), (*kept, *added))
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One of TLC's four sets of trip records.
+
+    Attributes:
+        name: as in file names, asset keys and tables: yellow, green, fhv or fhvhv.
+        description: which trips these are.
+        columns: canonical columns in table order, without `source_month` and `source_row`.
+        eras: oldest first; the first one begins with the first month TLC has in Parquet.
+        distance: the column with the trip's miles, None where TLC publishes none.
+        total: the column with what the passenger was charged, None where TLC publishes none.
+    """
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    eras: tuple[Era, ...]
+    distance: str | None = None
+    total: str | None = None
+
+    @property
+    def first_month(self) -> Month:
+        """The first month TLC has in Parquet."""
+        return self.eras[0].since
+
+    @property
+    def table(self) -> str:
+        """The name of the table, and the last part of every asset key."""
+        return f"{self.name}_trips"
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The table's Arrow schema: canonical columns, then the row's identity, each with its description."""
+        return pa.schema(
+            [
+                *(pa.field(one.name, one.type, metadata={"description": one.comment}) for one in self.columns),
+                *IDENTITY,
+            ],
+            metadata={"description": self.description},
+        )
+
+    def file_name(self, month: Month) -> str:
+        """The name of the month's file, at TLC and in the lake."""
+        return f"{self.name}_tripdata_{month}.parquet"
+
+    def era(self, month: Month) -> Era:
+        """The era that the month lies in.
+
+        Raises:
+            InvalidRequest: the month lies before the dataset's first.
+        """
+        if month < self.first_month:
+            raise InvalidRequest(f"{self.name} begins with {self.first_month}: there is no {month}")
+        return max((era for era in self.eras if era.since <= month), key=lambda era: era.since)
+
+    def column(self, name: str) -> Column:
+        """The column of that canonical name."""
+        return next(one for one in self.columns if one.name == name)
+
+    def has(self, *names: str) -> bool:
+        """Whether the dataset has all of the columns."""
+        return set(names) <= {one.name for one in self.columns}
+
+    @property
+    def aliases(self) -> Mapping[str, str | None]:
+        """Every spelling TLC has used, in lower case, and the canonical name it stands for."""
+        return {one.source.lower(): one.column for era in self.eras for one in era.fields}
+
+
+IDENTITY = (
+    pa.field(
+        SOURCE_MONTH,
+        pa.date32(),
+        nullable=False,
+        metadata={
+            "description": "First day of the month of the file that the row came from, whatever its pickup time."
+        },
+    ),
+    pa.field(
+        SOURCE_ROW,
+        pa.int32(),
+        nullable=False,
+        metadata={
+            "description": "Position of the row in its file, counted from 0; with source_month the row's identity."
+        },
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One reason to put a row into quarantine.
+
+    Attributes:
+        name: as in `--rules`, the quarantine's `rule` column and the metadata.
+        description: when a row breaks it.
+        default: whether it is on unless other rules are asked for.
+        always: on whatever is asked for, since a row that breaks it cannot be loaded.
+        needs: canonical columns, or the roles `distance` and `total`, without which it does not apply.
+        breaks: an SQL condition over canonical columns, NULL counting as "holds"; `{distance}`, `{month_start}` and
+            `{month_end}` are filled in. None where one row alone cannot tell: `cleaning` knows those three by name.
+    """
+
+    name: str
+    description: str
+    default: bool = True
+    always: bool = False
+    needs: tuple[str, ...] = ()
+    breaks: str | None = None
+
+    def applies_to(self, dataset: Dataset) -> bool:
+        """Whether the dataset has what the rule looks at."""
+        roles = {"distance": dataset.distance, "total": dataset.total}
+        return all(roles[need] is not None if need in roles else dataset.has(need) for need in self.needs)

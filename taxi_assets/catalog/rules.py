@@ -1,0 +1,76 @@
+"""The cleaning rules, in the order in which the first broken one is named."""
+
+from collections.abc import Iterable
+
+from taxi_assets.catalog.model import Dataset, Rule
+from taxi_assets.errors import InvalidRequest
+
+RULES = (
+    Rule(
+        "unreadable_value",
+        "a value cannot be read as its column's type: not a whole number, not a time, out of range",
+        always=True,
+    ),
+    Rule("missing_time", "no pickup time, or no drop-off time (fhv may lack the drop-off)"),
+    Rule(
+        "stray_month",
+        "pickup more than one day outside the file's month: a late trip stays, a broken clock goes",
+        breaks="pickup_datetime < {month_start} - INTERVAL 1 DAY OR pickup_datetime >= {month_end} + INTERVAL 1 DAY",
+    ),
+    Rule("negative_duration", "drop-off before pickup", breaks="dropoff_datetime < pickup_datetime"),
+    Rule(
+        "impossible_duration",
+        "drop-off more than 24 hours after pickup",
+        breaks="dropoff_datetime > pickup_datetime + INTERVAL 24 HOURS",
+    ),
+    Rule(
+        "impossible_distance",
+        "distance below 0 or above 500 miles",
+        needs=("distance",),
+        breaks="{distance} < 0 OR {distance} > 500",
+    ),
+    Rule(
+        "unknown_zone",
+        "a location id that is there and not in 1..265",
+        needs=("pickup_location_id", "dropoff_location_id"),
+        breaks="pickup_location_id NOT BETWEEN 1 AND 265 OR dropoff_location_id NOT BETWEEN 1 AND 265",
+    ),
+    Rule("negative_amount", "total amount below 0: a refund or void record", needs=("total",), breaks="{total} < 0"),
+    Rule(
+        "voided_trip",
+        "its refund record is in the same file: same vendor, times and zones, the opposite total to the cent",
+        needs=("total",),
+    ),
+    Rule("duplicate", "every column equal to an earlier row of the file"),
+    Rule(
+        "no_passengers",
+        "passenger count 0 or missing",
+        default=False,
+        needs=("passenger_count",),
+        breaks="coalesce(passenger_count, 0) <= 0",
+    ),
+    Rule(
+        "no_distance",
+        "distance 0 or missing",
+        default=False,
+        needs=("distance",),
+        breaks="coalesce({distance}, 0) <= 0",
+    ),
+)
+
+DEFAULT_RULES = tuple(rule.name for rule in RULES if rule.default)
+
+
+def select_rules(dataset: Dataset, names: Iterable[str]) -> tuple[Rule, ...]:
+    """The rules of those names, with those that are always on, less those that do not apply to the dataset.
+
+    Raises:
+        InvalidRequest: a name is not a rule's; the text lists the rules.
+    """
+    asked = set(names)
+    unknown = sorted(asked - {rule.name for rule in RULES})
+    if unknown:
+        raise InvalidRequest(
+            f"no such rule: {', '.join(unknown)}. The rules are {', '.join(rule.name for rule in RULES)}"
+        )
+    return tuple(rule for rule in RULES if (rule.name in asked or rule.always) and rule.applies_to(dataset))
