@@ -16,7 +16,7 @@ class RawFile:
         url: where they came from, without credentials.
         size: in bytes.
         sha256: of the bytes, in hexadecimal.
-        rows: rows in the file: the Parquet footer's count, or the lines after a CSV file's header.
+        rows: rows in the file: the Parquet footer's count, or the lines after a CSV file's header; None if not counted.
         etag: as the source sent it; None where it sent none.
         last_modified: as the source sent it, RFC 9110 form; None where it sent none.
     """
@@ -25,7 +25,7 @@ class RawFile:
     url: str
     size: int
     sha256: str
-    rows: int
+    rows: int | None
     etag: str | None = None
     last_modified: str | None = None
 

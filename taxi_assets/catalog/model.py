@@ -132,9 +132,14 @@ class Dataset:
             metadata={"description": self.description},
         )
 
+    @property
+    def file_name_template(self) -> str:
+        """The name of a month's file, at TLC and in the lake, with `{month}` for the month."""
+        return f"{self.name}_tripdata_{{month}}.parquet"
+
     def file_name(self, month: Month) -> str:
         """The name of the month's file, at TLC and in the lake."""
-        return f"{self.name}_tripdata_{month}.parquet"
+        return self.file_name_template.format(month=month)
 
     def era(self, month: Month) -> Era:
         """The era that the month lies in.

@@ -1,0 +1,42 @@
+# The commands of taxi_assets. On a fresh machine only Python 3.11 with venv, make and git are needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run dev test lint bench
+
+help:  ## what there is to make
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
+
+demo: $(VENV)/installed  ## one month of every dataset from the built-in sample, end to end, offline
+	@$(BIN)/taxi demo
+
+run: $(VENV)/installed  ## DATASET=green MONTH=2024-01 (or 2024-01..2024-06), from TLC or SOURCE=
+	@$(BIN)/taxi run $(DATASET) $(MONTH) $(if $(SOURCE),--source $(SOURCE)) $(if $(RULES),--rules $(RULES))
+
+dev: $(VENV)/installed  ## the Dagster UI with its daemon on http://127.0.0.1:3000
+	@$(BIN)/dagster dev --host 127.0.0.1 --port 3000
+
+test: $(VENV)/developing  ## every test, with real servers
+	@$(BIN)/pytest -n auto
+
+lint: $(VENV)/developing  ## ruff and the type checker
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+bench: $(VENV)/developing  ## speed and memory, side by side with what they are measured against
+	@$(BIN)/python -m benchmarks
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || { echo "making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "installing taxi_assets and what it needs: once, about a minute"
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/developing: $(VENV)/installed
+	@echo "installing what the tests need"
+	@$(PIP) --editable '.[dev]'
+	@touch $@

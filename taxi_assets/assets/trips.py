@@ -1,0 +1,136 @@
+"""A dataset's assets: raw file -> clean rows and quarantine -> tables, all by month."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import dagster as dg
+from pydantic import Field
+
+from taxi_assets.catalog import DEFAULT_RULES, RULES, Dataset
+from taxi_assets.io_managers.lake import FILE_NAME
+from taxi_assets.io_managers.slices import named_failures
+from taxi_assets.partitions import month_of_run, months_of
+from taxi_assets.raw_file import RawFile
+from taxi_assets.resources import ScratchResource, SourceResource, tell_download
+from taxi_assets.stores.rows import Rows
+
+RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)  # only what says that it may help
+COLUMNS_KNOWN = "columns_known"
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """What the stores are made of, shown as icons in the UI."""
+
+    lake: str
+    postgres: str
+    warehouse: str
+
+
+class CleaningConfig(dg.Config):
+    """Which rules send a row to quarantine; those that always apply need not be named."""
+
+    rules: list[str] = Field(default=list(DEFAULT_RULES), description="Names of the rules to apply.")
+
+
+def trips_assets(dataset: Dataset, kinds: Kinds) -> list[dg.AssetsDefinition]:
+    """The assets of one dataset."""
+    return [
+        _raw(dataset, kinds),
+        _clean(dataset, kinds),
+        _table("postgres", dataset, kinds.postgres),
+        _table("warehouse", dataset, kinds.warehouse),
+    ]
+
+
+def _raw(dataset: Dataset, kinds: Kinds) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["raw", dataset.table],
+        description=f"TLC's own file, byte for byte. {dataset.description}",
+        partitions_def=months_of(dataset),
+        io_manager_key="lake",
+        group_name=dataset.name,
+        kinds={"parquet", kinds.lake},
+        metadata={FILE_NAME: dataset.file_name_template},
+        retry_policy=RETRY,
+    )
+    def raw_trips(
+        context: dg.AssetExecutionContext, source: SourceResource, scratch: ScratchResource
+    ) -> Iterator[dg.Output[RawFile]]:
+        from taxi_assets.source import fetch_month
+
+        with named_failures(), scratch.folder() as folder:
+            yield dg.Output(fetch_month(source.open(), dataset, month_of_run(context), folder, tell_download))
+
+    return raw_trips
+
+
+def _clean(dataset: Dataset, kinds: Kinds) -> dg.AssetsDefinition:
+    clean_key = dg.AssetKey(["clean", dataset.table])
+    rules = "; ".join(f"{rule.name}: {rule.description}" for rule in RULES if rule.default and rule.applies_to(dataset))
+
+    @dg.multi_asset(
+        name=f"clean_{dataset.table}",
+        ins={"raw": dg.AssetIn(["raw", dataset.table])},
+        outs={
+            "quarantine": dg.AssetOut(
+                key=["quarantine", dataset.table],
+                description=f"The rows that broke a rule, as TLC published them, with the rules. Rules: {rules}.",
+                io_manager_key="lake",
+                kinds={"parquet", kinds.lake},
+            ),
+            "clean": dg.AssetOut(
+                key=clean_key,
+                description=f"Every row that broke no rule, under canonical names and types. {dataset.description}",
+                io_manager_key="lake",
+                kinds={"duckdb", "parquet", kinds.lake},
+            ),
+        },
+        partitions_def=months_of(dataset),
+        group_name=dataset.name,
+        check_specs=[
+            dg.AssetCheckSpec(
+                COLUMNS_KNOWN, asset=clean_key, description="The file has the columns that the catalogue expects."
+            )
+        ],
+        retry_policy=RETRY,
+    )
+    def clean_trips(
+        context: dg.AssetExecutionContext, config: CleaningConfig, scratch: ScratchResource, raw: RawFile
+    ) -> Iterator[dg.Output[Rows] | dg.AssetCheckResult]:
+        from taxi_assets.cleaning import cleaned_month
+
+        with (
+            named_failures(),
+            scratch.folder() as folder,
+            cleaned_month(raw, dataset, month_of_run(context), config.rules, folder) as cleaned,
+        ):
+            yield dg.Output(cleaned.quarantine, "quarantine")
+            yield dg.Output(cleaned.clean, "clean")
+            yield dg.AssetCheckResult(
+                check_name=COLUMNS_KNOWN,
+                asset_key=clean_key,
+                passed=not (cleaned.unknown_columns or cleaned.missing_columns),
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"unknown": list(cleaned.unknown_columns), "missing": list(cleaned.missing_columns)},
+            )
+
+    return clean_trips
+
+
+def _table(store: str, dataset: Dataset, kind: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=[store, dataset.table],
+        ins={"clean": dg.AssetIn(["clean", dataset.table])},
+        description=f"The clean rows as a table. {dataset.description}",
+        partitions_def=months_of(dataset),
+        io_manager_key=store,
+        group_name=dataset.name,
+        kinds={kind},
+        retry_policy=RETRY,
+        pool=store,
+    )
+    def trips_table(clean: Rows) -> Rows:
+        return clean
+
+    return trips_table

@@ -1,0 +1,60 @@
+"""The zone lookup's assets: TLC's file -> two tables, not partitioned."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from taxi_assets.assets.trips import RETRY, Kinds
+from taxi_assets.catalog import ZONES_FILE, ZONES_SCHEMA, ZONES_TABLE
+from taxi_assets.io_managers.lake import FILE_NAME
+from taxi_assets.io_managers.slices import named_failures
+from taxi_assets.raw_file import RawFile
+from taxi_assets.resources import ScratchResource, SourceResource, tell_download
+from taxi_assets.stores.rows import Rows
+
+ZONES_GROUP = "zones"
+_WHAT = ZONES_SCHEMA.metadata[b"description"].decode()
+
+
+def zones_assets(kinds: Kinds) -> list[dg.AssetsDefinition]:
+    """The assets of the zone lookup."""
+    return [_raw(kinds), _table("postgres", kinds.postgres), _table("warehouse", kinds.warehouse)]
+
+
+def _raw(kinds: Kinds) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["raw", ZONES_TABLE],
+        description=f"TLC's own file, byte for byte. {_WHAT}",
+        io_manager_key="lake",
+        group_name=ZONES_GROUP,
+        kinds={"csv", kinds.lake},
+        metadata={FILE_NAME: ZONES_FILE},
+        retry_policy=RETRY,
+    )
+    def raw_zones(source: SourceResource, scratch: ScratchResource) -> Iterator[dg.Output[RawFile]]:
+        from taxi_assets.source import fetch_zones
+
+        with named_failures(), scratch.folder() as folder:
+            yield dg.Output(fetch_zones(source.open(), folder, tell_download))
+
+    return raw_zones
+
+
+def _table(store: str, kind: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=[store, ZONES_TABLE],
+        ins={"raw": dg.AssetIn(["raw", ZONES_TABLE])},
+        description=_WHAT,
+        io_manager_key=store,
+        group_name=ZONES_GROUP,
+        kinds={kind},
+        retry_policy=RETRY,
+        pool=store,
+    )
+    def zones_table(raw: RawFile) -> Rows:
+        from taxi_assets.cleaning import zone_rows
+
+        with named_failures():
+            return zone_rows(raw)
+
+    return zones_table

@@ -1,0 +1,9 @@
+"""Cleaning: one raw month in, clean rows and quarantined rows out, every source row in exactly one of them.
+
+The SQL is made from the catalogue and the types that the file happens to have. Nothing here knows stores or Dagster.
+"""
+
+from taxi_assets.cleaning.clean import Cleaned, cleaned_month
+from taxi_assets.cleaning.zones import zone_rows
+
+__all__ = ["Cleaned", "cleaned_month", "zone_rows"]

@@ -1,0 +1,266 @@
+"""Split one raw month into clean rows and quarantined rows, so that every source row is in exactly one of them.
+
+DuckDB reads the file several times and never holds it: first for what only the whole file tells (refund records,
+repeated rows), then to note which rows break which rules, then once for each of the two streams. Rows leave in the
+file's order, whatever the number of threads, so that the same file gives the same bytes.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from taxi_assets.catalog import SOURCE_ROW, Dataset, Rule, select_rules
+from taxi_assets.cleaning.readings import FileColumns, SourceColumn, match_columns, reading
+from taxi_assets.duckdb_sql import literal, quoted
+from taxi_assets.errors import BadFile, StoreUnavailable, TaxiError
+from taxi_assets.month import Month
+from taxi_assets.raw_file import RawFile
+from taxi_assets.stores.rows import BATCH_ROWS, PROVENANCE, Rows
+
+MEMORY_LIMIT = "300MB"  # a 20,000,000-row month passes within it; DuckDB spills what does not fit
+_POSITION = "file_row_number"
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """The outcome of cleaning one month; the two streams can be read while the context that gave it is open.
+
+    Attributes:
+        clean: rows that break no rule, under the dataset's canonical schema.
+        quarantine: the other rows under their original names with their original values, and `rule` (the first one
+            broken), `rules` (all of them) and `source_row`.
+        source_rows: rows in the file.
+        rejected: rule -> rows that broke it first, for every rule that was applied.
+        unknown_columns: columns of the file that the catalogue does not know.
+        missing_columns: canonical columns that such a file should have and this one lacks.
+    """
+
+    clean: Rows
+    quarantine: Rows
+    source_rows: int
+    rejected: Mapping[str, int]
+    unknown_columns: tuple[str, ...]
+    missing_columns: tuple[str, ...]
+
+
+@contextmanager
+def cleaned_month(
+    raw: RawFile, dataset: Dataset, month: Month, rules: Iterable[str], scratch: Path
+) -> Iterator[Cleaned]:
+    """Clean the raw file of a month by the rules of those names.
+
+    Args:
+        raw: the month's file.
+        dataset: what the file's columns are matched with.
+        month: the month the file is for, which its name says and its pickup times may not.
+        rules: names of the rules to apply; those that always apply are added.
+        scratch: a folder for what does not fit into memory.
+
+    Raises:
+        InvalidRequest: there is no rule of such a name.
+        SchemaBroken: the file lacks columns that the dataset cannot do without.
+        BadFile: the file cannot be read, now or while one of the streams is.
+        StoreUnavailable: the scratch folder's disk is full.
+    """
+    applied = select_rules(dataset, rules)
+    config = {
+        "memory_limit": MEMORY_LIMIT,
+        "threads": str(min(os.cpu_count() or 1, 4)),
+        "temp_directory": str(scratch),
+        "disabled_optimizers": "build_side_probe_side",  # a swapped join would lose the file's order
+    }
+    with duckdb.connect(config=config) as connection:
+        cleaning = _Cleaning(connection, raw, dataset, month, applied)
+        with _named_errors(raw):
+            cleaning.note_broken_rows()
+            outcome = cleaning.outcome()
+        yield outcome
+
+
+class _Cleaning:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        raw: RawFile,
+        dataset: Dataset,
+        month: Month,
+        rules: Sequence[Rule],
+    ) -> None:
+        self.connection = connection
+        self.raw = raw
+        self.dataset = dataset
+        self.month = month
+        self.rules = rules
+        with _named_errors(raw):
+            connection.execute(f"CREATE VIEW source AS FROM read_parquet({literal(str(raw.path))}, {_POSITION} = true)")
+            described = connection.execute("DESCRIBE source").fetchall()
+        self.source_columns = [SourceColumn(name, kind) for name, kind, *_ in described if name != _POSITION]
+        self.matched: FileColumns = match_columns(dataset, month, self.source_columns, raw.path.name)
+
+    def note_broken_rows(self) -> None:
+        """Make the table `broken`: the position of each row that breaks a rule, and which, as a set of bits."""
+        readings = {
+            column.name: reading(column, self.matched.sources.get(column.name), self.raw.path.name)
+            for column in self.dataset.columns
+        }
+        values = ", ".join(f"{one.value} AS {quoted(name)}" for name, one in readings.items())
+        unreadable = " OR ".join(f"({one.unreadable})" for one in readings.values())
+        self.connection.execute(
+            f"CREATE VIEW typed AS SELECT {values}, {unreadable} AS unreadable_value, "
+            f"CAST({_POSITION} AS INTEGER) AS {SOURCE_ROW} FROM source"
+        )
+        marks = [
+            self._marks_by_row(),
+            *self._marks_of("voided_trip", self._voided),
+            *self._marks_of("duplicate", self._repeated),
+        ]
+        self.connection.execute(
+            f"CREATE TEMP TABLE broken AS SELECT {SOURCE_ROW}, bit_or(marks) AS marks "
+            f"FROM ({' UNION ALL '.join(marks)}) GROUP BY {SOURCE_ROW}"
+        )
+
+    def outcome(self) -> Cleaned:
+        source_rows = self._number("SELECT count(*) FROM source")
+        first_broken = dict(
+            self.connection.execute(
+                f"SELECT {self._first_rule()} AS rule, count(*) FROM broken GROUP BY rule"
+            ).fetchall()
+        )
+        rejected = {rule.name: first_broken.get(rule.name, 0) for rule in self.rules}
+        facts = {
+            f"{PROVENANCE}source_url": self.raw.url,
+            f"{PROVENANCE}source_sha256": self.raw.sha256,
+            f"{PROVENANCE}source_etag": self.raw.etag or "",
+            f"{PROVENANCE}source_last_modified": self.raw.last_modified or "",
+            f"{PROVENANCE}source_rows": str(source_rows),
+            f"{PROVENANCE}rejected_rows": str(sum(rejected.values())),
+            f"{PROVENANCE}rejected_by_rule": json.dumps(rejected),
+        }
+        return Cleaned(
+            clean=self._clean().with_provenance(facts),
+            quarantine=self._quarantine().with_provenance(facts),
+            source_rows=source_rows,
+            rejected=rejected,
+            unknown_columns=self.matched.unknown,
+            missing_columns=self.matched.missing,
+        )
+
+    def _clean(self) -> Rows:
+        columns = ", ".join(quoted(column.name) for column in self.dataset.columns)
+        return self._stream(
+            f"SELECT {columns}, DATE '{self.month.first_day}' AS source_month, {SOURCE_ROW} "
+            f"FROM typed ANTI JOIN broken USING ({SOURCE_ROW})"
+        ).with_schema(self.dataset.schema)
+
+    def _quarantine(self) -> Rows:
+        originals = ", ".join(f"source.{quoted(column.name)}" for column in self.source_columns)
+        names = ", ".join(
+            f"CASE WHEN marks & {1 << bit} > 0 THEN {literal(rule.name)} END" for bit, rule in enumerate(self.rules)
+        )
+        return self._stream(
+            f"SELECT {originals}, {self._first_rule()} AS rule, list_filter([{names}], lambda name: name IS NOT NULL) "
+            f"AS rules, broken.{SOURCE_ROW} FROM source JOIN broken ON source.{_POSITION} = broken.{SOURCE_ROW}"
+        )
+
+    def _marks_by_row(self) -> str:
+        """The rows that break a rule which a row alone can tell."""
+        conditions = {"unreadable_value": "unreadable_value", "missing_time": self._missing_time()}
+        for rule in self.rules:
+            if rule.breaks is not None:
+                conditions[rule.name] = rule.breaks.format(
+                    distance=self.dataset.distance,
+                    total=self.dataset.total,
+                    month_start=f"TIMESTAMP '{self.month.first_day}'",
+                    month_end=f"TIMESTAMP '{self.month.plus(1).first_day}'",
+                )
+        bits = [
+            f"CASE WHEN {conditions[rule.name]} THEN {1 << bit} ELSE 0 END"
+            for bit, rule in enumerate(self.rules)
+            if rule.name in conditions
+        ]
+        return f"SELECT {SOURCE_ROW}, {' + '.join(bits)} AS marks FROM typed WHERE marks > 0"
+
+    def _missing_time(self) -> str:
+        times = [column for column in self.dataset.columns if not column.nullable]
+        return " OR ".join(f"{column.name} IS NULL" for column in times)
+
+    def _marks_of(self, name: str, rows: Callable[[], str]) -> list[str]:
+        """The rows that break one of the rules which only the whole file can tell, where that rule is applied."""
+        return [
+            f"SELECT {SOURCE_ROW}, {1 << bit} AS marks FROM ({rows()})"
+            for bit, rule in enumerate(self.rules)
+            if rule.name == name
+        ]
+
+    def _voided(self) -> str:
+        """Trips whose refund record is in the file; NULL equals NULL, amounts are compared in whole cents."""
+        total = self.dataset.total
+        same = [
+            name
+            for name in (
+                "vendor_id",
+                "pickup_datetime",
+                "dropoff_datetime",
+                "pickup_location_id",
+                "dropoff_location_id",
+            )
+            if self.dataset.has(name)
+        ]
+        self.connection.execute(
+            f"CREATE TEMP TABLE refunds AS SELECT DISTINCT {', '.join(same)}, -round({total} * 100) AS cents "
+            f"FROM typed WHERE {total} < 0"
+        )
+        conditions = " AND ".join(f"typed.{name} IS NOT DISTINCT FROM refunds.{name}" for name in same)
+        return f"SELECT {SOURCE_ROW} FROM typed SEMI JOIN refunds ON {conditions} AND round({total} * 100) = cents"
+
+    def _repeated(self) -> str:
+        """Rows equal to an earlier one; only rows whose hash occurs twice are compared in full."""
+        compared = ", ".join(
+            quoted(column.name) for column in self.source_columns if column.name not in self.matched.ignored
+        )
+        self.connection.execute(
+            f"CREATE TEMP TABLE repeated AS SELECT hash({compared}) AS fingerprint FROM source "
+            "GROUP BY fingerprint HAVING count(*) > 1"
+        )
+        return (
+            f"SELECT CAST({_POSITION} AS INTEGER) AS {SOURCE_ROW} FROM source "
+            f"SEMI JOIN repeated ON hash({compared}) = fingerprint "
+            f"QUALIFY row_number() OVER (PARTITION BY {compared} ORDER BY {_POSITION}) > 1"
+        )
+
+    def _first_rule(self) -> str:
+        cases = " ".join(
+            f"WHEN marks & {1 << bit} > 0 THEN {literal(rule.name)}" for bit, rule in enumerate(self.rules)
+        )
+        return f"CASE {cases} END"
+
+    def _stream(self, query: str) -> Rows:
+        def open_batches() -> Iterator[pa.RecordBatch]:
+            with _named_errors(self.raw):
+                yield from self.connection.sql(query).to_arrow_reader(BATCH_ROWS)
+
+        with self.connection.sql(query).limit(0).to_arrow_reader() as reader:
+            return Rows(reader.schema, open_batches)
+
+    def _number(self, query: str) -> int:
+        row = self.connection.execute(query).fetchone()
+        return int(row[0]) if row else 0
+
+
+@contextmanager
+def _named_errors(raw: RawFile) -> Iterator[None]:
+    try:
+        yield
+    except TaxiError:
+        raise
+    except duckdb.Error as error:
+        first_line = str(error).splitlines()[0]
+        if "No space left" in first_line:
+            raise StoreUnavailable(f"no space left to clean {raw.path.name}: make room, run it again") from error
+        raise BadFile(f"{raw.path.name} cannot be read: {first_line}") from error

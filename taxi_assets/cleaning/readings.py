@@ -1,0 +1,171 @@
+"""How a column of the source file is read as its canonical column, in SQL made from the catalogue and the file's types.
+
+Every physical type that TLC has used for a column, and any other that holds the same values, gives the same result, so
+that a file's types are no more than noise. What cannot be read becomes NULL here and breaks `unreadable_value`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from taxi_assets.catalog import Column, Dataset
+from taxi_assets.duckdb_sql import literal, quoted
+from taxi_assets.errors import SchemaBroken
+from taxi_assets.month import Month
+
+_WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
+_FLOATING = {"FLOAT", "DOUBLE"}
+_TIMES = {"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "DATE"}
+_NOTHING = {"NULL", '"NULL"'}
+
+DUCKDB_TYPES = {
+    pa.int16(): "SMALLINT",
+    pa.int32(): "INTEGER",
+    pa.float64(): "DOUBLE",
+    pa.string(): "VARCHAR",
+    pa.timestamp("us"): "TIMESTAMP",
+}
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """One column of the file: its name as TLC spells it, and its type as DuckDB names it."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """SQL for one canonical column.
+
+    Attributes:
+        value: the column's value, NULL where there is none or it cannot be read.
+        unreadable: whether the source has a value that cannot be read.
+    """
+
+    value: str
+    unreadable: str
+
+
+@dataclass(frozen=True)
+class FileColumns:
+    """The columns of one file, matched with the catalogue.
+
+    Attributes:
+        sources: canonical name -> the file's column, for those that the file has.
+        unknown: columns that the catalogue does not know, as TLC spells them.
+        ignored: columns that the catalogue knows to carry nothing.
+        missing: canonical columns that files of that era have and this one does not.
+    """
+
+    sources: dict[str, SourceColumn]
+    unknown: tuple[str, ...]
+    ignored: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def match_columns(dataset: Dataset, month: Month, columns: Sequence[SourceColumn], file_name: str) -> FileColumns:
+    """Match a file's columns with the catalogue, by name and never by position.
+
+    Raises:
+        SchemaBroken: columns are missing that the dataset cannot do without, or two columns mean the same.
+    """
+    aliases = dataset.aliases
+    sources: dict[str, SourceColumn] = {}
+    unknown, ignored = [], []
+    for column in columns:
+        alias = column.name.lower()
+        canonical = aliases.get(alias)
+        if alias not in aliases:
+            unknown.append(column.name)
+        elif canonical is None:
+            ignored.append(column.name)
+        elif canonical in sources:
+            raise SchemaBroken(
+                f"{file_name} has two columns for {canonical}: {sources[canonical].name} and {column.name}"
+            )
+        else:
+            sources[canonical] = column
+    expected = {one.column: one.source for one in dataset.era(month).fields if one.column is not None}
+    missing = [canonical for canonical in expected if canonical not in sources]
+    vital = [expected[canonical] for canonical in missing if dataset.column(canonical).required]
+    if vital:
+        raise SchemaBroken(
+            f"{file_name} lacks {', '.join(vital)}, without which {dataset.name} cannot be loaded; "
+            f"it has {', '.join(column.name for column in columns)}. If TLC renamed a column, add the new name "
+            f"to taxi_assets/catalog/{dataset.name}.py"
+        )
+    return FileColumns(sources, tuple(unknown), tuple(ignored), tuple(missing))
+
+
+def reading(column: Column, source: SourceColumn | None, file_name: str) -> Reading:
+    """How to read the canonical column from the file's column, or as NULL where the file has none.
+
+    Raises:
+        SchemaBroken: the file's column has a type that cannot hold such values.
+    """
+    if source is None or source.type in _NOTHING:
+        return Reading(f"CAST(NULL AS {DUCKDB_TYPES[column.type]})", "FALSE")
+    name = quoted(source.name)
+    given = f"nullif(trim({name}), '')" if source.type == "VARCHAR" else name
+    if pa.types.is_string(column.type):
+        value = _text(column, given)
+    elif pa.types.is_timestamp(column.type):
+        value = _time(given, source, file_name)
+    else:
+        value = _number(column, given, source, file_name)
+    unreadable = f"{given} IS NOT NULL AND {value} IS NULL"
+    return Reading(f"nullif({value}, 0)" if column.zero_is_missing else value, unreadable)
+
+
+def _text(column: Column, given: str) -> str:
+    text = f"CAST({given} AS VARCHAR)"
+    loadable = f"CASE WHEN NOT contains({text}, chr(0)) THEN {text} END"  # Postgres holds no NUL in text
+    if not column.spellings:
+        return loadable
+    return f"{_spelled(column, text)} ELSE {loadable} END"
+
+
+def _number(column: Column, given: str, source: SourceColumn, file_name: str) -> str:
+    duckdb_type = DUCKDB_TYPES[column.type]
+    if source.type in _WHOLE:
+        return f"TRY_CAST({given} AS {duckdb_type})"
+    if source.type == "VARCHAR" or source.type.startswith("DECIMAL"):
+        number = f"TRY_CAST({given} AS DOUBLE)"
+    elif source.type in _FLOATING:
+        number = given
+    else:
+        raise _unfit(column, source, file_name)
+    if duckdb_type == "DOUBLE":
+        value = f"CASE WHEN isfinite({number}) THEN CAST({number} AS DOUBLE) END"
+    else:  # DuckDB rounds 1.5 to 2 where it casts
+        value = f"CASE WHEN {number} = trunc({number}) THEN TRY_CAST({number} AS {duckdb_type}) END"
+    if source.type == "VARCHAR" and column.spellings:
+        return f"{_spelled(column, given)} ELSE {value} END"
+    return value
+
+
+def _time(given: str, source: SourceColumn, file_name: str) -> str:
+    if source.type in _TIMES or source.type == "VARCHAR":
+        moment = f"TRY_CAST({given} AS TIMESTAMP)"
+    elif source.type == "TIMESTAMP WITH TIME ZONE":
+        moment = f"make_timestamp(epoch_us({given}))"  # wall time that a writer labelled UTC
+    else:
+        raise SchemaBroken(f"{file_name}: column {source.name} has type {source.type}, which holds no times")
+    return f"CASE WHEN year({moment}) BETWEEN 1 AND 9999 THEN {moment} END"  # BigQuery's range, the narrowest
+
+
+def _spelled(column: Column, text: str) -> str:
+    cases = " ".join(
+        f"WHEN {literal(spelling)} THEN {literal(value) if isinstance(value, str) else value}"
+        for spelling, value in ((spelling.lower(), value) for spelling, value in column.spellings.items())
+    )
+    return f"CASE lower({text}) {cases}"
+
+
+def _unfit(column: Column, source: SourceColumn, file_name: str) -> SchemaBroken:
+    return SchemaBroken(
+        f"{file_name}: column {source.name} has type {source.type}, which cannot be read as {column.type}"
+    )

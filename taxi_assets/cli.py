@@ -1,0 +1,122 @@
+"""The `taxi` command: the same definitions and the same Dagster instance as the UI, in the words of this project."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from taxi_assets import running, terminal
+from taxi_assets.catalog import DATASETS, DEFAULT_RULES, dataset_named, select_rules
+from taxi_assets.definitions import SCHEMA, build_definitions
+from taxi_assets.errors import InvalidRequest, TaxiError
+from taxi_assets.io_managers import LakeIOManager
+from taxi_assets.io_managers.tables import TableIOManager
+from taxi_assets.month import Month
+from taxi_assets.settings import EMBEDDED, Settings
+
+ZONES = "zones"
+
+
+class _Group(click.Group):
+    """Prints our own errors as one line; anything else is a bug and keeps its traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except TaxiError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """New York's taxi trip records, loaded month by month into a lake, Postgres and a warehouse."""
+
+
+@main.command()
+@click.argument("dataset")
+@click.argument("months", required=False)
+@click.option("--source", metavar="URL", help="Where the files come from: a URL, a folder, or `sample`.")
+@click.option("--rules", metavar="A,B", help="Rules that send a row to quarantine, instead of the default ones.")
+def run(dataset: str, months: str | None, source: str | None, rules: str | None) -> None:
+    """Load months of a dataset into every store: `taxi run green 2024-01..2024-06`, or `taxi run zones`.
+
+    The exit status is 0 only where everything that was asked for was loaded.
+    """
+    settings = _settings(source)
+    requests = _requests(settings, dataset, months, rules)
+    screen = terminal.Terminal()
+    definitions = build_definitions(settings, screen.loggers)
+    with running.instance_of(settings) as instance, screen.running():
+        outcomes = [running.run(definitions, instance, request, terminal.LOGGER) for request in requests]
+    screen.print_outcomes(outcomes)
+    sys.exit(0 if all(outcome.loaded for outcome in outcomes) else 1)
+
+
+@main.command()
+@click.argument("dataset", required=False)
+def status(dataset: str | None) -> None:
+    """Which months are loaded, and where."""
+    screen = terminal.Terminal()
+    resources = build_definitions(_settings()).resources or {}
+    for one in [dataset_named(dataset)] if dataset else DATASETS:
+        screen.print_matrix(
+            one.name,
+            {
+                "lake": _months_in(resources["lake"], f"clean/{one.table}"),
+                "postgres": _months_in(resources["postgres"], one.table),
+                "warehouse": _months_in(resources["warehouse"], one.table),
+            },
+        )
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def psql(arguments: tuple[str, ...]) -> None:
+    """Open psql on the Postgres that holds the tables; arguments go to psql, as in `taxi psql -c "SELECT 1"`."""
+    from taxi_assets.stores.embedded_postgres import PSQL, embedded_url
+
+    settings = _settings()
+    url = embedded_url(settings.postgres_folder) if settings.postgres == EMBEDDED else settings.postgres
+    environment = {**os.environ, "PGOPTIONS": f"-c search_path={SCHEMA},public"}
+    sys.exit(subprocess.run([PSQL, url, *arguments], env=environment, check=False).returncode)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--rows", default=None, type=click.IntRange(min=1), help="Rows in each file.")
+def sample(folder: Path, rows: int | None) -> None:
+    """Write made-up files of every era, with every kind of dirt, laid out as on TLC's CDN."""
+    from taxi_assets.sample import DEFAULT_ROWS, write_tree
+
+    for path in write_tree(folder, rows=rows or DEFAULT_ROWS):
+        click.echo(path)
+
+
+def _settings(source: str | None = None) -> Settings:
+    environment = {**os.environ, "TAXI_SOURCE": source} if source else os.environ
+    return Settings.from_environment(environment)
+
+
+def _requests(settings: Settings, dataset: str, months: str | None, rules: str | None) -> list[running.Request]:
+    if dataset == ZONES:
+        if months or rules:
+            raise InvalidRequest("the zones have neither months nor rules: taxi run zones")
+        return [running.zones_request()]
+    chosen = dataset_named(dataset)
+    if months is None:
+        raise InvalidRequest(f"say which month: taxi run {dataset} {chosen.eras[-1].since}")
+    names = tuple(rules.split(",")) if rules else DEFAULT_RULES
+    select_rules(chosen, names)
+    asked = Month.parse_range(months)
+    running.require_month(settings, chosen, asked[0])
+    running.require_month(settings, chosen, asked[-1])
+    return [running.month_request(chosen, month, names) for month in asked]
+
+
+def _months_in(manager: LakeIOManager | TableIOManager, table: str) -> set[Month] | str:
+    try:
+        return set(manager.store().months(table))
+    except TaxiError as error:
+        return str(error)

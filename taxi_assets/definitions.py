@@ -1,0 +1,61 @@
+"""The composition root: every asset, check, job and resource, put together from the settings.
+
+`defs` is what `dagster dev`, `dagster definitions validate`, `dg` and `workspace.yaml` load.
+"""
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from taxi_assets.assets import trips_assets, zones_assets
+from taxi_assets.assets.trips import Kinds
+from taxi_assets.catalog import DATASETS
+from taxi_assets.checks import trips_checks
+from taxi_assets.io_managers import (
+    DuckDBIOManager,
+    EmbeddedPostgresIOManager,
+    LakeIOManager,
+    PostgresIOManager,
+)
+from taxi_assets.io_managers.tables import TableIOManager
+from taxi_assets.jobs import trips_job, zones_job
+from taxi_assets.resources import ScratchResource, SourceResource
+from taxi_assets.settings import EMBEDDED, Settings
+
+SCHEMA = "taxi"
+
+
+def build_definitions(
+    settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None = None
+) -> dg.Definitions:
+    """The definitions over the stores that the settings name; opens none of them.
+
+    Args:
+        settings: where everything is.
+        loggers: what runs may log to instead of Dagster's console.
+    """
+    kinds = Kinds(lake="file", postgres="postgres", warehouse="duckdb")
+    return dg.Definitions(
+        assets=[*(asset for dataset in DATASETS for asset in trips_assets(dataset, kinds)), *zones_assets(kinds)],
+        asset_checks=[check for dataset in DATASETS for check in trips_checks(dataset)],
+        jobs=[*(trips_job(dataset) for dataset in DATASETS), zones_job()],
+        resources={
+            "source": SourceResource(url=settings.source),
+            "scratch": ScratchResource(root=str(settings.home / "scratch")),
+            "lake": LakeIOManager(url=settings.lake),
+            "postgres": _postgres(settings),
+            "warehouse": DuckDBIOManager(path=str(settings.duckdb_path), schema_name=SCHEMA),
+        },
+        executor=dg.in_process_executor,
+        loggers=loggers,
+    )
+
+
+def _postgres(settings: Settings) -> TableIOManager:
+    if settings.postgres == EMBEDDED:
+        return EmbeddedPostgresIOManager(folder=str(settings.postgres_folder), schema_name=SCHEMA)
+    url = dg.EnvVar(settings.secrets["postgres"]) if "postgres" in settings.secrets else settings.postgres
+    return PostgresIOManager(url=url, schema_name=SCHEMA)
+
+
+defs = build_definitions(Settings.from_environment())

@@ -1,0 +1,155 @@
+"""What the three IO managers share: from a Dagster context to a slice, one store call, and metadata back.
+
+An IO manager takes `pandas.DataFrame`, `pyarrow.Table` and `Rows`, and loads what the input's annotation asks for
+(a DataFrame where it asks for nothing): one partition, several, or all. Partitions are months; an output that is not
+partitioned is one whole table.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import dagster as dg
+import pyarrow as pa
+
+from taxi_assets.errors import TaxiError
+from taxi_assets.metadata import PREVIEW_ROWS, slice_metadata
+from taxi_assets.month import Month
+from taxi_assets.stores.rows import Rows
+from taxi_assets.stores.slices import Slice, Stored
+
+
+class Store(Protocol):
+    """The one shape of every store."""
+
+    def replace(self, piece: Slice, rows: Rows) -> Stored: ...  # noqa: D102
+    def read(self, table: str, months: Sequence[Month] | None = None) -> Rows: ...  # noqa: D102
+    def count(self, piece: Slice) -> int: ...  # noqa: D102
+    def months(self, table: str) -> list[Month]: ...  # noqa: D102
+
+
+class TableStore(Store, Protocol):
+    """A store whose tables have names in SQL."""
+
+    def table_name(self, table: str) -> str: ...  # noqa: D102
+
+
+@contextmanager
+def named_failures() -> Iterator[None]:
+    """Turn our errors into Dagster's `Failure`, which is tried again only where that can help."""
+    try:
+        yield
+    except TaxiError as error:
+        raise dg.Failure(description=f"{type(error).__name__}: {error}", allow_retries=error.retryable) from error
+
+
+def as_rows(value: object) -> Rows:
+    """The output of an asset as rows.
+
+    Raises:
+        TypeError: it is none of the types that have rows.
+    """
+    if isinstance(value, Rows):
+        return value
+    if isinstance(value, pa.Table):
+        return Rows.from_table(value)
+    if _type_name(type(value)) == "pandas.DataFrame":
+        return Rows.from_pandas(value)  # type: ignore[arg-type]
+    raise TypeError(f"cannot store a {type(value).__name__}: return a pandas.DataFrame, a pyarrow.Table or Rows")
+
+
+def from_rows(rows: Rows, wanted: object) -> Any:
+    """The rows as the type that an input is annotated with; a DataFrame where it has no annotation.
+
+    Raises:
+        TypeError: the annotation is none of the types that rows can become.
+    """
+    if wanted is Rows:
+        return rows
+    if wanted is pa.Table:
+        return rows.to_table()
+    if wanted in (None, Any, type(None)) or _type_name(wanted) == "pandas.DataFrame":
+        return rows.to_pandas()
+    raise TypeError(f"cannot load rows as {wanted}: annotate the input as pandas.DataFrame, pyarrow.Table or Rows")
+
+
+def store_slice(context: dg.OutputContext, store: Store, table: str, value: object) -> Slice:
+    """Replace the slice that the output stands for, tell Dagster what happened, and return the slice."""
+    rows = as_rows(value)
+    piece = Slice(table, _output_month(context))
+    started = time.monotonic()
+    with named_failures():
+        seen = _Preview(rows)
+        stored = store.replace(piece, seen.rows)
+        preview = seen.first_rows()
+    seconds = time.monotonic() - started
+    context.log.info(f"{piece}: {stored.rows:,} rows in {seconds:.1f} s")
+    context.add_output_metadata(slice_metadata(stored, rows.provenance, preview, seconds))
+    return piece
+
+
+def load_slice(context: dg.InputContext, store: Store, table: str) -> Any:
+    """The rows that the input asks for: its partition, its partitions, or the whole table."""
+    with named_failures():
+        return from_rows(store.read(table, months_of_input(context, store, table)), context.dagster_type.typing_type)
+
+
+def month_of(partitions: dg.PartitionsDefinition, key: str) -> Month:
+    """The month that a partition key stands for.
+
+    Raises:
+        TypeError: the partitions are not months.
+    """
+    if not isinstance(partitions, dg.TimeWindowPartitionsDefinition):
+        raise TypeError(f"partitions must be months, and {key!r} is not one")
+    window = partitions.time_window_for_partition_key(key)
+    month = Month.of(window.start)
+    if (window.start.day, Month.of(window.end)) != (1, month.plus(1)):
+        raise TypeError(f"partitions must be months, and {key!r} is not one")
+    return month
+
+
+def _output_month(context: dg.OutputContext) -> Month | None:
+    if not context.has_asset_partitions:
+        return None
+    keys = list(context.asset_partition_keys)
+    if len(keys) != 1:
+        raise TypeError(f"{len(keys)} partitions in one output: run one partition at a time")
+    return month_of(context.asset_partitions_def, keys[0])
+
+
+def months_of_input(context: dg.InputContext, store: Store, table: str) -> list[Month] | None:
+    """The months that the input asks for, less missing ones where it allows that; None for a whole table."""
+    if not context.has_asset_partitions:
+        return None
+    months = [month_of(context.asset_partitions_def, key) for key in context.asset_partition_keys]
+    if (context.definition_metadata or {}).get("allow_missing_partitions"):
+        present = set(store.months(table))
+        return [month for month in months if month in present]
+    return months
+
+
+class _Preview:
+    """The first rows of a stream, kept as they pass by, so that nothing is computed twice for them."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._first: pa.RecordBatch | None = None
+        self._rows = rows
+        self.rows = Rows(rows.schema, self._watched, rows.files)
+
+    def first_rows(self) -> list[dict[str, Any]]:
+        first = next(self._rows.batches(), None) if self._first is None and self._rows.files else self._first
+        return [] if first is None else first.slice(0, PREVIEW_ROWS).to_pylist()
+
+    def _watched(self) -> Iterator[pa.RecordBatch]:
+        for batch in self._rows.batches():
+            if self._first is None:
+                self._first = batch.slice(0, PREVIEW_ROWS)
+            yield batch
+
+
+def _type_name(kind: object) -> str:
+    # By name, since importing pandas takes longer than loading all definitions.
+    module = getattr(kind, "__module__", "")
+    return f"{module.partition('.')[0]}.{getattr(kind, '__name__', '')}"

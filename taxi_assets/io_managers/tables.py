@@ -1,0 +1,79 @@
+"""The IO managers for tables: Postgres, and DuckDB as the local warehouse.
+
+A table is called after the last part of the asset's key and lies in one schema; a partitioned asset's months are told
+apart by a DATE column that holds the month's first day, which is added where the rows do not bring it.
+"""
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from taxi_assets.io_managers.slices import TableStore, load_slice, named_failures, store_slice
+
+
+class TableIOManager(dg.ConfigurableIOManager):
+    """What Postgres and DuckDB have in common; `open_store` is all that a further database has to bring."""
+
+    schema_name: str = Field(default="public", description="Schema that holds the tables; made where it is missing.")
+    month_column: str = Field(default="source_month", description="DATE column with the first day of a row's month.")
+
+    @abstractmethod
+    def open_store(self) -> TableStore:
+        """The store, ready to use."""
+
+    def store(self) -> TableStore:
+        """The store itself, for checks and for whoever wants more than whole assets."""
+        with named_failures():
+            return self.open_store()
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
+        """Replace the asset's table, or the month of it that the partition stands for, with the output."""
+        store = self.store()
+        piece = store_slice(context, store, context.asset_key.path[-1], obj)
+        context.add_output_metadata({"dagster/table_name": store.table_name(piece.table)})
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        """The rows that the input asks for, in the type that it is annotated with."""
+        return load_slice(context, self.store(), context.asset_key.path[-1])
+
+
+class PostgresIOManager(TableIOManager):
+    """Keeps each asset in a Postgres table, partitioned by month and replaced a month at a time in one transaction."""
+
+    url: str = Field(
+        description="postgresql://user:password@host:5432/database; give it as dg.EnvVar to keep it secret."
+    )
+
+    def open_store(self) -> TableStore:
+        """The store behind the URL."""
+        from taxi_assets.stores.postgres import PostgresStore
+
+        return PostgresStore(self.url, self.schema_name, self.month_column)
+
+
+class EmbeddedPostgresIOManager(TableIOManager):
+    """The same on a PostgreSQL server of one's own, which is made in a folder and runs while it is used."""
+
+    folder: str = Field(description="Folder of the server's data.")
+
+    def open_store(self) -> TableStore:
+        """The store on the server in the folder, started where it does not run."""
+        from taxi_assets.stores.embedded_postgres import embedded_url
+        from taxi_assets.stores.postgres import PostgresStore
+
+        return PostgresStore(embedded_url(Path(self.folder)), self.schema_name, self.month_column)
+
+
+class DuckDBIOManager(TableIOManager):
+    """Keeps each asset in a table of a DuckDB file, replaced a month at a time in one transaction."""
+
+    path: str = Field(description="The database file; made where it is missing.")
+
+    def open_store(self) -> TableStore:
+        """The store in the file."""
+        from taxi_assets.stores.duckdb import DuckDBStore
+
+        return DuckDBStore(Path(self.path), self.schema_name, self.month_column)

@@ -1,0 +1,29 @@
+"""Jobs: what a person, a schedule or a sensor starts."""
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from taxi_assets.assets.zones import ZONES_GROUP
+from taxi_assets.catalog import ZONES_TABLE, Dataset
+
+if TYPE_CHECKING:  # what define_asset_job returns has no public name
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+
+def trips_job(dataset: Dataset) -> "UnresolvedAssetJobDefinition":
+    """One month of a dataset: all its assets and checks."""
+    return dg.define_asset_job(
+        f"{dataset.table}_job",
+        dg.AssetSelection.groups(dataset.name),
+        description=f"One month of {dataset.name}: fetch, clean, load everywhere, check.",
+    )
+
+
+def zones_job() -> "UnresolvedAssetJobDefinition":
+    """The zone lookup: all its assets."""
+    return dg.define_asset_job(
+        f"{ZONES_TABLE}_job",
+        dg.AssetSelection.groups(ZONES_GROUP),
+        description="The zone lookup: fetch, load everywhere.",
+    )

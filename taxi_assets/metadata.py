@@ -1,0 +1,89 @@
+"""What Dagster is told about a materialization: pure functions from rows and results to typed metadata values.
+
+Standard keys where Dagster has them, `taxi/…` for the rest.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from taxi_assets.raw_file import RawFile
+from taxi_assets.stores.arrow import description
+from taxi_assets.stores.slices import Stored
+
+PREVIEW_ROWS = 5
+
+
+def column_schema(schema: pa.Schema, types: Mapping[str, str]) -> dg.TableSchema:
+    """The schema tab of an asset: the store's own types, with the descriptions that travel with the rows."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                field.name,
+                types[field.name],
+                description(field),
+                dg.TableColumnConstraints(nullable=field.nullable),
+            )
+            for field in schema
+        ],
+    )
+
+
+def slice_metadata(
+    stored: Stored,
+    provenance: Mapping[str, str],
+    preview: Sequence[Mapping[str, Any]],
+    seconds: float,
+) -> dict[str, dg.MetadataValue]:
+    """What a `replace` did, with where the rows came from and the first of them."""
+    metadata = {
+        "dagster/column_schema": dg.MetadataValue.table_schema(column_schema(stored.schema, stored.types)),
+        "dagster/partition_row_count": dg.MetadataValue.int(stored.rows),
+        "taxi/seconds": dg.MetadataValue.float(round(seconds, 3)),
+        "taxi/rows_per_second": dg.MetadataValue.int(round(stored.rows / seconds)),
+        "taxi/preview": dg.MetadataValue.md(markdown_table(preview)),
+        **{key: _typed(value) for key, value in provenance.items()},
+    }
+    if stored.size is not None:
+        metadata["taxi/bytes"] = dg.MetadataValue.int(stored.size)
+    return metadata
+
+
+def raw_metadata(raw: RawFile, seconds: float) -> dict[str, dg.MetadataValue]:
+    """What a file of the source is, and where it came from."""
+    metadata = {
+        "dagster/uri": dg.MetadataValue.url(raw.path.as_uri()),
+        "taxi/bytes": dg.MetadataValue.int(raw.size),
+        "taxi/seconds": dg.MetadataValue.float(round(seconds, 3)),
+        "taxi/source_url": dg.MetadataValue.url(raw.url),
+        "taxi/source_sha256": dg.MetadataValue.text(raw.sha256),
+        "taxi/source_etag": dg.MetadataValue.text(raw.etag or ""),
+        "taxi/source_last_modified": dg.MetadataValue.text(raw.last_modified or ""),
+    }
+    if raw.rows is not None:
+        metadata["dagster/partition_row_count"] = dg.MetadataValue.int(raw.rows)
+    return metadata
+
+
+def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as a Markdown table; an empty month says so."""
+    if not rows:
+        return "no rows"
+    lines = ["| " + " | ".join(rows[0]) + " |", "|" + " --- |" * len(rows[0])]
+    lines += ["| " + " | ".join(_cell(value) for value in row.values()) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def _typed(text: str) -> dg.MetadataValue:
+    if text.isdecimal():
+        return dg.MetadataValue.int(int(text))
+    if text.startswith("{"):
+        return dg.MetadataValue.json(json.loads(text))
+    return dg.MetadataValue.text(text)

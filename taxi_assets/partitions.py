@@ -1,0 +1,21 @@
+"""The months of each dataset as Dagster partitions; the one place that turns a partition key into a month."""
+
+import dagster as dg
+
+from taxi_assets.catalog import Dataset
+from taxi_assets.month import Month
+
+KEY_FORMAT = "%Y-%m"
+
+
+def months_of(dataset: Dataset) -> dg.MonthlyPartitionsDefinition:
+    """The dataset's partitions: every complete month from the first that TLC has, with keys such as `2024-01`.
+
+    Each dataset has its own, since they begin in different years and TLC publishes them on different days.
+    """
+    return dg.MonthlyPartitionsDefinition(start_date=str(dataset.first_month), fmt=KEY_FORMAT)
+
+
+def month_of_run(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> Month:
+    """The month that the run is for."""
+    return Month.parse(context.partition_key)

@@ -1,0 +1,136 @@
+"""Runs of jobs in this process, recorded in the Dagster instance that the UI shows."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import dagster as dg
+
+from taxi_assets.catalog import Dataset
+from taxi_assets.errors import NotPublished
+from taxi_assets.jobs import trips_job, zones_job
+from taxi_assets.month import Month
+from taxi_assets.partitions import months_of
+from taxi_assets.settings import Settings
+
+ROW_COUNT = "dagster/partition_row_count"
+REJECTED = "taxi/rejected_by_rule"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One run to make: a job, and for a month of trips its partition and the rules to clean by."""
+
+    name: str
+    job: str
+    month: Month | None = None
+    config: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a request.
+
+    Attributes:
+        request: what was asked for.
+        loaded: whether every asset was materialized and every blocking check passed.
+        rows: asset key, as `postgres/green_trips` -> rows in its slice.
+        rejected: rule -> rows it sent to quarantine.
+        failures: what went wrong, a line each.
+        seconds: how long the run took.
+    """
+
+    request: Request
+    loaded: bool
+    rows: Mapping[str, int]
+    rejected: Mapping[str, int]
+    failures: Sequence[str]
+    seconds: float
+
+
+def month_request(dataset: Dataset, month: Month, rules: Sequence[str]) -> Request:
+    """One month of a dataset, cleaned by those rules."""
+    config = {"ops": {f"clean_{dataset.table}": {"config": {"rules": list(rules)}}}}
+    return Request(f"{dataset.name} {month}", trips_job(dataset).name, month, config)
+
+
+def zones_request() -> Request:
+    """The zone lookup."""
+    return Request("zones", zones_job().name)
+
+
+def require_month(settings: Settings, dataset: Dataset, month: Month) -> None:
+    """Refuse a month that no run could load, before one starts.
+
+    Raises:
+        InvalidRequest: the month lies before the dataset's first.
+        NotPublished: the month is not over yet; the text names the last one that the source has.
+        SourceUnavailable: the month is not over yet, and the source does not answer when asked for the last one.
+    """
+    from taxi_assets.source import last_published, open_source
+
+    dataset.era(month)
+    if months_of(dataset).has_partition_key(str(month)):
+        return
+    source = open_source(settings.source)
+    last = last_published(source, dataset, before=month)
+    raise NotPublished(f"{dataset.name} {month} is not over yet; the last month that {source.url} has is {last}")
+
+
+@contextmanager
+def instance_of(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """The Dagster instance in which runs are recorded."""
+    settings.dagster_home.mkdir(parents=True, exist_ok=True)
+    configuration = settings.dagster_home / "dagster.yaml"
+    if not configuration.exists():
+        configuration.write_text("telemetry:\n  enabled: false\n")
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        yield instance
+
+
+def run(definitions: dg.Definitions, instance: dg.DagsterInstance, request: Request, logger: str) -> Outcome:
+    """Make the run and wait for it; what fails inside it is told in the outcome.
+
+    Args:
+        definitions: with the request's job.
+        instance: records the run.
+        request: what to run.
+        logger: name of the definitions' logger that hears of every step.
+    """
+    result = definitions.resolve_job_def(request.job).execute_in_process(
+        instance=instance,
+        partition_key=None if request.month is None else str(request.month),
+        run_config={**(request.config or {}), "loggers": {logger: {"config": {}}}},
+        raise_on_error=False,
+    )
+    materialized = [
+        event.step_materialization_data.materialization
+        for event in result.all_events
+        if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION
+    ]
+    metadata = {one.asset_key.to_user_string(): one.metadata for one in materialized}
+    rejected = next((facts[REJECTED].value for facts in metadata.values() if REJECTED in facts), {})
+    stats = instance.get_run_stats(result.run_id)
+    return Outcome(
+        request,
+        loaded=result.success,
+        rows={key: int(facts[ROW_COUNT].value) for key, facts in metadata.items() if ROW_COUNT in facts},
+        rejected=rejected,
+        failures=[] if result.success else _failures(result),
+        seconds=(stats.end_time or 0) - (stats.start_time or 0),
+    )
+
+
+def _failures(result: dg.ExecuteInProcessResult) -> list[str]:
+    failures = []
+    for event in result.all_events:
+        if event.event_type == dg.DagsterEventType.STEP_FAILURE:
+            data = event.step_failure_data
+            told = data.user_failure_data.description if data.user_failure_data else None
+            failures.append(f"{event.step_key}: {told or (data.error and data.error.message.strip())}")
+        elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            check = event.asset_check_evaluation_data
+            if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR:
+                facts = {name: value.value for name, value in check.metadata.items()}
+                failures.append(f"check {check.check_name} of {check.asset_key.to_user_string()} failed: {facts}")
+    return failures or ["the run failed: see its page in the UI (make dev)"]

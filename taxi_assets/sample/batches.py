@@ -1,0 +1,71 @@
+"""A sample month as record batches, in the names and physical types of its era."""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from taxi_assets.catalog import Field
+from taxi_assets.sample.columns import plausible_columns
+from taxi_assets.sample.dirt import Broken, Columns, break_rows, unreadable_value
+from taxi_assets.sample.plan import Plan
+from taxi_assets.sample.spelling import spelled
+from taxi_assets.sample.trips import Trips, Whole
+
+BATCH_ROWS = 131_072
+
+
+def month_schema(plan: Plan) -> pa.Schema:
+    """The era's names and physical types, in the order of its files."""
+    return pa.schema([(one.source, one.physical) for one in plan.fields])
+
+
+def month_batches(plan: Plan) -> Iterator[pa.RecordBatch]:
+    """The month's rows, so many at a time that memory stays small."""
+    for start in range(0, plan.rows, BATCH_ROWS):
+        yield _batch(plan, np.arange(start, min(start + BATCH_ROWS, plan.rows)))
+
+
+def _batch(plan: Plan, positions: Whole) -> pa.RecordBatch:
+    broken = {rule: _within(positions, rows) for rule, rows in plan.broken.items()}
+    numbers = positions.copy()
+    for rule, repeated in plan.repeated.items():
+        numbers[broken[rule].rows] = [repeated[turn] for turn in broken[rule].turns]
+    trips = Trips(plan.dataset, plan.month, plan.rows, numbers)
+    columns = plausible_columns(trips)
+    for rule, among in broken.items():
+        break_rows(rule, trips, columns, among)
+    arrays = [_array(trips, columns, one, positions) for one in plan.fields]
+    _make_unreadable(plan, arrays, broken["unreadable_value"])
+    return pa.RecordBatch.from_arrays(arrays, schema=month_schema(plan))
+
+
+def _within(positions: Whole, rows: Sequence[int]) -> Broken:
+    first, end = bisect_left(rows, positions[0]), bisect_left(rows, positions[-1] + 1)
+    return Broken(np.array(rows[first:end], dtype=np.int64) - positions[0], np.arange(first, end))
+
+
+def _array(trips: Trips, columns: Columns, field: Field, positions: Whole) -> pa.Array:
+    if pa.types.is_null(field.physical):
+        return pa.nulls(len(positions))
+    if field.column is None:  # a pandas index counts the rows, so that it differs between duplicates
+        return pa.array(positions).cast(field.physical)
+    values = spelled(trips, trips.dataset.column(field.column), field.physical, columns[field.column])
+    return pa.array(values, from_pandas=True).cast(field.physical)
+
+
+def _make_unreadable(plan: Plan, arrays: list[pa.Array], broken: Broken) -> None:
+    """Put values that cannot be read into rows, by turns into each of the columns that can hold one."""
+    # From the end, since a small month has fewer turns than columns, and the vendor, which comes first, is worth least.
+    ways = [
+        (index, value)
+        for index, field in reversed(list(enumerate(plan.fields)))
+        if field.column and (value := unreadable_value(plan.dataset.column(field.column), field.physical)) is not None
+    ]
+    for turn, (index, value) in enumerate(ways):
+        array = arrays[index]
+        chosen = np.zeros(len(array), dtype=bool)
+        chosen[broken.rows[broken.turns % len(ways) == turn]] = True
+        arrays[index] = pc.if_else(pa.array(chosen), pa.scalar(value, array.type), array)

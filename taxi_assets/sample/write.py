@@ -1,0 +1,23 @@
+"""A sample month as a Parquet file."""
+
+from pathlib import Path
+
+from taxi_assets.catalog import Dataset
+from taxi_assets.month import Month
+from taxi_assets.sample.plan import DEFAULT_ROWS, plan_month
+
+
+def write_month(dataset: Dataset, month: Month, path: Path, *, rows: int = DEFAULT_ROWS) -> None:
+    """Write the month's file, the same bytes every time; memory does not grow with the rows.
+
+    Raises:
+        InvalidRequest: that many rows cannot be made, or the month lies before the dataset's first.
+    """
+    import pyarrow.parquet as pq
+
+    from taxi_assets.sample.batches import month_batches, month_schema
+
+    plan = plan_month(dataset, month, rows)
+    with pq.ParquetWriter(path, month_schema(plan)) as writer:
+        for batch in month_batches(plan):
+            writer.write_batch(batch)

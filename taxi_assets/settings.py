@@ -1,0 +1,112 @@
+"""Where everything is, read from the environment and checked before anything runs.
+
+One variable a role; the value's form picks the store. Nothing else in the package reads the environment.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from taxi_assets.errors import InvalidRequest
+from taxi_assets.source import TLC_CDN, open_source
+
+LAKE_FORMS = "gs://bucket/prefix, or a folder"
+POSTGRES_FORMS = "postgresql://user:password@host:5432/database, or embedded"
+WAREHOUSE_FORMS = "bigquery://project/dataset?location=US, or duckdb:///path/to/file.duckdb"
+EMBEDDED = "embedded"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The place of each role, each in a form that its variable accepts.
+
+    Attributes:
+        home: folder for everything that has no place of its own.
+        dagster_home: folder of the Dagster instance.
+        source: as `TAXI_SOURCE`.
+        lake: as `TAXI_LAKE`.
+        postgres: as `TAXI_POSTGRES`.
+        warehouse: as `TAXI_WAREHOUSE`.
+        secrets: fields whose value the environment holds, and the variable that does; the UI shows its name only.
+    """
+
+    home: Path
+    dagster_home: Path
+    source: str
+    lake: str
+    postgres: str
+    warehouse: str
+    secrets: Mapping[str, str]
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """The settings that the `TAXI_*` variables make; an empty variable counts as unset.
+
+        Raises:
+            InvalidRequest: a value has none of the accepted forms; the text lists them.
+        """
+        home = Path(environment.get("TAXI_HOME") or ".taxi").expanduser().absolute()
+        settings = cls(
+            home=home,
+            dagster_home=Path(environment.get("DAGSTER_HOME") or home / "dagster"),
+            source=environment.get("TAXI_SOURCE") or TLC_CDN,
+            lake=environment.get("TAXI_LAKE") or str(home / "lake"),
+            postgres=environment.get("TAXI_POSTGRES") or EMBEDDED,
+            warehouse=environment.get("TAXI_WAREHOUSE") or f"duckdb:///{home / 'warehouse.duckdb'}",
+            secrets={"postgres": "TAXI_POSTGRES"} if environment.get("TAXI_POSTGRES") else {},
+        )
+        open_source(settings.source)
+        _check_lake(settings.lake)
+        _check_postgres(settings.postgres)
+        _check_warehouse(settings.warehouse)
+        return settings
+
+    @property
+    def postgres_folder(self) -> Path:
+        """The data of the embedded server."""
+        return self.home / "postgres"
+
+    @property
+    def duckdb_path(self) -> Path:
+        """The file of a `duckdb:///` warehouse."""
+        return Path(urlsplit(self.warehouse).path.removeprefix("/")).expanduser().absolute()
+
+
+def _check_lake(value: str) -> None:
+    url = _split("TAXI_LAKE", value, LAKE_FORMS)
+    if url.scheme == "gs" and url.netloc:
+        return
+    if url.scheme or not value.strip():
+        raise _wrong("TAXI_LAKE", LAKE_FORMS)
+
+
+def _check_postgres(value: str) -> None:
+    url = _split("TAXI_POSTGRES", value, POSTGRES_FORMS)
+    if value != EMBEDDED and not (url.scheme in ("postgresql", "postgres") and value.count("://") == 1):
+        raise _wrong("TAXI_POSTGRES", POSTGRES_FORMS)
+
+
+def _check_warehouse(value: str) -> None:
+    url = _split("TAXI_WAREHOUSE", value, WAREHOUSE_FORMS)
+    is_duckdb = url.scheme == "duckdb" and not url.netloc and len(url.path) > 1
+    is_bigquery = (
+        url.scheme == "bigquery" and url.netloc and len(url.path.strip("/").split("/")) == 1 and len(url.path) > 1
+    )
+    if not is_duckdb and not is_bigquery:
+        raise _wrong("TAXI_WAREHOUSE", WAREHOUSE_FORMS)
+
+
+def _split(variable: str, value: str, forms: str) -> SplitResult:
+    try:
+        url = urlsplit(value)
+        url.port  # noqa: B018 - reading it is what checks it
+    except ValueError as error:
+        raise _wrong(variable, forms) from error
+    return url
+
+
+def _wrong(variable: str, forms: str) -> InvalidRequest:
+    # The value may hold a password, so it is not repeated.
+    return InvalidRequest(f"{variable} has none of the accepted forms: {forms}")

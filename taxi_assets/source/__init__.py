@@ -1,0 +1,11 @@
+"""Where TLC's files come from: the CDN, another server or folder laid out like it, or the built-in sample.
+
+Here: whether a file is published, fetching it whole, telling a whole file from an error page, and what `TAXI_SOURCE`
+may be. Not here: what the files mean (`catalog`), what their rows hold (`cleaning`), where they are kept (`stores`).
+"""
+
+from taxi_assets.source.base import Published, Source
+from taxi_assets.source.forms import SOURCE_FORMS, TLC_CDN, open_source
+from taxi_assets.source.published import fetch_month, fetch_zones, last_published
+
+__all__ = ["SOURCE_FORMS", "TLC_CDN", "Published", "Source", "fetch_month", "fetch_zones", "last_published", "open_source"]

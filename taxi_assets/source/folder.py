@@ -1,0 +1,81 @@
+"""A folder laid out like TLC's CDN: a mirror, a mounted bucket, or what `taxi sample` wrote."""
+
+from collections.abc import Iterator
+from email.utils import formatdate
+from pathlib import Path
+
+from taxi_assets.errors import NotPublished, SourceUnavailable
+from taxi_assets.raw_file import RawFile
+from taxi_assets.source.base import Progress, Published
+from taxi_assets.source.landing import land
+from taxi_assets.source.progress import Meter
+
+_BLOCK = 1 << 20
+
+
+class FolderSource:
+    """TLC's files from a folder, which need not be there before a file is asked for.
+
+    Attributes:
+        url: the folder as a `file:///` URL.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.expanduser().absolute()
+        self.url = self._folder.as_uri()
+
+    def head(self, path: str) -> Published | None:
+        """What the file system tells about the file; None where there is no such file.
+
+        Raises:
+            SourceUnavailable: the folder is not there, or not laid out like the CDN.
+        """
+        file = self._folder / path
+        if not file.parent.is_dir():
+            raise SourceUnavailable(
+                f"there is no folder {file.parent}: a source's folder is laid out like TLC's CDN, with files such as"
+                " trip-data/green_tripdata_2024-01.parquet and misc/taxi_zone_lookup.csv"
+            )
+        if not file.is_file():
+            return None
+        stat = file.stat()
+        return Published(
+            url=file.as_uri(),
+            size=stat.st_size,
+            etag=f'"{stat.st_size:x}-{stat.st_mtime_ns:x}"',
+            last_modified=formatdate(stat.st_mtime, usegmt=True),
+        )
+
+    def fetch(self, path: str, folder: Path, progress: Progress | None = None) -> RawFile:
+        """Copy the file into the folder under its own name, whole and verified, or not at all.
+
+        Raises:
+            NotPublished: there is no such file.
+            SourceUnavailable: the source's folder is not there, or the file cannot be read.
+            BadFile: the file is not what its name promises.
+            StoreUnavailable: the disk is full.
+        """
+        published = self.head(path)
+        if published is None:
+            raise NotPublished(f"{self.url} has no {path}")
+
+        def copy(part: Path) -> Published:
+            meter = Meter(part.name, progress)
+            meter.begin(published.size)
+            with part.open("wb") as copied:
+                for block in _blocks(self._folder / path):
+                    copied.write(block)
+                    meter.at(copied.tell(), published.size)
+                meter.end(copied.tell())
+            return published
+
+        return land(path, folder, copy)
+
+
+def _blocks(file: Path) -> Iterator[bytes]:
+    try:
+        with file.open("rb") as opened:
+            while block := opened.read(_BLOCK):
+                yield block
+    except OSError as error:
+        raise SourceUnavailable(f"{file} cannot be read: {error.strerror}") from error

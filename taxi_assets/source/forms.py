@@ -1,0 +1,47 @@
+"""What may be given as a source, in `TAXI_SOURCE` or on the command line."""
+
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from taxi_assets.errors import InvalidRequest
+from taxi_assets.source.base import Source
+from taxi_assets.source.folder import FolderSource
+from taxi_assets.source.http import HttpSource
+
+TLC_CDN = "https://d37ci6vzurychx.cloudfront.net"
+SOURCE_FORMS = (
+    "https://…",
+    "http://…",
+    "file:///…",
+    "a folder laid out like TLC's CDN (trip-data/, misc/)",
+    "sample",
+)
+
+
+def open_source(value: str) -> Source:
+    """The source that the value stands for; nothing is connected to or looked at yet.
+
+    Raises:
+        InvalidRequest: the value has none of `SOURCE_FORMS`; the text lists them and repeats no password.
+    """
+    value = value.strip()
+    if value == "sample":
+        # The sample is made of what this package offers: importing it above would go round in a circle.
+        from taxi_assets.sample import SampleSource
+
+        return SampleSource()
+    with suppress(ValueError, httpx.InvalidURL):  # of a host or a port that cannot be one
+        parts = urlsplit(value)
+        bare = "?" not in value and "#" not in value
+        if parts.scheme in ("https", "http") and parts.hostname and parts.port != 0 and bare:
+            return HttpSource(value)
+        if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/") and bare:
+            return FolderSource(Path(unquote(parts.path)))
+        if not parts.scheme and value:
+            return FolderSource(Path(value))
+    scheme, colon, _ = value.partition(":")
+    shown = f"{scheme}:…" if colon else repr(value)
+    raise InvalidRequest(f"TAXI_SOURCE cannot be {shown}: it takes {', '.join(SOURCE_FORMS)}")

@@ -1,0 +1,161 @@
+"""TLC's files over HTTP: from its CDN, or from any server laid out like it."""
+
+import logging
+import ssl
+from collections.abc import Callable
+from functools import cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exception,
+    wait_exponential,
+    wait_random,
+)
+
+from taxi_assets.errors import NotPublished, SourceUnavailable
+from taxi_assets.raw_file import RawFile
+from taxi_assets.source.answers import Transient, published_by, refusal
+from taxi_assets.source.base import Progress, Published
+from taxi_assets.source.download import Download
+from taxi_assets.source.landing import land
+from taxi_assets.source.progress import Meter
+
+logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+_CONNECT_SECONDS = 10.0
+_NO_HEAD = {HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
+
+
+class HttpSource:
+    """TLC's files from a server, asked again with growing pauses where it fails.
+
+    Args:
+        url: of the folder that holds `trip-data/` and `misc/`; a user and password in it are sent, but never shown.
+        attempts: in all, the first one included.
+        first_wait: seconds before the second attempt; doubled each time, and up to this much more at random.
+        longest_wait: seconds; bounds the pauses, and what a server may ask for by Retry-After.
+        read_timeout: seconds without a byte after which an attempt has failed.
+
+    Attributes:
+        url: without user and password.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        attempts: int = 6,
+        first_wait: float = 1.0,
+        longest_wait: float = 60.0,
+        read_timeout: float = 60.0,
+    ) -> None:
+        address = httpx.URL(url)
+        # Out of the URL altogether: httpx logs every URL that it asks for.
+        self.url = str(address.copy_with(userinfo=b"")).rstrip("/")
+        self._auth = (address.username, address.password) if address.userinfo else None
+        self._attempts = attempts
+        self._first_wait = first_wait
+        self._longest_wait = longest_wait
+        self._timeout = httpx.Timeout(read_timeout, connect=_CONNECT_SECONDS)
+
+    def head(self, path: str) -> Published | None:
+        """What the server's headers tell about the file; None where it answers 403 or 404.
+
+        Raises:
+            SourceUnavailable: no attempt got an answer, or the answer was another error.
+        """
+        url = f"{self.url}/{path}"
+        try:
+            with self._client() as client:
+                return self._persist(url, lambda: _headers_of(client, url))
+        except NotPublished:
+            return None
+
+    def fetch(self, path: str, folder: Path, progress: Progress | None = None) -> RawFile:
+        """Download the file into the folder under its own name, whole and verified, or not at all.
+
+        An attempt that breaks off is followed by one that goes on from there, where the file is still the same.
+
+        Raises:
+            NotPublished: the server answers 403 or 404.
+            SourceUnavailable: no attempt got the whole file, or the answer was another error.
+            BadFile: the server sent something else.
+            StoreUnavailable: the disk is full.
+        """
+        url = f"{self.url}/{path}"
+
+        def download(part: Path) -> Published:
+            begun = Download(url, part, Meter(part.name, progress))
+            with self._client() as client:
+                return self._persist(url, lambda: begun.attempt(client))
+
+        return land(path, folder, download)
+
+    def _client(self) -> httpx.Client:
+        return httpx.Client(
+            auth=self._auth,
+            verify=_tls(),
+            timeout=self._timeout,
+            follow_redirects=True,
+            headers={"Accept-Encoding": "identity"},  # so that lengths and ranges count the file's own bytes
+        )
+
+    def _persist(self, url: str, attempt: Callable[[], _T]) -> _T:
+        """The attempt's result, from the first one that has one."""
+
+        def announce(state: RetryCallState) -> None:
+            reason = _reason(state.outcome.exception() if state.outcome else None)
+            logger.warning("%s: %s; trying again in %.0f s", url, reason, state.upcoming_sleep)
+
+        retrying = Retrying(
+            retry=retry_if_exception_type((Transient, httpx.TransportError)),
+            stop=stop_after_attempt(self._attempts),
+            wait=wait_exponential(multiplier=self._first_wait, max=self._longest_wait)
+            + wait_random(0, self._first_wait)
+            + wait_exception(self._asked_wait),
+            before_sleep=announce,
+            reraise=True,
+        )
+        try:
+            return retrying(attempt)
+        except (Transient, httpx.RequestError) as error:
+            raise SourceUnavailable(
+                f"{url} cannot be fetched: {_reason(error)} (attempts: {retrying.statistics['attempt_number']});"
+                " check the connection and run again, or set TAXI_SOURCE to another source"
+            ) from error
+
+    def _asked_wait(self, error: BaseException) -> float:
+        asked = error.retry_after if isinstance(error, Transient) else 0.0
+        return min(asked, self._longest_wait)
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()  # takes 50 ms: too long for each of a row of small questions
+
+
+def _headers_of(client: httpx.Client, url: str) -> Published:
+    with client.stream("HEAD", url) as response:
+        if response.status_code not in _NO_HEAD:
+            return _published_by(url, response)
+    # The answer's body is left unread: a server that ignores Range would send the whole file.
+    with client.stream("GET", url, headers={"Range": "bytes=0-0"}) as response:
+        return _published_by(url, response)
+
+
+def _published_by(url: str, response: httpx.Response) -> Published:
+    if response.is_success:
+        return published_by(url, response)
+    raise refusal(url, response)
+
+
+def _reason(error: BaseException | None) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,55 @@
+"""How far a file has come: for the log, and for whoever shows a bar."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from taxi_assets.source.base import Progress
+
+logger = logging.getLogger(__name__)
+
+_SECONDS_BETWEEN_CALLS = 0.1
+_SECONDS_BETWEEN_LINES = 10.0
+_LARGE = 100_000_000
+_MB = 1_000_000
+
+
+class Meter:
+    """Passes on how far one file has come, seldom enough to cost nothing.
+
+    Args:
+        name: of the file.
+        progress: called at most every 0.1 s, and at the end.
+        clock: seconds, for tests that cannot wait.
+    """
+
+    def __init__(self, name: str, progress: Progress | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._name = name
+        self._progress = progress
+        self._clock = clock
+        self._next_call = clock() + _SECONDS_BETWEEN_CALLS
+        self._next_line = clock() + _SECONDS_BETWEEN_LINES
+
+    def begin(self, total: int | None) -> None:
+        """Log that a large file is on its way."""
+        if total is not None and total >= _LARGE:
+            logger.info("%s: %d MB to fetch", self._name, total // _MB)
+
+    def at(self, done: int, total: int | None) -> None:
+        """Tell how many bytes are there, of how many in all."""
+        now = self._clock()
+        if now >= self._next_call:
+            self._next_call = now + _SECONDS_BETWEEN_CALLS
+            self._call(done, total)
+        if now >= self._next_line:
+            self._next_line = now + _SECONDS_BETWEEN_LINES
+            of = f" of {total // _MB}" if total is not None else ""
+            logger.info("%s: %d%s MB", self._name, done // _MB, of)
+
+    def end(self, size: int) -> None:
+        """Tell that every byte is there."""
+        self._call(size, size)
+
+    def _call(self, done: int, total: int | None) -> None:
+        if self._progress is not None:
+            self._progress(self._name, done, total)

@@ -1,0 +1,76 @@
+"""TLC's files by what they are: a dataset's month, and the zones."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from taxi_assets.catalog import ZONES_FILE, Dataset
+from taxi_assets.errors import NotPublished, SourceUnavailable
+from taxi_assets.month import Month
+from taxi_assets.raw_file import RawFile
+from taxi_assets.source.base import Progress, Source
+
+_PROBES = 36
+
+ZONES_PATH = f"misc/{ZONES_FILE}"
+
+
+def month_path(dataset: Dataset, month: Month) -> str:
+    """Where the month's file is, relative to the CDN's root: the `path` of `Source.head` and `Source.fetch`."""
+    return f"trip-data/{dataset.file_name(month)}"
+
+
+def fetch_month(
+    source: Source, dataset: Dataset, month: Month, folder: Path, progress: Progress | None = None
+) -> RawFile:
+    """Put the month's file into the folder, whole and verified, or not at all.
+
+    Raises:
+        InvalidRequest: the month lies before the dataset's first.
+        NotPublished: the source does not have the month (yet); the text names the last one it has.
+        SourceUnavailable: the source does not answer, or stopped in the middle.
+        BadFile: what the source sent is not a whole Parquet file.
+        StoreUnavailable: the disk is full.
+    """
+    dataset.era(month)
+    try:
+        return source.fetch(month_path(dataset, month), folder, progress)
+    except NotPublished as error:
+        raise NotPublished(
+            f"{source.url} has not published {dataset.name} {month}{_what_there_is(source, dataset, month)}"
+        ) from error
+
+
+def fetch_zones(source: Source, folder: Path, progress: Progress | None = None) -> RawFile:
+    """Put the taxi zone lookup into the folder, whole and verified, or not at all.
+
+    Raises:
+        NotPublished: the source has no zone lookup.
+        SourceUnavailable: the source does not answer, or stopped in the middle.
+        BadFile: what the source sent is not the zone lookup.
+        StoreUnavailable: the disk is full.
+    """
+    return source.fetch(ZONES_PATH, folder, progress)
+
+
+def last_published(source: Source, dataset: Dataset, before: Month) -> Month | None:
+    """The last month before that one which the source has; None where it has none of the 36 that come first.
+
+    Raises:
+        SourceUnavailable: the source does not answer.
+    """
+    newest = min(before.plus(-1), Month.of(datetime.now(tz=UTC).date()))
+    oldest = max(newest.plus(1 - _PROBES), dataset.first_month)
+    for month in reversed(list(oldest.until(newest))):
+        if source.head(month_path(dataset, month)) is not None:
+            return month
+    return None
+
+
+def _what_there_is(source: Source, dataset: Dataset, month: Month) -> str:
+    try:
+        last = last_published(source, dataset, before=month)
+    except SourceUnavailable:
+        return "; try again later"
+    if last is None:
+        return ", nor any month shortly before it; check the source's address"
+    return f": the last month before it is {last}; a month comes out about two months after its end"

@@ -1,0 +1,75 @@
+"""Whether a file is whole, and if it is not, what it looks like and what to do."""
+
+import csv
+import os
+from pathlib import Path
+
+from taxi_assets.catalog import ZONES_HEADER
+from taxi_assets.errors import BadFile
+from taxi_assets.source.lookalikes import look_at
+
+_MAGIC = b"PAR1"
+_FOOTER_END = 8  # the footer's length in 4 bytes, then the foot
+
+
+def verify_parquet(path: Path) -> int:
+    """The rows of a whole Parquet file, by its footer's count.
+
+    Only the head and the footer are read: a byte that changed between them is for the reader of the rows to notice.
+
+    Raises:
+        BadFile: the file is not Parquet, or not all of it; the text says what it is and what to do.
+    """
+    with path.open("rb") as file:
+        head = file.read(len(_MAGIC))
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - len(_MAGIC)))
+        foot = file.read()
+    if head != _MAGIC:
+        raise BadFile(look_at(path, "a readable Parquet file"))
+    if foot != _MAGIC:
+        raise BadFile(f"{path.name} is cut short: {size:,} bytes of Parquet without their end; fetch it again")
+    return _rows(path, size)
+
+
+def _rows(path: Path, size: int) -> int:
+    # Imported here because the definitions are loaded far more often than a file is fetched.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            metadata = file.metadata
+    except (pa.ArrowException, OSError) as error:
+        raise BadFile(f"{path.name} has a Parquet footer that cannot be read ({error}); fetch it again") from error
+    data_end = size - metadata.serialized_size - _FOOTER_END
+    for group in range(metadata.num_row_groups):
+        for index in range(metadata.num_columns):
+            chunk = metadata.row_group(group).column(index)
+            start = chunk.dictionary_page_offset or chunk.data_page_offset
+            if not len(_MAGIC) <= start <= start + chunk.total_compressed_size <= data_end:
+                raise BadFile(f"{path.name} lacks bytes in the middle: its footer points past them; fetch it again")
+    return int(metadata.num_rows)
+
+
+def verify_zones(path: Path) -> int:
+    """The rows of a whole zone lookup (CSV), without the header.
+
+    Raises:
+        BadFile: another header, no row, or a row that is not an id and three texts.
+    """
+    rows = 0
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = csv.reader(file, strict=True)
+            if tuple(next(lines, ())) != ZONES_HEADER:
+                raise BadFile(look_at(path, f"the zone lookup ({','.join(ZONES_HEADER)})"))
+            for row in lines:
+                rows += 1
+                if len(row) != len(ZONES_HEADER) or not row[0].isdecimal():
+                    raise BadFile(f"{path.name} is damaged: row {rows} is {','.join(row)!r}; fetch it again")
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadFile(f"{path.name} is cut short or damaged ({error}); fetch it again") from error
+    if not rows:
+        raise BadFile(f"{path.name} has a header and no row; fetch it again")
+    return rows

@@ -1,0 +1,234 @@
+"""DuckDB as the warehouse: one file, each month replaced as a whole in one transaction.
+
+The file takes one process at a time, so a connection is opened for one piece of work and closed after it, and whoever
+comes meanwhile asks again until it is free.
+"""
+
+import random
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from taxi_assets.duckdb_sql import literal, quoted
+from taxi_assets.errors import SchemaMismatch, SliceMissing, StoreError, StoreUnavailable
+from taxi_assets.month import Month
+from taxi_assets.stores.arrow import description, storable, type_names, with_month
+from taxi_assets.stores.rows import BATCH_ROWS, Rows, conform
+from taxi_assets.stores.slices import Slice, Stored
+
+TYPE_NAMES = {
+    pa.bool_(): "BOOLEAN",
+    pa.int16(): "SMALLINT",
+    pa.int32(): "INTEGER",
+    pa.int64(): "BIGINT",
+    pa.float64(): "DOUBLE",
+    pa.string(): "VARCHAR",
+    pa.binary(): "BLOB",
+    pa.date32(): "DATE",
+    pa.timestamp("us"): "TIMESTAMP",
+    pa.timestamp("us", "UTC"): "TIMESTAMP WITH TIME ZONE",
+}
+_ARROW_TYPES = {name: kind for kind, name in TYPE_NAMES.items()}
+MEMORY_LIMIT = "400MB"
+_LOADED = "loaded_months"  # tells an empty month from a missing one; changes in the transaction that changes the rows
+_INCOMING = "incoming_rows"
+
+
+class DuckDBStore:
+    """Tables in one schema of a DuckDB file; `Slice.table` is a table's name without the schema.
+
+    Args:
+        path: the database file; made where it is missing.
+        schema: the schema that holds the tables; made where it is missing.
+        month_column: the DATE column that tells a row's month.
+        lock_patience: seconds to go on asking for a file that another process has open.
+    """
+
+    def __init__(self, path: Path, schema: str, month_column: str, *, lock_patience: float = 300) -> None:
+        self._path = path
+        self._schema = schema
+        self._month_column = month_column
+        self._lock_patience = lock_patience
+
+    def table_name(self, table: str) -> str:
+        """The table's name as a query says it."""
+        return f"{self._schema}.{table}"
+
+    def replace(self, piece: Slice, rows: Rows) -> Stored:
+        """Make the slice hold exactly these rows, in one transaction.
+
+        Raises:
+            SchemaMismatch: a column has a type that the table, or DuckDB, does not have.
+            StoreUnavailable: another process kept the file open, or the disk is full.
+            StoreError: DuckDB refuses the rows.
+        """
+        rows = storable(rows if piece.month is None else with_month(rows, self._month_column, piece.month))
+        types = type_names(rows.schema, TYPE_NAMES, "DuckDB")
+        with self._connected() as connection, _transaction(connection):
+            self._ensure(connection, piece.table, rows.schema, types)
+            where, bound = self._where(None if piece.month is None else [piece.month])
+            table = self._identifier(piece.table)
+            connection.execute(f"DELETE FROM {table}{where}", bound)
+            if rows.files:
+                connection.execute(
+                    f"INSERT INTO {table} BY NAME FROM read_parquet(?, hive_partitioning = false)", [list(rows.files)]
+                )
+            else:
+                connection.register(_INCOMING, rows.reader())
+                connection.execute(f"INSERT INTO {table} BY NAME FROM {_INCOMING}")
+            if piece.month is not None:
+                self._note_loaded(connection, piece.table, piece.month)
+            return Stored(self._count(connection, piece), None, rows.schema, types)
+
+    def read(self, table: str, months: Sequence[Month] | None = None) -> Rows:
+        """The rows of the table, or of those months of it; the file is held open while they are read.
+
+        Raises:
+            SliceMissing: the table, or a month of it, is not there.
+        """
+        where, bound = self._where(months)
+        query = f"FROM {self._identifier(table)}{where}"
+        with self._connected() as connection:
+            columns = self._columns(connection, table)
+            missing = sorted(set(months or ()) - set(self._months(connection, table))) if columns else []
+            if not columns or missing:
+                what = f"{table} {', '.join(str(month) for month in missing)}".strip()
+                raise SliceMissing(f"{self._path} has no {self._schema}.{what}: materialize it first")
+            schema = self._arrow_schema(connection, table)
+
+        def open_batches() -> Iterator[pa.RecordBatch]:
+            with self._connected() as connection:
+                for batch in connection.sql(query, params=bound).to_arrow_reader(BATCH_ROWS):
+                    yield conform(batch, schema)
+
+        return Rows(schema, open_batches)
+
+    def count(self, piece: Slice) -> int:
+        """Rows in the slice; 0 where there is none."""
+        if not self._path.exists():
+            return 0
+        with self._connected() as connection:
+            return self._count(connection, piece) if self._columns(connection, piece.table) else 0
+
+    def months(self, table: str) -> list[Month]:
+        """The months of the table that have rows, oldest first."""
+        if not self._path.exists():
+            return []
+        with self._connected() as connection:
+            return self._months(connection, table)
+
+    def _ensure(
+        self, connection: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema, types: dict[str, str]
+    ) -> None:
+        """Make the table, or add the columns that it lacks; its comments become those of the newest rows."""
+        name = self._identifier(table)
+        existing = self._columns(connection, table)
+        different = [
+            f"{column} is {existing[column]} in the table and {kind} in the rows"
+            for column, kind in types.items()
+            if existing.get(column, kind) != kind
+        ]
+        if different:
+            raise SchemaMismatch(f"{self.table_name(table)}: {'; '.join(different)}")
+        if not existing:
+            columns = ", ".join(
+                f"{quoted(field.name)} {types[field.name]}{'' if field.nullable else ' NOT NULL'}" for field in schema
+            )
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(self._schema)}")
+            connection.execute(f"CREATE TABLE {name} ({columns})")
+            connection.execute(f"COMMENT ON TABLE {name} IS {literal(description(schema) or '')}")
+        for column, kind in types.items():
+            if existing and column not in existing:
+                connection.execute(f"ALTER TABLE {name} ADD COLUMN {quoted(column)} {kind}")
+        for field in schema:
+            text = description(field)
+            if text is not None:
+                connection.execute(f"COMMENT ON COLUMN {name}.{quoted(field.name)} IS {literal(text)}")
+
+    def _note_loaded(self, connection: duckdb.DuckDBPyConnection, table: str, month: Month) -> None:
+        loaded = self._identifier(_LOADED)
+        connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {loaded} (table_name VARCHAR, month DATE, PRIMARY KEY (table_name, month))"
+        )
+        connection.execute(f"INSERT OR IGNORE INTO {loaded} VALUES (?, ?)", [table, month.first_day])
+
+    def _arrow_schema(self, connection: duckdb.DuckDBPyConnection, table: str) -> pa.Schema:
+        found = connection.execute(
+            "SELECT column_name, data_type, is_nullable, comment FROM duckdb_columns() "
+            "WHERE schema_name = ? AND table_name = ? ORDER BY column_index",
+            [self._schema, table],
+        )
+        return pa.schema(
+            pa.field(name, _ARROW_TYPES[kind], nullable, None if comment is None else {"description": comment})
+            for name, kind, nullable, comment in found.fetchall()
+        )
+
+    def _columns(self, connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+        found = connection.execute(
+            "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = ? AND table_name = ? "
+            "ORDER BY column_index",
+            [self._schema, table],
+        )
+        return dict(found.fetchall())
+
+    def _months(self, connection: duckdb.DuckDBPyConnection, table: str) -> list[Month]:
+        if not self._columns(connection, _LOADED):
+            return []
+        found = connection.execute(
+            f"SELECT month FROM {self._identifier(_LOADED)} WHERE table_name = ? ORDER BY month", [table]
+        )
+        return [Month.of(day) for (day,) in found.fetchall()]
+
+    def _count(self, connection: duckdb.DuckDBPyConnection, piece: Slice) -> int:
+        where, bound = self._where(None if piece.month is None else [piece.month])
+        row = connection.execute(f"SELECT count(*) FROM {self._identifier(piece.table)}{where}", bound).fetchone()
+        return int(row[0]) if row is not None else 0
+
+    def _where(self, months: Sequence[Month] | None) -> tuple[str, list[object]]:
+        if months is None:
+            return "", []
+        days = [month.first_day for month in months]
+        return f" WHERE {quoted(self._month_column)} IN ({', '.join('?' * len(days))})", list(days)
+
+    def _identifier(self, table: str) -> str:
+        return f"{quoted(self._schema)}.{quoted(table)}"
+
+    @contextmanager
+    def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        connection = self._open()
+        try:
+            yield connection
+        except duckdb.Error as error:
+            first_line = str(error).partition("\n")[0]
+            if "No space left" in first_line:
+                raise StoreUnavailable(f"no space left for {self._path}: make room and run it again") from error
+            raise StoreError(f"DuckDB {self._path} refused: {first_line}") from error
+        finally:
+            connection.close()
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        deadline = time.monotonic() + self._lock_patience
+        while True:
+            try:
+                return duckdb.connect(self._path, config={"memory_limit": MEMORY_LIMIT})
+            except duckdb.IOException as error:
+                if "lock" not in str(error) or time.monotonic() > deadline:
+                    first_line = str(error).partition("\n")[0]
+                    raise StoreUnavailable(f"DuckDB {self._path} cannot be opened: {first_line}") from error
+                time.sleep(random.uniform(0.05, 0.5))  # noqa: S311 - spreads writers out, decides nothing
+
+
+@contextmanager
+def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()

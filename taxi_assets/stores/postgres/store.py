@@ -1,0 +1,152 @@
+"""Replace and read slices of tables in Postgres.
+
+A month is copied into a new table of its own, which then takes the old one's place: readers keep the old month until the
+commit and are locked out only for the exchange itself. A process that is killed on the way leaves nothing, since what it
+had not committed never was.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import psycopg
+import pyarrow as pa
+from psycopg import sql
+
+from taxi_assets.errors import SchemaMismatch, SliceMissing
+from taxi_assets.month import Month
+from taxi_assets.stores.arrow import description, storable, type_names, with_month
+from taxi_assets.stores.postgres.connecting import connected, wait_for_turn, when_unlocked
+from taxi_assets.stores.postgres.copying import copy_in, stream_out
+from taxi_assets.stores.postgres.tables import ARROW_TYPES, TYPE_NAMES, Table, TableColumn
+from taxi_assets.stores.rows import Rows
+from taxi_assets.stores.slices import Slice, Stored
+
+
+class PostgresStore:
+    """Tables in one schema of a database; `Slice.table` is a table's name without the schema.
+
+    Args:
+        url: a `postgresql://` URL.
+        schema: the Postgres schema that holds the tables; made where it is missing.
+        month_column: the DATE column by which a table of months is partitioned.
+        lock_patience: seconds to go on asking for a table that others are reading.
+    """
+
+    def __init__(self, url: str, schema: str, month_column: str, *, lock_patience: float = 300) -> None:
+        self._url = url
+        self._schema = schema
+        self._month_column = month_column
+        self._lock_patience = lock_patience
+
+    def table_name(self, table: str) -> str:
+        """The table's name as a query says it."""
+        return f"{self._schema}.{table}"
+
+    def replace(self, piece: Slice, rows: Rows) -> Stored:
+        """Make the slice hold exactly these rows, in one transaction.
+
+        Raises:
+            SchemaMismatch: a column has a type that the table, or Postgres, does not have.
+            StoreUnavailable: the server does not answer, refuses or is full, or the table stayed locked.
+            StoreError: the server refuses the rows.
+        """
+        rows = storable(rows if piece.month is None else with_month(rows, self._month_column, piece.month))
+        types = type_names(rows.schema, TYPE_NAMES, "Postgres")
+        with connected(self._url) as connection:
+            table = Table(connection, self._schema, piece.table)
+            self._ensure(table, rows.schema, types, by_month=piece.month is not None)
+            with connection.transaction():
+                wait_for_turn(connection, f"{self._schema}.{piece}")
+                if piece.month is None:
+                    connection.execute(sql.SQL("DELETE FROM {}").format(table.identifier))
+                    count = copy_in(connection, table.identifier, rows)
+                    return Stored(count, table.size(), rows.schema, types)
+                count = self._replace_month(table, piece.month, rows)
+                return Stored(count, table.partition(piece.month).size(), rows.schema, types)
+
+    def read(self, table: str, months: Sequence[Month] | None = None) -> Rows:
+        """The rows of the table, or of those months of it.
+
+        Raises:
+            SliceMissing: the table, or a month of it, is not there.
+        """
+        with connected(self._url) as connection:
+            found = Table(connection, self._schema, table)
+            columns = found.columns()
+            missing = sorted(set(months or ()) - set(found.months()))
+        if not columns or missing:
+            what = f"{table} {', '.join(str(month) for month in missing)}".strip()
+            raise SliceMissing(f"Postgres has no {self._schema}.{what}: materialize it first")
+        schema = pa.schema([_field(column) for column in columns])
+        names = sql.SQL(", ").join(sql.Identifier(name) for name in schema.names)
+        query = sql.SQL("SELECT {} FROM {}").format(names, found.identifier)
+        if months is not None:
+            query += sql.SQL(" WHERE {} = ANY(%s)").format(sql.Identifier(self._month_column))
+
+        def open_batches() -> Iterator[pa.RecordBatch]:
+            bound = [] if months is None else [[month.first_day for month in months]]
+            with connected(self._url) as connection:
+                yield from stream_out(connection, query, bound, schema)
+
+        return Rows(schema, open_batches)
+
+    def count(self, piece: Slice) -> int:
+        """Rows in the slice; 0 where there is none."""
+        with connected(self._url) as connection:
+            table = Table(connection, self._schema, piece.table)
+            if piece.month is not None:
+                table = table.partition(piece.month)
+            if not table.exists():
+                return 0
+            row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(table.identifier)).fetchone()
+            return int(row[0]) if row is not None else 0
+
+    def months(self, table: str) -> list[Month]:
+        """The months of the table that are there, oldest first."""
+        with connected(self._url) as connection:
+            return Table(connection, self._schema, table).months()
+
+    def _ensure(self, table: Table, schema: pa.Schema, types: dict[str, str], *, by_month: bool) -> None:
+        """Make the table, or add the columns that it lacks; its comments become those of the newest rows."""
+        with table.connection.transaction():
+            wait_for_turn(table.connection, f"{self._schema}.{table.name} definition")
+            if not table.exists():
+                table.create(schema, types, self._month_column if by_month else None)
+            existing = {column.name: column for column in table.columns()}
+            _require_same_types(table, types, existing)
+            added = [(name, kind) for name, kind in types.items() if name not in existing]
+            if added:
+                when_unlocked(table.connection, self._lock_patience, *table.added_columns(added))
+            for field in schema:
+                text = description(field)
+                column = existing.get(field.name)
+                if text is not None and (column is None or column.comment != text):
+                    table.comment(field.name, text)
+
+    def _replace_month(self, table: Table, month: Month, rows: Rows) -> int:
+        partition = table.partition(month)
+        fresh = Table(table.connection, self._schema, f"{partition.name}_new")
+        fresh.create_like(table, self._month_column, month)
+        count = copy_in(table.connection, fresh.identifier, rows)
+        for field in rows.schema:
+            method = (field.metadata or {}).get(b"index")
+            if method is not None:
+                fresh.index(field.name, method.decode())
+        when_unlocked(table.connection, self._lock_patience, *table.exchange(fresh, month))
+        return count
+
+
+def _require_same_types(table: Table, types: dict[str, str], existing: dict[str, TableColumn]) -> None:
+    different = [
+        f"{name} is {existing[name].type} in the table and {kind} in the rows"
+        for name, kind in types.items()
+        if name in existing and existing[name].type != kind
+    ]
+    if different:
+        raise SchemaMismatch(f"{table.schema}.{table.name}: {'; '.join(different)}")
+
+
+def _field(column: TableColumn) -> pa.Field:
+    if column.type not in ARROW_TYPES:
+        raise SchemaMismatch(f"column {column.name} has type {column.type}, which cannot be read")
+    metadata = None if column.comment is None else {"description": column.comment}
+    return pa.field(column.name, ARROW_TYPES[column.type], not column.required, metadata)

@@ -1,0 +1,138 @@
+"""Rows on their way between sources, assets and stores, without being held in memory.
+
+Arrow is the one currency: a `Rows` is a schema and a way to open a stream of record batches, and where the rows already
+lie in the lake as Parquet it names the files too, so that a store that can read Parquet by itself does so. What is known
+about the rows travels with them in the schema's own metadata: each field's `description` (and `index`, a hint), the
+table's `description`, and provenance under keys that begin with `taxi/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from taxi_assets.errors import SchemaMismatch
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BATCH_ROWS = 122_880  # DuckDB's row group, and about 25 MB of a yellow month in memory
+PROVENANCE = "taxi/"
+
+
+class Rows:
+    """A schema and a stream of record batches that can be opened any number of times unless said otherwise.
+
+    Attributes:
+        schema: names, types, descriptions and provenance.
+        files: Parquet files that hold exactly these rows under exactly this schema; empty where there are none.
+    """
+
+    def __init__(
+        self, schema: pa.Schema, open_batches: Callable[[], Iterable[pa.RecordBatch]], files: tuple[str, ...] = ()
+    ) -> None:
+        self.schema = schema
+        self.files = files
+        self._open_batches = open_batches
+
+    @classmethod
+    def from_table(cls, table: pa.Table) -> Rows:
+        """The rows of a table in memory."""
+        return cls(table.schema, lambda: table.to_batches(max_chunksize=BATCH_ROWS))
+
+    @classmethod
+    def from_pandas(cls, frame: pd.DataFrame) -> Rows:
+        """The rows of a DataFrame; its index is left out."""
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        return cls.from_table(table.replace_schema_metadata(None))
+
+    @classmethod
+    def from_parquet(cls, paths: Iterable[Path], schema: pa.Schema | None = None) -> Rows:
+        """The rows of Parquet files, one after the other; a column that a file lacks is filled with nulls.
+
+        Args:
+            paths: at least one file, or none together with a schema.
+            schema: what all files are read as; the first file's own schema where it is left out.
+        """
+        import pyarrow.parquet as pq
+
+        files = tuple(paths)
+        schemas = [pq.read_schema(path) for path in files]
+        target = schemas[0] if schema is None else schema
+        alike = all(one.equals(target) for one in schemas)
+
+        def open_batches() -> Iterator[pa.RecordBatch]:
+            for path in files:
+                with pq.ParquetFile(path) as file:
+                    for batch in file.iter_batches(BATCH_ROWS):
+                        yield conform(batch, target)
+
+        return cls(target, open_batches, tuple(str(path) for path in files) if alike else ())
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows as record batches of this schema."""
+        return iter(self._open_batches())
+
+    def reader(self) -> pa.RecordBatchReader:
+        """The rows as a reader that Arrow-speaking libraries take."""
+        return pa.RecordBatchReader.from_batches(self.schema, self.batches())
+
+    def to_table(self) -> pa.Table:
+        """All rows in memory as one Arrow table."""
+        return pa.Table.from_batches(self.batches(), schema=self.schema)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """All rows in memory as one DataFrame; whole-number columns with missing values become float, as in pandas."""
+        return self.to_table().to_pandas()
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """What is known of where the rows came from, under keys that begin with `taxi/`."""
+        metadata = self.schema.metadata or {}
+        return {key.decode(): value.decode() for key, value in metadata.items() if key.startswith(PROVENANCE.encode())}
+
+    def with_schema(self, schema: pa.Schema) -> Rows:
+        """The same rows with columns cast, reordered, or filled with nulls to fit the schema.
+
+        Raises:
+            SchemaMismatch: while streaming, where a value does not fit its new type.
+        """
+        if schema.equals(self.schema, check_metadata=True):
+            return self
+        same_data = schema.equals(self.schema)
+        return Rows(
+            schema, lambda: (conform(batch, schema) for batch in self.batches()), self.files if same_data else ()
+        )
+
+    def with_provenance(self, facts: Mapping[str, str]) -> Rows:
+        """The same rows, with more known of where they came from."""
+        return self.with_schema(self.schema.with_metadata({**(self.schema.metadata or {}), **facts}))
+
+
+def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The batch with the schema's columns, by name: cast where the type differs, null where the batch lacks one.
+
+    Raises:
+        SchemaMismatch: a value does not fit, or the batch has a column that the schema does not know.
+    """
+    if batch.schema.equals(schema, check_metadata=True):
+        return batch
+    extra = set(batch.schema.names) - set(schema.names)
+    if extra:
+        raise SchemaMismatch(f"no place for the columns {', '.join(sorted(extra))}")
+    return pa.RecordBatch.from_arrays([_column(batch, field) for field in schema], schema=schema)
+
+
+def _column(batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
+    if field.name not in batch.schema.names:
+        return pa.nulls(batch.num_rows, field.type)
+    column = batch.column(field.name)
+    if column.type == field.type:
+        return column
+    try:
+        return column.cast(field.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise SchemaMismatch(f"column {field.name} does not fit {field.type}: {error}") from error

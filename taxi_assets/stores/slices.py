@@ -1,0 +1,36 @@
+"""The unit that every store replaces and reads: a table, or one month of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from taxi_assets.month import Month
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A whole table (`month` is None) or one month of a table partitioned by month."""
+
+    table: str
+    month: Month | None = None
+
+    def __str__(self) -> str:
+        return self.table if self.month is None else f"{self.table} {self.month}"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a `replace` left in the store.
+
+    Attributes:
+        rows: rows in the slice.
+        size: bytes of the slice in the store; None where the store cannot tell cheaply.
+        schema: the rows' schema as it was stored.
+        types: column name -> the store's own name for its type.
+    """
+
+    rows: int
+    size: int | None
+    schema: pa.Schema
+    types: Mapping[str, str]

@@ -1,0 +1,129 @@
+"""What `taxi` shows: how far a run is, what came of it, and which months are where."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import dagster as dg
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+from taxi_assets.catalog import RULES
+from taxi_assets.month import Month
+from taxi_assets.resources import DOWNLOADS
+from taxi_assets.running import Outcome
+
+LOGGER = "terminal"
+_LAYERS = ("raw", "clean", "quarantine", "postgres", "warehouse")
+
+
+class Terminal:
+    """The screen during runs: a line for each slice that is stored, the step in hand and a bar for a download."""
+
+    def __init__(self) -> None:
+        self.console = Console(highlight=False)
+        self._progress = Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), console=self.console, transient=True
+        )
+        self._task = self._progress.add_task("starting", total=None)
+
+    @property
+    def loggers(self) -> dict[str, dg.LoggerDefinition]:
+        """The Dagster logger through which a run tells the screen what it does."""
+
+        def make(_: dg.InitLoggerContext) -> logging.Logger:
+            logger = logging.Logger(LOGGER, logging.INFO)
+            logger.addHandler(_Listener(self._hear_dagster))
+            return logger
+
+        return {LOGGER: dg.logger(config_schema={})(make)}
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Draw the screen for as long as the context is open."""
+        listener = _Listener(self._hear_download)
+        DOWNLOADS.setLevel(logging.DEBUG)
+        DOWNLOADS.addHandler(listener)
+        try:
+            with self._progress:
+                yield
+        finally:
+            DOWNLOADS.removeHandler(listener)
+
+    def print_outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        """What was loaded, what was rejected and why, and what failed."""
+        self.console.print(_rows_table(outcomes))
+        rejected = _rejected_table(outcomes)
+        if rejected.row_count:
+            self.console.print(rejected)
+        for outcome in outcomes:
+            for failure in outcome.failures:
+                self.console.print(f"[red]{outcome.request.name} failed[/red] in {escape(failure)}")
+
+    def print_matrix(self, dataset: str, stores: Mapping[str, set[Month] | str]) -> None:
+        """Which months of a dataset are in which store; a store that does not answer says why."""
+        months = sorted(set().union(*(found for found in stores.values() if isinstance(found, set))))
+        table = Table(title=f"{dataset}: {len(months)} months" if months else f"{dataset}: nothing loaded yet")
+        table.add_column("month")
+        for store in stores:
+            table.add_column(store, justify="center")
+        for month in months:
+            marks = (found if isinstance(found, str) else _mark(month in found) for found in stores.values())
+            table.add_row(str(month), *marks)
+        self.console.print(table if months else table.title)
+        for store, found in stores.items():
+            if isinstance(found, str):
+                self.console.print(f"[red]{store}[/red]: {escape(found)}")
+
+    def _hear_dagster(self, record: logging.LogRecord) -> None:
+        meta = getattr(record, "dagster_meta", {})
+        event = meta.get("dagster_event")
+        if event is None:
+            self._progress.console.print(f"  {escape(str(meta.get('orig_message', record.msg)))}", style="dim")
+        elif event.event_type == dg.DagsterEventType.STEP_START:
+            self._progress.update(self._task, description=event.step_key, total=None)
+
+    def _hear_download(self, record: logging.LogRecord) -> None:
+        name, done, total = record.args  # type: ignore[misc]
+        size = f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB" if total else f"{done / 1e6:,.0f} MB"
+        self._progress.update(self._task, description=f"{name}: {size}", completed=done, total=total)
+
+
+class _Listener(logging.Handler):
+    """A logging handler that hands each record to a function."""
+
+    def __init__(self, hear: Callable[[logging.LogRecord], None]) -> None:
+        super().__init__()
+        self.emit = hear  # type: ignore[method-assign]
+
+
+def _rows_table(outcomes: Sequence[Outcome]) -> Table:
+    table = Table(title="Rows", title_justify="left")
+    table.add_column("")
+    for layer in _LAYERS:
+        table.add_column(layer, justify="right")
+    table.add_column("seconds", justify="right")
+    for outcome in outcomes:
+        by_layer = {key.partition("/")[0]: rows for key, rows in outcome.rows.items()}
+        cells = (f"{by_layer[layer]:,}" if layer in by_layer else "-" for layer in _LAYERS)
+        name = outcome.request.name if outcome.loaded else f"[red]{outcome.request.name}[/red]"
+        table.add_row(name, *cells, f"{outcome.seconds:.1f}")
+    return table
+
+
+def _rejected_table(outcomes: Sequence[Outcome]) -> Table:
+    table = Table(title="Rejected rows, by the first rule they broke", title_justify="left")
+    table.add_column("rows", justify="right")
+    table.add_column("rule")
+    table.add_column("breaks when")
+    for rule in RULES:
+        rows = sum(outcome.rejected.get(rule.name, 0) for outcome in outcomes)
+        if rows:
+            table.add_row(f"{rows:,}", rule.name, rule.description)
+    return table
+
+
+def _mark(present: bool) -> str:
+    return "●" if present else "·"
