@@ -25,9 +25,7 @@ from taxi_assets.settings import EMBEDDED, Settings
 SCHEMA = "taxi"
 
 
-def build_definitions(
-    settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None = None
-) -> dg.Definitions:
+def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None = None) -> dg.Definitions:
     """The definitions over the stores that the settings name; opens none of them.
 
     Args:

@@ -34,7 +34,7 @@ class Terminal:
         """The Dagster logger through which a run tells the screen what it does."""
 
         def make(_: dg.InitLoggerContext) -> logging.Logger:
-            logger = logging.Logger(LOGGER, logging.INFO)
+            logger = logging.Logger(LOGGER, logging.DEBUG)
             logger.addHandler(_Listener(self._hear_dagster))
             return logger
 
@@ -80,10 +80,11 @@ class Terminal:
     def _hear_dagster(self, record: logging.LogRecord) -> None:
         meta = getattr(record, "dagster_meta", {})
         event = meta.get("dagster_event")
-        if event is None:
-            self._progress.console.print(f"  {escape(str(meta.get('orig_message', record.msg)))}", style="dim")
-        elif event.event_type == dg.DagsterEventType.STEP_START:
-            self._progress.update(self._task, description=event.step_key, total=None)
+        if event is not None:
+            if event.event_type == dg.DagsterEventType.STEP_START:
+                self._progress.update(self._task, description=event.step_key, total=None)
+        elif record.levelno >= logging.INFO and meta.get("step_key"):
+            self._progress.console.print(f"  {escape(meta['orig_message'])}", style="dim")
 
     def _hear_download(self, record: logging.LogRecord) -> None:
         name, done, total = record.args  # type: ignore[misc]

@@ -14,7 +14,8 @@ from taxi_assets.raw_file import RawFile
 from taxi_assets.resources import ScratchResource, SourceResource, tell_download
 from taxi_assets.stores.rows import Rows
 
-RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)  # only what says that it may help
+# Only failures that call themselves retryable are tried again. A raw asset has no such policy: its source retries by itself.
+RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
 COLUMNS_KNOWN = "columns_known"
 
 
@@ -52,7 +53,6 @@ def _raw(dataset: Dataset, kinds: Kinds) -> dg.AssetsDefinition:
         group_name=dataset.name,
         kinds={"parquet", kinds.lake},
         metadata={FILE_NAME: dataset.file_name_template},
-        retry_policy=RETRY,
     )
     def raw_trips(
         context: dg.AssetExecutionContext, source: SourceResource, scratch: ScratchResource

@@ -29,7 +29,6 @@ def _raw(kinds: Kinds) -> dg.AssetsDefinition:
         group_name=ZONES_GROUP,
         kinds={"csv", kinds.lake},
         metadata={FILE_NAME: ZONES_FILE},
-        retry_policy=RETRY,
     )
     def raw_zones(source: SourceResource, scratch: ScratchResource) -> Iterator[dg.Output[RawFile]]:
         from taxi_assets.source import fetch_zones

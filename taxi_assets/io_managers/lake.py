@@ -49,7 +49,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         if context.dagster_type.typing_type is not RawFile:
             return load_slice(context, self.store(), _path(context))
         months = months_of_input(context, self.store(), _path(context)) or [""]
-        template = (context.upstream_output and context.upstream_output.definition_metadata or {})[FILE_NAME]
+        template = ((context.upstream_output and context.upstream_output.definition_metadata) or {})[FILE_NAME]
         with named_failures():
             return self.store().get_file(_path(context), template.format(month=months[0]))
 

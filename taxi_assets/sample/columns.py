@@ -16,6 +16,8 @@ from taxi_assets.sample.spelling import codes_in
 from taxi_assets.sample.trips import SERIALS, Trips, Values
 from taxi_assets.sample.zones import AIRPORTS, LAST_ZONE
 
+_Maker = Callable[[Trips, str], Values]  # takes the column's name, so that equal columns get values of their own
+
 PARTS = (
     "fare_amount",
     "extra",
@@ -99,11 +101,11 @@ def plausible_columns(trips: Trips) -> dict[str, Values]:
 def _values(trips: Trips, name: str, physical: pa.DataType) -> Values:
     dataset, column = trips.dataset.name, trips.dataset.column(name)
     if name in _MAKERS:
-        values = _MAKERS[name](trips)
+        values = _MAKERS[name](trips, name)
     elif column.codes:
         values = _codes(trips, column, physical)
     else:
-        values = np.full(len(trips.numbers), np.nan)
+        values = np.full(len(trips.numbers), None)
     if name in _PERCENT_MISSING.get(dataset, {}):
         values[trips.draw(f"{name} missing", 100) < _PERCENT_MISSING[dataset][name]] = None
     if name in _UNREPORTED.get(dataset, {}) and trips.month >= UNREPORTED_SINCE:
@@ -118,82 +120,81 @@ def _codes(trips: Trips, column: Column, physical: pa.DataType) -> Values:
     return trips.choose(column.name, (*_USUAL_CODES.get(column.name, ()) * 100, *current))
 
 
-def _levied(name: str, percent: int) -> Callable[[Trips], Values]:
+def _one_of(*choices: float) -> _Maker:
+    return lambda trips, name: trips.choose(name, choices)
+
+
+def _percent_of_fare(*percents: float) -> _Maker:
+    """One of the shares for each trip."""
+    return lambda trips, name: np.rint(trips.cents * trips.choose(name, percents) / 100) / 100
+
+
+def _levied(percent: int) -> _Maker:
     """What so many in a hundred trips pay, and the others nothing."""
-    return lambda trips: _in_force(name, trips.month) * (trips.draw(name, 100) < percent)
+    return lambda trips, name: _in_force(name, trips.month) * (trips.draw(name, 100) < percent)
 
 
-def _airport_fee(trips: Trips) -> Values:
-    return _in_force("airport_fee", trips.month) * np.isin(_zones("pickup_location_id")(trips), AIRPORTS)
+def _airport_fee(trips: Trips, name: str) -> Values:
+    pickups = _zones(trips, "pickup_location_id")
+    return _in_force(name, trips.month) * np.isin(pickups, AIRPORTS)
 
 
 def _in_force(levy: str, month: Month) -> float:
     return max((amount for since, amount in _LEVIES[levy].items() if since <= month), default=0.0)
 
 
-def _percent_of_fare(name: str, *percents: float) -> Callable[[Trips], Values]:
-    """One of the shares of the fare for each trip."""
-    return lambda trips: np.rint(trips.cents * trips.choose(name, percents) / 100) / 100
-
-
-def _one_of(name: str, *values: float) -> Callable[[Trips], Values]:
-    return lambda trips: trips.choose(name, values)
-
-
-def _zones(name: str) -> Callable[[Trips], Values]:
-    return _one_of(name, *range(1, LAST_ZONE + 1), *AIRPORTS * 5)
-
-
-def _before_pickup(name: str, shortest: int, longest: int) -> Callable[[Trips], Values]:
+def _before_pickup(least: int, most: int) -> _Maker:
     """A time so many seconds before the pickup."""
-    return lambda trips: trips.pickups - shortest - trips.draw(name, longest - shortest)
+    return lambda trips, name: trips.pickups - least - trips.draw(name, most - least)
 
 
-def _degrees(end: str, axis: str, least: int) -> Callable[[Trips], Values]:
-    """Within a quarter of a degree above so many millionths, 0 where the signal was lost."""
+def _degrees(least: int) -> _Maker:
+    """Within a quarter of a degree above so many millionths; 0 at an end of the trip where the signal was lost."""
 
-    def degrees(trips: Trips) -> Values:
+    def degrees(trips: Trips, name: str) -> Values:
+        end, _, _ = name.partition("_")
         lost = trips.draw(f"{end} signal", 50) == 0
-        return np.where(lost, 0, least + trips.draw(f"{end} {axis}", 250_000)) / 1_000_000
+        return np.where(lost, 0, least + trips.draw(name, 250_000)) / 1_000_000
 
     return degrees
 
 
+_zones = _one_of(*range(1, LAST_ZONE + 1), *AIRPORTS * 5)
 _BASES = np.array([f"B{2_000 + 3 * serial:05d}" for serial in range(SERIALS)], dtype=object)
 _PADDED_BASES = np.array([base.ljust(15) if base.endswith("7") else base for base in _BASES], dtype=object)
 
-_MAKERS: Mapping[str, Callable[[Trips], Values]] = {
-    "pickup_datetime": lambda trips: trips.pickups,
-    "dropoff_datetime": lambda trips: trips.pickups + trips.seconds,
-    "request_datetime": _before_pickup("request_datetime", 120, 900),
-    "on_scene_datetime": _before_pickup("on_scene_datetime", 5, 120),
-    "passenger_count": _one_of("passenger_count", 1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4, 5, 6),
-    "trip_distance": lambda trips: trips.miles,
-    "trip_miles": lambda trips: trips.miles,
-    "trip_time": lambda trips: trips.seconds.astype(np.float64),
-    "pickup_location_id": _zones("pickup_location_id"),
-    "dropoff_location_id": _zones("dropoff_location_id"),
-    "pickup_longitude": _degrees("pickup", "longitude", -74_020_000),
-    "pickup_latitude": _degrees("pickup", "latitude", 40_600_000),
-    "dropoff_longitude": _degrees("dropoff", "longitude", -74_020_000),
-    "dropoff_latitude": _degrees("dropoff", "latitude", 40_600_000),
-    "fare_amount": lambda trips: trips.cents / 100,
-    "base_passenger_fare": lambda trips: trips.cents / 100,
-    "extra": _one_of("extra", 0.0, 0.0, 0.5, 1.0),
-    "mta_tax": _levied("mta_tax", 99),
-    "tip_amount": _percent_of_fare("tip_amount", 0, 10, 15, 20, 25),
-    "tips": _percent_of_fare("tips", 0, 0, 0, 0, 15, 20),
-    "tolls_amount": _one_of("tolls_amount", *[0.0] * 19, 6.55),
-    "tolls": _one_of("tolls", *[0.0] * 19, 6.55),
-    "improvement_surcharge": _levied("improvement_surcharge", 100),
-    "congestion_surcharge": _levied("congestion_surcharge", 70),
+_MAKERS: Mapping[str, _Maker] = {
+    "pickup_datetime": lambda trips, _: trips.pickups,
+    "dropoff_datetime": lambda trips, _: trips.pickups + trips.seconds,
+    "request_datetime": _before_pickup(120, 900),
+    "on_scene_datetime": _before_pickup(5, 120),
+    "passenger_count": _one_of(1, 1, 1, 1, 1, 1, 1, 2, 2, 3, 4, 5, 6),
+    "trip_distance": lambda trips, _: trips.miles,
+    "trip_miles": lambda trips, _: trips.miles,
+    "trip_time": lambda trips, _: trips.seconds.astype(np.float64),
+    "pickup_location_id": _zones,
+    "dropoff_location_id": _zones,
+    "pickup_longitude": _degrees(-74_020_000),
+    "pickup_latitude": _degrees(40_600_000),
+    "dropoff_longitude": _degrees(-74_020_000),
+    "dropoff_latitude": _degrees(40_600_000),
+    "fare_amount": lambda trips, _: trips.cents / 100,
+    "base_passenger_fare": lambda trips, _: trips.cents / 100,
+    "extra": _one_of(0.0, 0.0, 0.5, 1.0),
+    "mta_tax": _levied(99),
+    "tip_amount": _percent_of_fare(0, 10, 15, 20, 25),
+    "tips": _percent_of_fare(0, 0, 0, 0, 15, 20),
+    "tolls_amount": _one_of(*[0.0] * 19, 6.55),
+    "tolls": _one_of(*[0.0] * 19, 6.55),
+    "improvement_surcharge": _levied(100),
+    "congestion_surcharge": _levied(70),
     "airport_fee": _airport_fee,
-    "cbd_congestion_fee": _levied("cbd_congestion_fee", 50),
-    "black_car_fund": _percent_of_fare("black_car_fund", 2.5),
-    "sales_tax": _percent_of_fare("sales_tax", 8.875),
-    "driver_pay": _percent_of_fare("driver_pay", 76, 78, 80),
-    "dispatching_base_num": lambda trips: _BASES[trips.serials],
-    "originating_base_num": lambda trips: _BASES[trips.serials],
-    "affiliated_base_number": lambda trips: _PADDED_BASES[trips.serials],
-    "sr_flag": _one_of("sr_flag", 1),
+    "cbd_congestion_fee": _levied(50),
+    "black_car_fund": _percent_of_fare(2.5),
+    "sales_tax": _percent_of_fare(8.875),
+    "driver_pay": _percent_of_fare(76, 78, 80),
+    "dispatching_base_num": lambda trips, _: _BASES[trips.serials],
+    "originating_base_num": lambda trips, _: _BASES[trips.serials],
+    "affiliated_base_number": lambda trips, _: _PADDED_BASES[trips.serials],
+    "sr_flag": _one_of(1),
 }

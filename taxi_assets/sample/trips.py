@@ -24,7 +24,7 @@ _HOURLY = (
     *(240, 160, 110, 80, 70, 80, 170, 330, 420, 400, 380, 400),
     *(430, 430, 460, 480, 450, 530, 620, 620, 570, 540, 480, 370),
 )
-_LATE_SHARE = 60  # a day outside the month has a sixtieth of a day's trips
+_LATE_SHARE = 30  # a day outside the month has a thirtieth of a day's trips
 _JITTER = 4  # trips by which the file's order is off the pickups'
 _STEPS = 32  # of the jitter, to a trip
 SERIALS = 256

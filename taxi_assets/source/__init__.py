@@ -6,6 +6,16 @@ may be. Not here: what the files mean (`catalog`), what their rows hold (`cleani
 
 from taxi_assets.source.base import Published, Source
 from taxi_assets.source.forms import SOURCE_FORMS, TLC_CDN, open_source
-from taxi_assets.source.published import fetch_month, fetch_zones, last_published
+from taxi_assets.source.published import fetch_month, fetch_zones, last_published, month_path
 
-__all__ = ["SOURCE_FORMS", "TLC_CDN", "Published", "Source", "fetch_month", "fetch_zones", "last_published", "open_source"]
+__all__ = [
+    "SOURCE_FORMS",
+    "TLC_CDN",
+    "Published",
+    "Source",
+    "fetch_month",
+    "fetch_zones",
+    "last_published",
+    "month_path",
+    "open_source",
+]

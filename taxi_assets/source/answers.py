@@ -4,11 +4,13 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-
-import httpx
+from typing import TYPE_CHECKING
 
 from taxi_assets.errors import NotPublished, SourceUnavailable
 from taxi_assets.source.base import Published
+
+if TYPE_CHECKING:
+    import httpx
 
 # The CDN's files lie in S3, which answers 403 for one that is not there.
 _ABSENT = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
@@ -27,7 +29,7 @@ class Transient(Exception):
         self.retry_after = retry_after
 
 
-def refusal(url: str, response: httpx.Response) -> Exception:
+def refusal(url: str, response: "httpx.Response") -> Exception:
     """The error that an answer without the file stands for.
 
     Returns:
@@ -42,8 +44,14 @@ def refusal(url: str, response: httpx.Response) -> Exception:
     return SourceUnavailable(f"{url} cannot be fetched: the server answered {answer}; check the source's address")
 
 
-def published_by(url: str, response: httpx.Response) -> Published:
-    """What an answer with the file, or with a part of it, tells about the whole file."""
+def published_by(url: str, response: "httpx.Response") -> Published:
+    """What an answer with the file, or with a part of it, tells about the whole file.
+
+    Raises:
+        NotPublished, Transient, SourceUnavailable: as `refusal` has it, where the answer is without the file.
+    """
+    if not response.is_success:
+        raise refusal(url, response)
     if response.status_code == HTTPStatus.PARTIAL_CONTENT:
         _, size = content_range(response)
     else:
@@ -51,7 +59,7 @@ def published_by(url: str, response: httpx.Response) -> Published:
     return Published(url, size, response.headers.get("etag"), response.headers.get("last-modified"))
 
 
-def content_range(response: httpx.Response) -> tuple[int | None, int | None]:
+def content_range(response: "httpx.Response") -> tuple[int | None, int | None]:
     """Where a partial answer begins and how large the whole file is, in bytes; None where the server does not tell."""
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("content-range", ""))
     return (_number(match[1]), _number(match[2])) if match else (None, None)
@@ -61,7 +69,7 @@ def _number(text: str) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
-def _retry_after(response: httpx.Response) -> float:
+def _retry_after(response: "httpx.Response") -> float:
     text = response.headers.get("retry-after", "")
     if text.isdecimal():
         return float(text)

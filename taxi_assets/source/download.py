@@ -2,12 +2,14 @@
 
 from http import HTTPStatus
 from pathlib import Path
-
-import httpx
+from typing import TYPE_CHECKING
 
 from taxi_assets.source.answers import Transient, content_range, published_by, refusal
 from taxi_assets.source.base import Published
 from taxi_assets.source.progress import Meter
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class Download:
@@ -25,7 +27,7 @@ class Download:
         self._meter = meter
         self._begun: Published | None = None  # the file that the bytes in the part belong to
 
-    def attempt(self, client: httpx.Client) -> Published:
+    def attempt(self, client: "httpx.Client") -> Published:
         """Fetch what is still missing.
 
         Raises:
@@ -52,7 +54,7 @@ class Download:
             return {}
         return {"Range": f"bytes={self._part.stat().st_size}-", "If-Range": validator}
 
-    def _continued_by(self, response: httpx.Response, begun: Published) -> bool:
+    def _continued_by(self, response: "httpx.Response", begun: Published) -> bool:
         # A server that does not know If-Range would go on in the middle of another file.
         return (
             response.status_code == HTTPStatus.PARTIAL_CONTENT
@@ -60,7 +62,7 @@ class Download:
             and response.headers.get("etag") in (None, begun.etag)
         )
 
-    def _receive(self, response: httpx.Response, begun: Published, mode: str) -> Published:
+    def _receive(self, response: "httpx.Response", begun: Published, mode: str) -> Published:
         with self._part.open(mode) as file:
             for block in response.iter_raw():
                 file.write(block)

@@ -4,8 +4,6 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import httpx
-
 from taxi_assets.errors import InvalidRequest
 from taxi_assets.source.base import Source
 from taxi_assets.source.folder import FolderSource
@@ -33,7 +31,7 @@ def open_source(value: str) -> Source:
         from taxi_assets.sample import SampleSource
 
         return SampleSource()
-    with suppress(ValueError, httpx.InvalidURL):  # of a host or a port that cannot be one
+    with suppress(ValueError, RuntimeError):  # of a host or port that cannot be one, of a ~user that is none
         parts = urlsplit(value)
         bare = "?" not in value and "#" not in value
         if parts.scheme in ("https", "http") and parts.hostname and parts.port != 0 and bare:

@@ -1,4 +1,7 @@
-"""TLC's files over HTTP: from its CDN, or from any server laid out like it."""
+"""TLC's files over HTTP: from its CDN, or from any server laid out like it.
+
+httpx is imported when the first file is asked for: the definitions are loaded far more often.
+"""
 
 import logging
 import ssl
@@ -6,9 +9,9 @@ from collections.abc import Callable
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import unquote, urlsplit
 
-import httpx
 from tenacity import (
     RetryCallState,
     Retrying,
@@ -21,11 +24,14 @@ from tenacity import (
 
 from taxi_assets.errors import NotPublished, SourceUnavailable
 from taxi_assets.raw_file import RawFile
-from taxi_assets.source.answers import Transient, published_by, refusal
+from taxi_assets.source.answers import Transient, published_by
 from taxi_assets.source.base import Progress, Published
 from taxi_assets.source.download import Download
 from taxi_assets.source.landing import land
 from taxi_assets.source.progress import Meter
+
+if TYPE_CHECKING:
+    import httpx
 
 logger = logging.getLogger(__name__)
 
@@ -57,14 +63,14 @@ class HttpSource:
         longest_wait: float = 60.0,
         read_timeout: float = 60.0,
     ) -> None:
-        address = httpx.URL(url)
+        parts = urlsplit(url)
         # Out of the URL altogether: httpx logs every URL that it asks for.
-        self.url = str(address.copy_with(userinfo=b"")).rstrip("/")
-        self._auth = (address.username, address.password) if address.userinfo else None
+        self.url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
+        self._auth = None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
         self._attempts = attempts
         self._first_wait = first_wait
         self._longest_wait = longest_wait
-        self._timeout = httpx.Timeout(read_timeout, connect=_CONNECT_SECONDS)
+        self._read_timeout = read_timeout
 
     def head(self, path: str) -> Published | None:
         """What the server's headers tell about the file; None where it answers 403 or 404.
@@ -99,17 +105,20 @@ class HttpSource:
 
         return land(path, folder, download)
 
-    def _client(self) -> httpx.Client:
+    def _client(self) -> "httpx.Client":
+        import httpx
+
         return httpx.Client(
             auth=self._auth,
             verify=_tls(),
-            timeout=self._timeout,
+            timeout=httpx.Timeout(self._read_timeout, connect=_CONNECT_SECONDS),
             follow_redirects=True,
             headers={"Accept-Encoding": "identity"},  # so that lengths and ranges count the file's own bytes
         )
 
     def _persist(self, url: str, attempt: Callable[[], _T]) -> _T:
-        """The attempt's result, from the first one that has one."""
+        """What the first attempt that succeeds returns."""
+        import httpx
 
         def announce(state: RetryCallState) -> None:
             reason = _reason(state.outcome.exception() if state.outcome else None)
@@ -126,7 +135,7 @@ class HttpSource:
         )
         try:
             return retrying(attempt)
-        except (Transient, httpx.RequestError) as error:
+        except (Transient, httpx.RequestError, httpx.InvalidURL) as error:
             raise SourceUnavailable(
                 f"{url} cannot be fetched: {_reason(error)} (attempts: {retrying.statistics['attempt_number']});"
                 " check the connection and run again, or set TAXI_SOURCE to another source"
@@ -139,22 +148,18 @@ class HttpSource:
 
 @cache
 def _tls() -> ssl.SSLContext:
+    import httpx
+
     return httpx.create_ssl_context()  # takes 50 ms: too long for each of a row of small questions
 
 
-def _headers_of(client: httpx.Client, url: str) -> Published:
+def _headers_of(client: "httpx.Client", url: str) -> Published:
     with client.stream("HEAD", url) as response:
         if response.status_code not in _NO_HEAD:
-            return _published_by(url, response)
+            return published_by(url, response)
     # The answer's body is left unread: a server that ignores Range would send the whole file.
     with client.stream("GET", url, headers={"Range": "bytes=0-0"}) as response:
-        return _published_by(url, response)
-
-
-def _published_by(url: str, response: httpx.Response) -> Published:
-    if response.is_success:
         return published_by(url, response)
-    raise refusal(url, response)
 
 
 def _reason(error: BaseException | None) -> str:

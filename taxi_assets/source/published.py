@@ -53,7 +53,9 @@ def fetch_zones(source: Source, folder: Path, progress: Progress | None = None) 
 
 
 def last_published(source: Source, dataset: Dataset, before: Month) -> Month | None:
-    """The last month before that one which the source has; None where it has none of the 36 that come first.
+    """The last month the source has before that one, going back 36 months at most; None where it has none of them.
+
+    A month in the future is looked for from today's month on.
 
     Raises:
         SourceUnavailable: the source does not answer.

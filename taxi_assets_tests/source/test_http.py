@@ -1,6 +1,7 @@
 import hashlib
 import logging
 import time
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -13,7 +14,7 @@ from taxi_assets.raw_file import RawFile
 from taxi_assets.source.base import Published
 from taxi_assets.source.http import HttpSource
 
-from .cdn import LAST_MODIFIED, Answer, Cdn
+from .cdn import LAST_MODIFIED, Answer, Cdn, serving
 from .failing import failing
 
 NAME = "green_tripdata_2024-01.parquet"
@@ -207,6 +208,11 @@ def test_a_server_that_is_not_there_is_unavailable(inbox: Path) -> None:
         nobody.fetch(PATH, inbox)
 
 
+def test_an_address_that_cannot_be_one_is_unavailable(inbox: Path) -> None:
+    with failing(SourceUnavailable, r"Invalid .* URL.*\(attempts: 1\)", inbox=inbox):
+        HttpSource("http://mirror\x01.example.org").fetch(PATH, inbox)
+
+
 def test_a_redirect_is_followed(cdn: Cdn, source: HttpSource, inbox: Path, trips: bytes) -> None:
     cdn.put("elsewhere.parquet", trips)
     cdn.will(Answer(status=302, headers={"Location": "/elsewhere.parquet"}))
@@ -279,12 +285,20 @@ def test_a_user_and_password_are_sent_and_never_shown(
     cdn.will(Answer(status=500), Answer(status=500))
     with pytest.raises(SourceUnavailable) as failure:
         source.head(PATH)
-    # "someone:top@secret" in base 64
-    assert cdn.requests[0].headers["Authorization"] == "Basic c29tZW9uZTp0b3BAc2VjcmV0"
+    assert cdn.requests[0].headers["Authorization"] == f"Basic {b64encode(b'someone:top@secret').decode()}"
     assert source.url == cdn.url
     for text in (source.url, str(file), str(failure.value), caplog.text):
         assert "secret" not in text
         assert "someone" not in text
+
+
+def test_a_user_and_password_do_not_follow_a_redirect_to_another_server(cdn: Cdn, inbox: Path, trips: bytes) -> None:
+    with serving() as other:
+        other.put(PATH, trips)
+        cdn.will(Answer(status=307, headers={"Location": f"{other.url}/{PATH}"}))
+        HttpSource(cdn.url.replace("http://", "http://someone:secret@")).fetch(PATH, inbox)
+    assert cdn.requests[0].headers["Authorization"] is not None
+    assert other.requests[0].headers["Authorization"] is None
 
 
 @pytest.mark.parametrize("ending", ["", "/", "//"])

@@ -100,7 +100,6 @@ def test_real_broken_files_are_refused(tlc: Path, name: str, text: str) -> None:
 
 def test_real_files_are_whole(tlc: Path) -> None:
     rows = {file.name: verify_parquet(file) for file in (tlc / "trip-data").glob("*.parquet")}
-    assert len(rows) == 13
     assert rows["green_tripdata_2023-02.parquet"] == 64_809
     assert rows["yellow_tripdata_2010-02.parquet"] == 11_145
 

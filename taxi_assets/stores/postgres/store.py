@@ -7,7 +7,6 @@ had not committed never was.
 
 from collections.abc import Iterator, Sequence
 
-import psycopg
 import pyarrow as pa
 from psycopg import sql
 
@@ -58,7 +57,7 @@ class PostgresStore:
                 wait_for_turn(connection, f"{self._schema}.{piece}")
                 if piece.month is None:
                     connection.execute(sql.SQL("DELETE FROM {}").format(table.identifier))
-                    count = copy_in(connection, table.identifier, rows)
+                    count = copy_in(connection, table.identifier, rows, is_new=False)
                     return Stored(count, table.size(), rows.schema, types)
                 count = self._replace_month(table, piece.month, rows)
                 return Stored(count, table.partition(piece.month).size(), rows.schema, types)
@@ -126,7 +125,7 @@ class PostgresStore:
         partition = table.partition(month)
         fresh = Table(table.connection, self._schema, f"{partition.name}_new")
         fresh.create_like(table, self._month_column, month)
-        count = copy_in(table.connection, fresh.identifier, rows)
+        count = copy_in(table.connection, fresh.identifier, rows, is_new=True)
         for field in rows.schema:
             method = (field.metadata or {}).get(b"index")
             if method is not None:
