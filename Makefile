@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run dev test lint bench
@@ -11,7 +11,7 @@ help:  ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
 
 demo: $(VENV)/installed  ## one month of every dataset from the built-in sample, end to end, offline
-	@$(BIN)/taxi demo
+	@$(BIN)/python -m taxi_assets.demo
 
 run: $(VENV)/installed  ## DATASET=green MONTH=2024-01 (or 2024-01..2024-06), from TLC or SOURCE=
 	@$(BIN)/taxi run $(DATASET) $(MONTH) $(if $(SOURCE),--source $(SOURCE)) $(if $(RULES),--rules $(RULES))

@@ -4,14 +4,15 @@
 """
 
 from collections.abc import Mapping
+from urllib.parse import parse_qsl, urlsplit
 
 import dagster as dg
 
 from taxi_assets.assets import trips_assets, zones_assets
-from taxi_assets.assets.trips import Kinds
 from taxi_assets.catalog import DATASETS
 from taxi_assets.checks import trips_checks
 from taxi_assets.io_managers import (
+    BigQueryIOManager,
     DuckDBIOManager,
     EmbeddedPostgresIOManager,
     LakeIOManager,
@@ -32,7 +33,7 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
         settings: where everything is.
         loggers: what runs may log to instead of Dagster's console.
     """
-    kinds = Kinds(lake="file", postgres="postgres", warehouse="duckdb")
+    kinds = settings.kinds
     return dg.Definitions(
         assets=[*(asset for dataset in DATASETS for asset in trips_assets(dataset, kinds)), *zones_assets(kinds)],
         asset_checks=[check for dataset in DATASETS for check in trips_checks(dataset)],
@@ -42,7 +43,7 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
             "scratch": ScratchResource(root=str(settings.home / "scratch")),
             "lake": LakeIOManager(url=settings.lake),
             "postgres": _postgres(settings),
-            "warehouse": DuckDBIOManager(path=str(settings.duckdb_path), schema_name=SCHEMA),
+            "warehouse": _warehouse(settings),
         },
         executor=dg.in_process_executor,
         loggers=loggers,
@@ -54,6 +55,14 @@ def _postgres(settings: Settings) -> TableIOManager:
         return EmbeddedPostgresIOManager(folder=str(settings.postgres_folder), schema_name=SCHEMA)
     url = dg.EnvVar(settings.secrets["postgres"]) if "postgres" in settings.secrets else settings.postgres
     return PostgresIOManager(url=url, schema_name=SCHEMA)
+
+
+def _warehouse(settings: Settings) -> TableIOManager:
+    url = urlsplit(settings.warehouse)
+    if url.scheme == "duckdb":
+        return DuckDBIOManager(path=str(settings.duckdb_path), schema_name=SCHEMA)
+    location = dict(parse_qsl(url.query)).get("location")
+    return BigQueryIOManager(project=url.netloc, dataset=url.path.strip("/"), location=location)
 
 
 defs = build_definitions(Settings.from_environment())

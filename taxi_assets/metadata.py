@@ -37,9 +37,9 @@ def slice_metadata(
     provenance: Mapping[str, str],
     preview: Sequence[Mapping[str, Any]],
     seconds: float,
-) -> dict[str, dg.MetadataValue]:
+) -> Mapping[str, dg.MetadataValue]:
     """What a `replace` did, with where the rows came from and the first of them."""
-    metadata = {
+    metadata: dict[str, dg.MetadataValue] = {
         "dagster/column_schema": dg.MetadataValue.table_schema(column_schema(stored.schema, stored.types)),
         "dagster/partition_row_count": dg.MetadataValue.int(stored.rows),
         "taxi/seconds": dg.MetadataValue.float(round(seconds, 3)),
@@ -52,9 +52,9 @@ def slice_metadata(
     return metadata
 
 
-def raw_metadata(raw: RawFile, seconds: float) -> dict[str, dg.MetadataValue]:
+def raw_metadata(raw: RawFile, seconds: float) -> Mapping[str, dg.MetadataValue]:
     """What a file of the source is, and where it came from."""
-    metadata = {
+    metadata: dict[str, dg.MetadataValue] = {
         "dagster/uri": dg.MetadataValue.url(raw.path.as_uri()),
         "taxi/bytes": dg.MetadataValue.int(raw.size),
         "taxi/seconds": dg.MetadataValue.float(round(seconds, 3)),

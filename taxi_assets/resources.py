@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DOWNLOADS = logging.getLogger("taxi_assets.downloads")
 
 
-class SourceResource(dg.ConfigurableResource):
+class SourceResource(dg.ConfigurableResource[None]):
     """Where TLC's files come from."""
 
     url: str = Field(description="https://…, file:///…, a folder laid out like TLC's CDN, or `sample`.")
@@ -29,7 +29,7 @@ class SourceResource(dg.ConfigurableResource):
         return open_source(self.url)
 
 
-class ScratchResource(dg.ConfigurableResource):
+class ScratchResource(dg.ConfigurableResource[None]):
     """A folder for downloads on their way to the lake and for what does not fit into memory."""
 
     root: str = Field(description="The folder; made where it is missing.")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
 
@@ -109,12 +110,12 @@ def run(definitions: dg.Definitions, instance: dg.DagsterInstance, request: Requ
         if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION
     ]
     metadata = {one.asset_key.to_user_string(): one.metadata for one in materialized}
-    rejected = next((facts[REJECTED].value for facts in metadata.values() if REJECTED in facts), {})
+    rejected: Any = next((facts[REJECTED].value for facts in metadata.values() if REJECTED in facts), {})
     stats = instance.get_run_stats(result.run_id)
     return Outcome(
         request,
         loaded=result.success,
-        rows={key: int(facts[ROW_COUNT].value) for key, facts in metadata.items() if ROW_COUNT in facts},
+        rows={key: int(str(facts[ROW_COUNT].value)) for key, facts in metadata.items() if ROW_COUNT in facts},
         rejected=rejected,
         failures=[] if result.success else _failures(result),
         seconds=(stats.end_time or 0) - (stats.start_time or 0),

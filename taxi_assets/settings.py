@@ -7,14 +7,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from taxi_assets.errors import InvalidRequest
 from taxi_assets.source import TLC_CDN, open_source
 
 LAKE_FORMS = "gs://bucket/prefix, or a folder"
 POSTGRES_FORMS = "postgresql://user:password@host:5432/database, or embedded"
-WAREHOUSE_FORMS = "bigquery://project/dataset?location=US, or duckdb:///path/to/file.duckdb"
+WAREHOUSE_FORMS = "bigquery://project/dataset?location=US, or duckdb:///absolute/path/to/file.duckdb"
 EMBEDDED = "embedded"
 
 
@@ -54,7 +54,7 @@ class Settings:
             source=environment.get("TAXI_SOURCE") or TLC_CDN,
             lake=environment.get("TAXI_LAKE") or str(home / "lake"),
             postgres=environment.get("TAXI_POSTGRES") or EMBEDDED,
-            warehouse=environment.get("TAXI_WAREHOUSE") or f"duckdb:///{home / 'warehouse.duckdb'}",
+            warehouse=environment.get("TAXI_WAREHOUSE") or f"duckdb://{quote(str(home / 'warehouse.duckdb'))}",
             secrets={"postgres": "TAXI_POSTGRES"} if environment.get("TAXI_POSTGRES") else {},
         )
         open_source(settings.source)
@@ -64,14 +64,23 @@ class Settings:
         return settings
 
     @property
+    def kinds(self) -> Mapping[str, str]:
+        """Role -> the technology that plays it."""
+        return {
+            "lake": "gcs" if self.lake.startswith("gs://") else "file",
+            "postgres": "postgres",
+            "warehouse": urlsplit(self.warehouse).scheme,
+        }
+
+    @property
     def postgres_folder(self) -> Path:
         """The data of the embedded server."""
         return self.home / "postgres"
 
     @property
     def duckdb_path(self) -> Path:
-        """The file of a `duckdb:///` warehouse."""
-        return Path(urlsplit(self.warehouse).path.removeprefix("/")).expanduser().absolute()
+        """The file of a `duckdb:///` warehouse; as in `file:///`, what follows is an absolute path."""
+        return Path("/" + unquote(urlsplit(self.warehouse).path).lstrip("/"))
 
 
 def _check_lake(value: str) -> None:

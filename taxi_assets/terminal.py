@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 import dagster as dg
 from rich.console import Console
@@ -87,7 +88,7 @@ class Terminal:
             self._progress.console.print(f"  {escape(meta['orig_message'])}", style="dim")
 
     def _hear_download(self, record: logging.LogRecord) -> None:
-        name, done, total = record.args  # type: ignore[misc]
+        name, done, total = cast("tuple[str, int, int | None]", record.args)
         size = f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB" if total else f"{done / 1e6:,.0f} MB"
         self._progress.update(self._task, description=f"{name}: {size}", completed=done, total=total)
 
@@ -97,7 +98,10 @@ class _Listener(logging.Handler):
 
     def __init__(self, hear: Callable[[logging.LogRecord], None]) -> None:
         super().__init__()
-        self.emit = hear  # type: ignore[method-assign]
+        self._hear = hear
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._hear(record)
 
 
 def _rows_table(outcomes: Sequence[Outcome]) -> Table:

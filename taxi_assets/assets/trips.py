@@ -1,7 +1,6 @@
 """A dataset's assets: raw file -> clean rows and quarantine -> tables, all by month."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 from pydantic import Field
@@ -14,18 +13,9 @@ from taxi_assets.raw_file import RawFile
 from taxi_assets.resources import ScratchResource, SourceResource, tell_download
 from taxi_assets.stores.rows import Rows
 
-# Only failures that call themselves retryable are tried again. A raw asset has no such policy: its source retries by itself.
+# Tries again only what calls itself retryable. A raw asset does without: its source retries by itself.
 RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
 COLUMNS_KNOWN = "columns_known"
-
-
-@dataclass(frozen=True)
-class Kinds:
-    """What the stores are made of, shown as icons in the UI."""
-
-    lake: str
-    postgres: str
-    warehouse: str
 
 
 class CleaningConfig(dg.Config):
@@ -34,24 +24,24 @@ class CleaningConfig(dg.Config):
     rules: list[str] = Field(default=list(DEFAULT_RULES), description="Names of the rules to apply.")
 
 
-def trips_assets(dataset: Dataset, kinds: Kinds) -> list[dg.AssetsDefinition]:
-    """The assets of one dataset."""
+def trips_assets(dataset: Dataset, kinds: Mapping[str, str]) -> list[dg.AssetsDefinition]:
+    """The assets of one dataset; `kinds` tells the technology of each role, for the UI."""
     return [
         _raw(dataset, kinds),
         _clean(dataset, kinds),
-        _table("postgres", dataset, kinds.postgres),
-        _table("warehouse", dataset, kinds.warehouse),
+        _table("postgres", dataset, kinds["postgres"]),
+        _table("warehouse", dataset, kinds["warehouse"]),
     ]
 
 
-def _raw(dataset: Dataset, kinds: Kinds) -> dg.AssetsDefinition:
+def _raw(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
     @dg.asset(
         key=["raw", dataset.table],
         description=f"TLC's own file, byte for byte. {dataset.description}",
         partitions_def=months_of(dataset),
         io_manager_key="lake",
         group_name=dataset.name,
-        kinds={"parquet", kinds.lake},
+        kinds={"parquet", kinds["lake"]},
         metadata={FILE_NAME: dataset.file_name_template},
     )
     def raw_trips(
@@ -65,7 +55,7 @@ def _raw(dataset: Dataset, kinds: Kinds) -> dg.AssetsDefinition:
     return raw_trips
 
 
-def _clean(dataset: Dataset, kinds: Kinds) -> dg.AssetsDefinition:
+def _clean(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
     clean_key = dg.AssetKey(["clean", dataset.table])
     rules = "; ".join(f"{rule.name}: {rule.description}" for rule in RULES if rule.default and rule.applies_to(dataset))
 
@@ -77,13 +67,13 @@ def _clean(dataset: Dataset, kinds: Kinds) -> dg.AssetsDefinition:
                 key=["quarantine", dataset.table],
                 description=f"The rows that broke a rule, as TLC published them, with the rules. Rules: {rules}.",
                 io_manager_key="lake",
-                kinds={"parquet", kinds.lake},
+                kinds={"parquet", kinds["lake"]},
             ),
             "clean": dg.AssetOut(
                 key=clean_key,
                 description=f"Every row that broke no rule, under canonical names and types. {dataset.description}",
                 io_manager_key="lake",
-                kinds={"duckdb", "parquet", kinds.lake},
+                kinds={"duckdb", "parquet", kinds["lake"]},
             ),
         },
         partitions_def=months_of(dataset),

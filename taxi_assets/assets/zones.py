@@ -1,10 +1,10 @@
 """The zone lookup's assets: TLC's file -> two tables, not partitioned."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
-from taxi_assets.assets.trips import RETRY, Kinds
+from taxi_assets.assets.trips import RETRY
 from taxi_assets.catalog import ZONES_FILE, ZONES_SCHEMA, ZONES_TABLE
 from taxi_assets.io_managers.lake import FILE_NAME
 from taxi_assets.io_managers.slices import named_failures
@@ -16,18 +16,18 @@ ZONES_GROUP = "zones"
 _WHAT = ZONES_SCHEMA.metadata[b"description"].decode()
 
 
-def zones_assets(kinds: Kinds) -> list[dg.AssetsDefinition]:
-    """The assets of the zone lookup."""
-    return [_raw(kinds), _table("postgres", kinds.postgres), _table("warehouse", kinds.warehouse)]
+def zones_assets(kinds: Mapping[str, str]) -> list[dg.AssetsDefinition]:
+    """The assets of the zone lookup; `kinds` tells the technology of each role, for the UI."""
+    return [_raw(kinds), _table("postgres", kinds["postgres"]), _table("warehouse", kinds["warehouse"])]
 
 
-def _raw(kinds: Kinds) -> dg.AssetsDefinition:
+def _raw(kinds: Mapping[str, str]) -> dg.AssetsDefinition:
     @dg.asset(
         key=["raw", ZONES_TABLE],
         description=f"TLC's own file, byte for byte. {_WHAT}",
         io_manager_key="lake",
         group_name=ZONES_GROUP,
-        kinds={"csv", kinds.lake},
+        kinds={"csv", kinds["lake"]},
         metadata={FILE_NAME: ZONES_FILE},
     )
     def raw_zones(source: SourceResource, scratch: ScratchResource) -> Iterator[dg.Output[RawFile]]:

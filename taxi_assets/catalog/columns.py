@@ -58,7 +58,7 @@ def identifier(
     description: str,
     *,
     required: bool = False,
-    codes: Mapping[int | str, str] | None = None,
+    codes: Mapping[int, str] | None = None,
     spellings: Mapping[str, int | str] | None = None,
 ) -> Column:
     """A column of small whole numbers: an id, a code or a count."""

@@ -35,7 +35,7 @@ class Column:
     description: str
     nullable: bool = True
     required: bool = False
-    codes: Mapping[int | str, str] = field(default_factory=dict)
+    codes: Mapping[int, str] | Mapping[str, str] = field(default_factory=dict)
     spellings: Mapping[str, int | str] = field(default_factory=dict)
     zero_is_missing: bool = False
 

@@ -69,9 +69,9 @@ def cleaned_month(
         StoreUnavailable: the scratch folder's disk is full.
     """
     applied = select_rules(dataset, rules)
-    config = {
+    config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": MEMORY_LIMIT,
-        "threads": str(min(os.cpu_count() or 1, 4)),
+        "threads": min(os.cpu_count() or 1, 4),
         "temp_directory": str(scratch),
         "disabled_optimizers": "build_side_probe_side",  # a swapped join would lose the file's order
     }

@@ -5,6 +5,11 @@ that they serve any project with assets by month. Their drivers are imported whe
 """
 
 from taxi_assets.io_managers.lake import LakeIOManager
-from taxi_assets.io_managers.tables import DuckDBIOManager, EmbeddedPostgresIOManager, PostgresIOManager
+from taxi_assets.io_managers.tables import (
+    BigQueryIOManager,
+    DuckDBIOManager,
+    EmbeddedPostgresIOManager,
+    PostgresIOManager,
+)
 
-__all__ = ["DuckDBIOManager", "EmbeddedPostgresIOManager", "LakeIOManager", "PostgresIOManager"]
+__all__ = ["BigQueryIOManager", "DuckDBIOManager", "EmbeddedPostgresIOManager", "LakeIOManager", "PostgresIOManager"]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from taxi_assets.io_managers.slices import load_slice, months_of_input, named_failures, store_slice
+from taxi_assets.errors import InvalidRequest
+from taxi_assets.io_managers.slices import load_slice, month_of, named_failures, store_slice
 from taxi_assets.metadata import raw_metadata
 from taxi_assets.raw_file import RawFile
 
@@ -24,12 +25,15 @@ class LakeIOManager(dg.ConfigurableIOManager):
     `taxi/file_name` tells the name, in which `{month}` stands for the partition.
     """
 
-    url: str = Field(description="Folder of the lake.")
+    url: str = Field(description="Folder of the lake, or gs://bucket/prefix.")
 
     def store(self) -> "LocalLake":
         """The store itself, for checks and for whoever wants more than whole assets."""
         from taxi_assets.stores.lake import LocalLake
 
+        if self.url.startswith("gs://"):
+            with named_failures():
+                raise InvalidRequest("a lake in GCS is not built yet: unset TAXI_LAKE to keep it in a folder")
         return LocalLake(Path(self.url))
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
@@ -48,10 +52,16 @@ class LakeIOManager(dg.ConfigurableIOManager):
         """The asset's rows in the type that the input is annotated with, or its file for a `RawFile`."""
         if context.dagster_type.typing_type is not RawFile:
             return load_slice(context, self.store(), _path(context))
-        months = months_of_input(context, self.store(), _path(context)) or [""]
-        template = ((context.upstream_output and context.upstream_output.definition_metadata) or {})[FILE_NAME]
         with named_failures():
-            return self.store().get_file(_path(context), template.format(month=months[0]))
+            return self.store().get_file(_path(context), _file_name(context))
+
+
+def _file_name(context: dg.InputContext) -> str:
+    upstream = context.upstream_output
+    template = str((upstream.definition_metadata if upstream else {})[FILE_NAME])
+    if not context.has_asset_partitions:
+        return template
+    return template.format(month=month_of(context.asset_partitions_def, context.asset_partition_key))
 
 
 def _path(context: dg.InputContext | dg.OutputContext) -> str:

@@ -55,7 +55,7 @@ def as_rows(value: object) -> Rows:
     if isinstance(value, pa.Table):
         return Rows.from_table(value)
     if _type_name(type(value)) == "pandas.DataFrame":
-        return Rows.from_pandas(value)  # type: ignore[arg-type]
+        return Rows.from_pandas(value)
     raise TypeError(f"cannot store a {type(value).__name__}: return a pandas.DataFrame, a pyarrow.Table or Rows")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from taxi_assets.errors import InvalidRequest
 from taxi_assets.io_managers.slices import TableStore, load_slice, named_failures, store_slice
 
 
@@ -65,6 +66,18 @@ class EmbeddedPostgresIOManager(TableIOManager):
         from taxi_assets.stores.postgres import PostgresStore
 
         return PostgresStore(embedded_url(Path(self.folder)), self.schema_name, self.month_column)
+
+
+class BigQueryIOManager(TableIOManager):
+    """Takes BigQuery's place in the definitions; loading into it is not built yet, and says so when it is tried."""
+
+    project: str = Field(description="Google Cloud project that is billed for the loads.")
+    dataset: str = Field(description="BigQuery dataset that holds the tables.")
+    location: str | None = Field(default=None, description="Where the dataset is, for example US.")
+
+    def open_store(self) -> TableStore:
+        """Refuses, before anything is written."""
+        raise InvalidRequest("loading into BigQuery is not built yet: unset TAXI_WAREHOUSE to load into DuckDB")
 
 
 class DuckDBIOManager(TableIOManager):

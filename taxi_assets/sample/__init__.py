@@ -1,8 +1,8 @@
 """The built-in sample source: TLC-shaped months of any dataset and era, made up on the spot, the same every time.
 
 Each file has its era's own column names and physical types, plausible trips, and every kind of dirt that a rule looks
-for, in known amounts. Made from the catalogue; knows no Dagster, no store and no pandas. numpy and the Parquet writer
-are imported when the first file is written.
+for, in known amounts. Made from the catalogue; knows no Dagster, no store and no pandas. What makes and writes rows is
+imported when the first file is written.
 """
 
 from taxi_assets.sample.plan import DEFAULT_ROWS, MAXIMUM_ROWS, MINIMUM_ROWS, expected_dirt

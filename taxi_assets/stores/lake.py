@@ -184,7 +184,7 @@ def _common_schema(paths: Sequence[Path]) -> pa.Schema:
 
 
 def _grows_by_little(kind: pa.DataType) -> bool:
-    return pa.types.is_temporal(kind) or pa.types.is_int32(kind) or pa.types.is_int64(kind)
+    return bool(pa.types.is_temporal(kind) or pa.types.is_int32(kind) or pa.types.is_int64(kind))
 
 
 def _even_tables(rows: Rows) -> Iterator[pa.Table]:

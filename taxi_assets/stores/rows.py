@@ -1,9 +1,9 @@
 """Rows on their way between sources, assets and stores, without being held in memory.
 
-Arrow is the one currency: a `Rows` is a schema and a way to open a stream of record batches, and where the rows already
-lie in the lake as Parquet it names the files too, so that a store that can read Parquet by itself does so. What is known
-about the rows travels with them in the schema's own metadata: each field's `description` (and `index`, a hint), the
-table's `description`, and provenance under keys that begin with `taxi/`.
+Arrow is the one currency: a `Rows` is a schema and a way to open a stream of record batches, and where the rows lie in
+the lake as Parquet it names the files too, so that a store that can read Parquet by itself does so. What is known about
+the rows travels with them in the schema's own metadata: each field's `description` (and `index`, a hint), the table's
+`description`, and provenance under keys that begin with `taxi/`.
 """
 
 from __future__ import annotations

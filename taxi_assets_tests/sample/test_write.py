@@ -14,7 +14,7 @@ from .reading import ERA_NAMES, ERAS, source_rows
 
 GREEN, YELLOW = dataset_named("green"), dataset_named("yellow")
 ROWS = 500
-VERSION_1 = "?"
+VERSION_1 = "cdf189c5aab62d599adca1f9786fd6a4423ec2fbe0093c9a1dd7cf784dc46cec"
 
 
 @pytest.mark.parametrize(("dataset", "month"), ERAS, ids=ERA_NAMES)

@@ -1,8 +1,8 @@
 """Replace and read slices of tables in Postgres.
 
-A month is copied into a new table of its own, which then takes the old one's place: readers keep the old month until the
-commit and are locked out only for the exchange itself. A process that is killed on the way leaves nothing, since what it
-had not committed never was.
+A month is copied into a new table of its own, which then takes the old one's place: readers keep the old month until
+the commit and are locked out only for the exchange itself. A process that is killed on the way leaves nothing, since
+what it had not committed never was.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,0 +1,1 @@
+"""The tests mirror the package; their names are sentences about what it does."""

@@ -1,0 +1,75 @@
+"""The four floors: imports go down only, and what is heavy is imported late."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import taxi_assets
+
+PACKAGE = Path(taxi_assets.__file__).parent
+FLOORS = (
+    {"catalog", "month", "errors"},
+    {"source", "cleaning", "stores", "sample", "raw_file", "scratch", "duckdb_sql"},
+    {"io_managers", "resources", "metadata"},
+    {"assets", "checks", "jobs", "partitions"},
+    {"definitions", "settings", "running", "terminal", "cli", "demo"},
+)
+FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def imported_names(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text())
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def test_every_part_of_the_package_has_a_floor() -> None:
+    assert {part_of(path) for path in MODULES} == set(FLOOR_OF)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_down_only(path: Path) -> None:
+    own = FLOOR_OF[part_of(path)]
+    for name in imported_names(path):
+        if name.startswith("taxi_assets."):
+            part = name.split(".")[1]
+            assert FLOOR_OF[part] <= own, f"{name} is on a higher floor"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_the_two_lowest_floors_do_not_know_dagster(path: Path) -> None:
+    if FLOOR_OF[part_of(path)] <= 1:
+        assert not any(name.partition(".")[0].startswith("dagster") for name in imported_names(path))
+
+
+@pytest.mark.parametrize("folder", ["stores", "io_managers"])
+def test_stores_and_io_managers_do_not_know_the_catalogue(folder: str) -> None:
+    for path in (PACKAGE / folder).rglob("*.py"):
+        assert not any(name.startswith("taxi_assets.catalog") for name in imported_names(path)), path
+
+
+def test_only_the_settings_and_the_programs_read_the_environment() -> None:
+    readers = {part_of(path) for path in MODULES if "os.environ" in path.read_text() or "getenv" in path.read_text()}
+    assert readers == {"settings", "cli", "demo"}
+
+
+def test_loading_the_definitions_imports_nothing_heavy() -> None:
+    program = (
+        "import sys, taxi_assets.definitions; heavy = ('pandas', 'google.cloud', 'matplotlib', "
+        "'adbc_driver_manager', 'duckdb', 'psycopg', 'httpx'); print([one for one in heavy if one in sys.modules])"
+    )
+    loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert loaded.stdout.strip() == "[]"
