@@ -84,7 +84,8 @@ def store_slice(context: dg.OutputContext, store: Store, table: str, value: obje
         stored = store.replace(piece, seen.rows)
         preview = seen.first_rows()
     seconds = time.monotonic() - started
-    context.log.info(f"{piece}: {stored.rows:,} rows in {seconds:.1f} s")
+    asset = context.asset_key.to_user_string()
+    context.log.info(f"{asset} {piece.month or ''}: {stored.rows:,} rows in {seconds:.1f} s".replace(" :", ":"))
     context.add_output_metadata(slice_metadata(stored, rows.provenance, preview, seconds))
     return piece
 
