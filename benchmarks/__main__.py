@@ -1,0 +1,94 @@
+"""Measure and print; each pair is measured in turns, since the speed of a machine drifts.
+
+python -m benchmarks [--rows N] [--rounds N] [postgres] [clean] [run]
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import loading
+from taxi_assets.catalog import dataset_named
+from taxi_assets.month import Month
+from taxi_assets.sample import write_month
+from taxi_assets.source.published import month_path
+
+YELLOW, MONTH = dataset_named("yellow"), Month(2024, 1)
+MEASURES = ("postgres", "clean", "run")
+
+
+def main() -> None:
+    """Run the measures that the command line names, or all."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure speed and memory.")
+    parser.add_argument("measures", nargs="*", metavar="measure", help=", ".join(MEASURES))
+    parser.add_argument("--rows", type=int, default=1_369_769, help="rows in the yellow-shaped month")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each side is measured; the median counts")
+    given = parser.parse_args()
+    table = Table(title=f"{given.rows:,} yellow-shaped rows, medians of {given.rounds}, {os.cpu_count()} cores")
+    for column in ("what", "seconds", "compared with", "seconds", "ratio", "peak MB"):
+        table.add_column(column, justify="left" if column in ("what", "compared with") else "right")
+    with tempfile.TemporaryDirectory(prefix="taxi-bench-") as folder:
+        work = Path(folder)
+        work.chmod(0o755)  # the embedded server runs as another user where this one is root
+        raw = work / "source" / month_path(YELLOW, MONTH)
+        raw.parent.mkdir(parents=True)
+        write_month(YELLOW, MONTH, raw, rows=given.rows)
+        for measure in given.measures or MEASURES:
+            table.add_row(*globals()[f"measure_{measure}"](work, raw, given.rounds))
+    Console(width=150).print(table)
+
+
+def measure_postgres(work: Path, raw: Path, rounds: int) -> tuple[str, ...]:
+    """Replace a month in Postgres from the lake, against the server reading the same rows from a binary file."""
+    loads = loading.PostgresLoads(work, raw, YELLOW, MONTH)
+    ours, theirs = _in_turns(rounds, loads.replace, loads.copy_from_file)
+    return _pair("Postgres: replace from the lake", ours, "server-side COPY FROM a binary file", theirs)
+
+
+def measure_clean(work: Path, raw: Path, rounds: int) -> tuple[str, ...]:
+    """Clean a month and write both outcomes to the lake, against DuckDB copying the file as it is."""
+    cleaning = loading.Cleaning(work, raw, YELLOW, MONTH)
+    ours, theirs = _in_turns(rounds, cleaning.clean_and_write, cleaning.copy_as_it_is)
+    return _pair("clean and write to the lake", ours, "DuckDB COPY ... TO of the file", theirs)
+
+
+def measure_run(work: Path, raw: Path, rounds: int) -> tuple[str, ...]:
+    """The whole `taxi run` process, from the folder into all stores."""
+    del raw
+    command = [Path(sys.executable).parent / "taxi", "run", YELLOW.name, str(MONTH), "--source", work / "source"]
+    environment = {**os.environ, "TAXI_HOME": str(work / "home")}
+    seconds, peaks = [], []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds.append(time.perf_counter() - started)
+        peaks.append(usage.ru_maxrss / 1024)
+        if status != 0:
+            sys.exit("taxi run failed")
+    return ("taxi run, all assets", f"{statistics.median(seconds):.2f}", "", "", "", f"{max(peaks):.0f}")
+
+
+def _in_turns(rounds: int, *sides: Callable[[], float]) -> tuple[float, ...]:
+    measured: list[list[float]] = [[] for _ in sides]
+    for _ in range(rounds):
+        for seconds, side in zip(measured, sides, strict=True):
+            seconds.append(side())
+    return tuple(statistics.median(seconds) for seconds in measured)
+
+
+def _pair(name: str, ours: float, against: str, theirs: float) -> tuple[str, ...]:
+    return (name, f"{ours:.2f}", against, f"{theirs:.2f}", f"{ours / theirs:.2f}", "")
+
+
+if __name__ == "__main__":
+    main()
