@@ -7,6 +7,7 @@ file's order, whatever the number of threads, so that the same file gives the sa
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,13 +19,14 @@ import pyarrow as pa
 from taxi_assets.catalog import SOURCE_ROW, Dataset, Rule, select_rules
 from taxi_assets.cleaning.readings import FileColumns, SourceColumn, match_columns, reading
 from taxi_assets.duckdb_sql import literal, quoted
-from taxi_assets.errors import BadFile, StoreUnavailable, TaxiError
+from taxi_assets.errors import BadFile, SchemaBroken, StoreUnavailable, TaxiError
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
 from taxi_assets.stores.rows import BATCH_ROWS, PROVENANCE, Rows
 
 MEMORY_LIMIT = "300MB"  # a 20,000,000-row month passes within it; DuckDB spills what does not fit
 _POSITION = "file_row_number"
+_ADDED = ("rule", "rules", SOURCE_ROW, _POSITION)
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def cleaned_month(
 
     Raises:
         InvalidRequest: there is no rule of such a name.
-        SchemaBroken: the file lacks columns that the dataset cannot do without.
+        SchemaBroken: the file lacks columns that the dataset cannot do without, or has some that mean the same.
         BadFile: the file cannot be read, now or while one of the streams is.
         StoreUnavailable: the scratch folder's disk is full.
     """
@@ -76,6 +78,7 @@ def cleaned_month(
         "disabled_optimizers": "build_side_probe_side",  # a swapped join would lose the file's order
     }
     with duckdb.connect(config=config) as connection:
+        connection.execute("SET GLOBAL TimeZone = 'UTC'")  # or the machine's own would show in the quarantine
         cleaning = _Cleaning(connection, raw, dataset, month, applied)
         with _named_errors(raw):
             cleaning.note_broken_rows()
@@ -97,8 +100,11 @@ class _Cleaning:
         self.dataset = dataset
         self.month = month
         self.rules = rules
+        # Without the option a folder named `a=b` above the file would become a column of it.
+        options = f"{_POSITION} = true, hive_partitioning = false"
         with _named_errors(raw):
-            connection.execute(f"CREATE VIEW source AS FROM read_parquet({literal(str(raw.path))}, {_POSITION} = true)")
+            _refuse_ambiguous_names(raw)
+            connection.execute(f"CREATE VIEW source AS FROM read_parquet({literal(str(raw.path))}, {options})")
             described = connection.execute("DESCRIBE source").fetchall()
         self.source_columns = [SourceColumn(name, kind) for name, kind, *_ in described if name != _POSITION]
         self.matched: FileColumns = match_columns(dataset, month, self.source_columns, raw.path.name)
@@ -121,7 +127,7 @@ class _Cleaning:
             *self._marks_of("duplicate", self._repeated),
         ]
         self.connection.execute(
-            f"CREATE TEMP TABLE broken AS SELECT {SOURCE_ROW}, bit_or(marks) AS marks "
+            f"CREATE TABLE broken AS SELECT {SOURCE_ROW}, bit_or(marks) AS marks "
             f"FROM ({' UNION ALL '.join(marks)}) GROUP BY {SOURCE_ROW}"
         )
 
@@ -213,24 +219,27 @@ class _Cleaning:
             if self.dataset.has(name)
         ]
         self.connection.execute(
-            f"CREATE TEMP TABLE refunds AS SELECT DISTINCT {', '.join(same)}, -round({total} * 100) AS cents "
-            f"FROM typed WHERE {total} < 0"
+            f"CREATE TABLE refunds AS SELECT DISTINCT {', '.join(same)}, -round({total} * 100) AS cents "
+            f"FROM typed WHERE round({total} * 100) < 0"
         )
         conditions = " AND ".join(f"typed.{name} IS NOT DISTINCT FROM refunds.{name}" for name in same)
         return f"SELECT {SOURCE_ROW} FROM typed SEMI JOIN refunds ON {conditions} AND round({total} * 100) = cents"
 
     def _repeated(self) -> str:
-        """Rows equal to an earlier one; only rows whose hash occurs twice are compared in full."""
+        """Rows equal to an earlier one; in full only rows are compared whose telling columns are equal to another's."""
         compared = ", ".join(
             quoted(column.name) for column in self.source_columns if column.name not in self.matched.ignored
         )
+        telling = ("pickup_datetime", "dropoff_datetime", "dispatching_base_num", self.dataset.distance)
+        sources = (self.matched.sources[name].name for name in telling if name in self.matched.sources)
+        fingerprint = f"hash({', '.join(quoted(source) for source in sources)})"
         self.connection.execute(
-            f"CREATE TEMP TABLE repeated AS SELECT hash({compared}) AS fingerprint FROM source "
+            f"CREATE TABLE repeated AS SELECT {fingerprint} AS fingerprint FROM source "
             "GROUP BY fingerprint HAVING count(*) > 1"
         )
         return (
             f"SELECT CAST({_POSITION} AS INTEGER) AS {SOURCE_ROW} FROM source "
-            f"SEMI JOIN repeated ON hash({compared}) = fingerprint "
+            f"SEMI JOIN repeated ON {fingerprint} = fingerprint "
             f"QUALIFY row_number() OVER (PARTITION BY {compared} ORDER BY {_POSITION}) > 1"
         )
 
@@ -242,8 +251,9 @@ class _Cleaning:
 
     def _stream(self, query: str) -> Rows:
         def open_batches() -> Iterator[pa.RecordBatch]:
-            with _named_errors(self.raw):
-                yield from self.connection.sql(query).to_arrow_reader(BATCH_ROWS)
+            # A connection has one open result at a time, and both streams may be open at once.
+            with _named_errors(self.raw), self.connection.cursor() as cursor:
+                yield from cursor.sql(query).to_arrow_reader(BATCH_ROWS)
 
         with self.connection.sql(query).limit(0).to_arrow_reader() as reader:
             return Rows(reader.schema, open_batches)
@@ -253,13 +263,27 @@ class _Cleaning:
         return int(row[0]) if row else 0
 
 
+def _refuse_ambiguous_names(raw: RawFile) -> None:
+    """Refuse columns that SQL, which knows no case, or the quarantine could not tell apart."""
+    import pyarrow.parquet as pq
+
+    names = pq.read_schema(raw.path).names
+    taken = Counter(name.lower() for name in (*names, *_ADDED))
+    ambiguous = [name for name in names if taken[name.lower()] > 1 or not name]
+    if ambiguous:
+        raise SchemaBroken(
+            f"{raw.path.name} has columns that cannot be told apart by name, case aside, or from those that the "
+            f"quarantine adds: {', '.join(map(repr, ambiguous))}"
+        )
+
+
 @contextmanager
 def _named_errors(raw: RawFile) -> Iterator[None]:
     try:
         yield
     except TaxiError:
         raise
-    except duckdb.Error as error:
+    except (duckdb.Error, pa.ArrowException, OSError) as error:  # Arrow reports a broken stream as an OSError
         first_line = str(error).splitlines()[0]
         if "No space left" in first_line:
             raise StoreUnavailable(f"no space left to clean {raw.path.name}: make room, run it again") from error

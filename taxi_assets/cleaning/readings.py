@@ -17,6 +17,8 @@ from taxi_assets.month import Month
 _WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
 _FLOATING = {"FLOAT", "DOUBLE"}
 _TIMES = {"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "DATE"}
+_ZONED_TIMES = {"TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"}
+_FIRST_TIME, _AFTER_LAST_TIME = "TIMESTAMP '0001-01-01'", "TIMESTAMP '10000-01-01'"  # BigQuery's range, the narrowest
 _NOTHING = {"NULL", '"NULL"'}
 
 DUCKDB_TYPES = {
@@ -111,7 +113,7 @@ def reading(column: Column, source: SourceColumn | None, file_name: str) -> Read
     name = quoted(source.name)
     given = f"nullif(trim({name}), '')" if source.type == "VARCHAR" else name
     if pa.types.is_string(column.type):
-        value = _text(column, given)
+        value = _text(column, given, source, file_name)
     elif pa.types.is_timestamp(column.type):
         value = _time(given, source, file_name)
     else:
@@ -120,9 +122,12 @@ def reading(column: Column, source: SourceColumn | None, file_name: str) -> Read
     return Reading(f"nullif({value}, 0)" if column.zero_is_missing else value, unreadable)
 
 
-def _text(column: Column, given: str) -> str:
+def _text(column: Column, given: str, source: SourceColumn, file_name: str) -> str:
+    if source.type not in {"VARCHAR", *_WHOLE, *_FLOATING}:
+        raise _unfit(column, source, file_name)
     text = f"CAST({given} AS VARCHAR)"
-    loadable = f"CASE WHEN NOT contains({text}, chr(0)) THEN {text} END"  # Postgres holds no NUL in text
+    sound = f"isfinite({given})" if source.type in _FLOATING else f"NOT contains({text}, chr(0))"
+    loadable = f"CASE WHEN {sound} THEN {text} END"  # 'nan' is no text, and Postgres holds no NUL in one
     if not column.spellings:
         return loadable
     return f"{_spelled(column, text)} ELSE {loadable} END"
@@ -150,11 +155,11 @@ def _number(column: Column, given: str, source: SourceColumn, file_name: str) ->
 def _time(given: str, source: SourceColumn, file_name: str) -> str:
     if source.type in _TIMES or source.type == "VARCHAR":
         moment = f"TRY_CAST({given} AS TIMESTAMP)"
-    elif source.type == "TIMESTAMP WITH TIME ZONE":
-        moment = f"make_timestamp(epoch_us({given}))"  # wall time that a writer labelled UTC
+    elif source.type in _ZONED_TIMES:  # wall time that a writer labelled UTC
+        moment = f"make_timestamp(epoch_us(TRY_CAST({given} AS TIMESTAMPTZ)))"
     else:
         raise SchemaBroken(f"{file_name}: column {source.name} has type {source.type}, which holds no times")
-    return f"CASE WHEN year({moment}) BETWEEN 1 AND 9999 THEN {moment} END"  # BigQuery's range, the narrowest
+    return f"CASE WHEN {moment} >= {_FIRST_TIME} AND {moment} < {_AFTER_LAST_TIME} THEN {moment} END"
 
 
 def _spelled(column: Column, text: str) -> str:
