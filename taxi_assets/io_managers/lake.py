@@ -8,9 +8,10 @@ import dagster as dg
 from pydantic import Field
 
 from taxi_assets.errors import InvalidRequest
-from taxi_assets.io_managers.slices import load_slice, month_of, named_failures, store_slice
+from taxi_assets.io_managers.slices import from_rows, load_slice, month_of, named_failures, store_slice
 from taxi_assets.metadata import raw_metadata
 from taxi_assets.raw_file import RawFile
+from taxi_assets.stores.rows import Rows
 
 if TYPE_CHECKING:
     from taxi_assets.stores.lake import LocalLake
@@ -50,18 +51,17 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
     def load_input(self, context: dg.InputContext) -> Any:
         """The asset's rows in the type that the input is annotated with, or its file for a `RawFile`."""
-        if context.dagster_type.typing_type is not RawFile:
+        upstream = context.upstream_output
+        file_name = (upstream.definition_metadata if upstream else {}).get(FILE_NAME)
+        if file_name is None:
             return load_slice(context, self.store(), _path(context))
+        if context.has_asset_partitions:
+            file_name = file_name.format(month=month_of(context.asset_partitions_def, context.asset_partition_key))
         with named_failures():
-            return self.store().get_file(_path(context), _file_name(context))
-
-
-def _file_name(context: dg.InputContext) -> str:
-    upstream = context.upstream_output
-    template = str((upstream.definition_metadata if upstream else {})[FILE_NAME])
-    if not context.has_asset_partitions:
-        return template
-    return template.format(month=month_of(context.asset_partitions_def, context.asset_partition_key))
+            raw = self.store().get_file(_path(context), file_name)
+        wanted = context.dagster_type.typing_type
+        is_table = raw.path.suffix == ".parquet"
+        return from_rows(Rows.from_parquet([raw.path]), wanted) if is_table and wanted is not RawFile else raw
 
 
 def _path(context: dg.InputContext | dg.OutputContext) -> str:

@@ -1,0 +1,245 @@
+"""The `taxi` command as a person uses it: real processes, real stores, the sample source."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from taxi_assets.catalog import DATASETS, dataset_named
+from taxi_assets.month import Month
+from taxi_assets.sample import DEFAULT_ROWS, expected_dirt, write_tree
+from taxi_assets.settings import Settings
+
+TAXI = Path(sys.executable).parent / "taxi"
+REAL_FILES = Path(__file__).parents[2] / "shared" / "tlc"
+
+
+class Home:
+    """A folder of one's own to run `taxi` in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.settings = Settings.from_environment({"TAXI_HOME": str(folder)})
+
+    def taxi(self, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run the command and wait for it."""
+        return subprocess.run(
+            [TAXI, *map(str, arguments)], env=self.environment(**variables), capture_output=True, text=True, check=False
+        )
+
+    def environment(self, **variables: str) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("TAXI_", "DAGSTER_"))}
+        return {**kept, "TAXI_HOME": str(self.folder), "COLUMNS": "200", **variables}
+
+    def lake_rows(self, table: str, month: str) -> int:
+        return pq.read_metadata(self.settings.lake + f"/{table}/month={month}/{table.split('/')[1]}.parquet").num_rows
+
+    def warehouse(self, query: str) -> list[tuple]:
+        with duckdb.connect(self.settings.duckdb_path, read_only=True) as connection:
+            return connection.execute(query).fetchall()
+
+    def postgres(self, query: str) -> str:
+        answer = self.taxi("psql", "--no-align", "--tuples-only", "-c", query)
+        assert answer.returncode == 0, answer.stderr
+        return answer.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return Home(tmp_path_factory.mktemp("home"))
+
+
+@pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: dataset.name)
+def test_a_month_of_the_sample_is_loaded_everywhere_and_every_row_is_accounted_for(home: Home, dataset) -> None:
+    ran = home.taxi("run", dataset.name, "2024-01", "--source", "sample")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    table = f"{dataset.name}_trips"
+    dirt = expected_dirt(dataset, Month(2024, 1))
+    rejected = sum(rows for rule, rows in dirt.items() if rule not in ("no_passengers", "no_distance"))
+    clean = DEFAULT_ROWS - rejected
+    assert home.lake_rows(f"quarantine/{table}", "2024-01") == rejected
+    assert home.lake_rows(f"clean/{table}", "2024-01") == clean
+    assert home.warehouse(f"SELECT count(*) FROM taxi.{table} WHERE source_month = '2024-01-01'") == [(clean,)]
+    assert home.postgres(f"SELECT count(*) FROM {table} WHERE source_month = '2024-01-01'") == str(clean)
+    assert f"{clean:,}" in ran.stdout
+    assert "voided_trip" in ran.stdout or dataset.total is None
+
+
+def test_the_zones_are_loaded_with_their_texts_as_they_are(home: Home) -> None:
+    assert home.taxi("run", "zones", "--source", "sample").returncode == 0
+    assert home.warehouse("SELECT zone, service_zone FROM taxi.taxi_zones WHERE location_id = 264") == [("N/A", "N/A")]
+    assert home.postgres("SELECT count(*), count(borough) FROM taxi_zones") == "265|265"
+
+
+def test_months_run_again_in_any_order_leave_the_same_tables(home: Home) -> None:
+    first = home.taxi("run", "fhv", "2023-11..2023-12", "--source", "sample")
+    query = "SELECT source_month, count(*), sum(source_row) FROM taxi.fhv_trips GROUP BY 1 ORDER BY 1"
+    before = home.warehouse(query), home.postgres(query)
+    again = home.taxi("run", "fhv", "2023-11..2023-12", "--source", "sample")
+    assert (first.returncode, again.returncode) == (0, 0)
+    assert (home.warehouse(query), home.postgres(query)) == before
+
+
+def test_the_status_shows_what_is_where(home: Home) -> None:
+    home.taxi("run", "green", "2022-05", "--source", "sample")
+    shown = home.taxi("status", "green")
+    assert shown.returncode == 0
+    assert re.search(r"2022-05 .*●.*●.*●", shown.stdout)
+
+
+def test_the_rules_that_are_asked_for_replace_the_default_ones(home: Home) -> None:
+    rules = "no_passengers,no_distance"
+    assert home.taxi("run", "green", "2023-05", "--source", "sample", "--rules", rules).returncode == 0
+    found = home.warehouse(
+        "SELECT min(passenger_count), min(trip_distance) > 0, min(total_amount) < 0 FROM taxi.green_trips "
+        "WHERE source_month = '2023-05-01'"
+    )
+    assert found == [(1, True, True)]
+    quarantine = pq.read_table(
+        f"{home.settings.lake}/quarantine/green_trips/month=2023-05/green_trips.parquet", partitioning=None
+    )
+    assert set(quarantine["rule"].to_pylist()) == {"unreadable_value", "no_passengers", "no_distance"}
+
+
+def test_runs_are_recorded_in_the_instance_that_the_ui_shows(home: Home) -> None:
+    home.taxi("run", "zones", "--source", "sample")
+    with dg.DagsterInstance.from_config(str(home.settings.dagster_home)) as instance:
+        runs = instance.get_runs(dg.RunsFilter(job_name="taxi_zones_job"))
+        event = instance.get_latest_materialization_event(dg.AssetKey(["postgres", "taxi_zones"]))
+    assert runs[0].status == dg.DagsterRunStatus.SUCCESS
+    metadata = event.asset_materialization.metadata
+    assert metadata["dagster/table_name"].value == "taxi.taxi_zones"
+    assert metadata["dagster/column_schema"].value.columns[0].type == "smallint"
+    assert len(metadata["taxi/source_sha256"].value) == 64
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("run", "purple", "2024-01"), "TLC publishes yellow, green, fhv, fhvhv"),
+        (("run", "green"), "say which month"),
+        (("run", "green", "January"), "write it as 2024-01"),
+        (("run", "green", "2024-13"), "write it as 2024-01"),
+        (("run", "green", "2024-02..2024-01"), "ends before it begins"),
+        (("run", "green", "2013-12"), "green begins with 2014-01"),
+        (("run", "green", "2999-01"), "not over yet"),
+        (("run", "green", "2024-01", "--rules", "no_fun"), "The rules are unreadable_value"),
+        (("run", "green", "2024-01", "--source", "gopher://tlc"), "TAXI_SOURCE"),
+        (("run", "zones", "2024-01"), "neither months nor rules"),
+        (("status", "purple"), "TLC publishes"),
+    ],
+)
+def test_a_wrong_request_is_told_in_one_line_that_says_what_to_do(
+    home: Home, arguments: tuple[str, ...], told: str
+) -> None:
+    refused = home.taxi(*arguments, TAXI_SOURCE="sample")
+    assert refused.returncode == 1
+    assert told in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_month_that_is_not_published_says_which_one_is_the_last(home: Home, tmp_path: Path) -> None:
+    write_tree(tmp_path, rows=500, months=[(dataset_named("green"), Month(2024, 1))])
+    refused = home.taxi("run", "green", "2024-03", "--source", tmp_path)
+    assert refused.returncode == 1
+    assert "2024-01" in refused.stdout
+    assert "has not published green 2024-03" in refused.stdout
+
+
+def test_a_broken_file_is_named_and_the_month_that_was_there_stays(home: Home, tmp_path: Path) -> None:
+    home.taxi("run", "yellow", "2023-07", "--source", "sample")
+    before = home.warehouse("SELECT count(*) FROM taxi.yellow_trips WHERE source_month = '2023-07-01'")
+    broken = tmp_path / "trip-data" / "yellow_tripdata_2023-07.parquet"
+    broken.parent.mkdir()
+    broken.write_text("<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>")
+    refused = home.taxi("run", "yellow", "2023-07", "--source", tmp_path)
+    assert refused.returncode == 1
+    assert "AccessDenied" in refused.stdout
+    assert home.warehouse("SELECT count(*) FROM taxi.yellow_trips WHERE source_month = '2023-07-01'") == before
+
+
+def test_missing_columns_are_named_with_the_file(home: Home, tmp_path: Path) -> None:
+    write_tree(tmp_path, rows=500, months=[(dataset_named("green"), Month(2023, 8))])
+    path = tmp_path / "trip-data" / "green_tripdata_2023-08.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["lpep_pickup_datetime", "fare_amount"]), path)
+    refused = home.taxi("run", "green", "2023-08", "--source", tmp_path)
+    assert refused.returncode == 1
+    assert "green_tripdata_2023-08.parquet lacks lpep_pickup_datetime, fare_amount" in refused.stdout
+
+
+def test_a_postgres_that_does_not_answer_is_told_without_its_password(home: Home) -> None:
+    url = "postgresql://taxi:hush-hush@127.0.0.1:1/taxi"
+    refused = home.taxi("run", "zones", "--source", "sample", TAXI_POSTGRES=url)
+    assert refused.returncode == 1
+    assert "127.0.0.1" in refused.stdout
+    assert "hush-hush" not in refused.stdout + refused.stderr
+
+
+def test_a_sample_can_be_written_and_loaded_from_its_folder(home: Home, tmp_path: Path) -> None:
+    written = home.taxi("sample", tmp_path / "tlc", "--rows", 200)
+    assert written.returncode == 0
+    assert len(list((tmp_path / "tlc" / "trip-data").iterdir())) == sum(len(dataset.eras) for dataset in DATASETS)
+    assert home.taxi("run", "yellow", "2009-01..2010-02", "--source", tmp_path / "tlc").returncode == 1
+    assert home.taxi("run", "yellow", "2009-01", "--source", tmp_path / "tlc").returncode == 0
+
+
+def test_clean_months_load_as_dataframes(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    from taxi_assets.definitions import build_definitions
+
+    home.taxi("run", "fhvhv", "2023-01", "--source", "sample")
+    definitions = build_definitions(home.settings)
+    for layer in ("raw", "clean", "quarantine", "postgres", "warehouse"):
+        frame = definitions.load_asset_value([layer, "fhvhv_trips"], partition_key="2023-01")
+        assert type(frame).__name__ == "DataFrame"
+        assert len(frame) > 0
+
+
+@pytest.mark.faults
+def test_a_run_that_is_killed_at_any_time_is_put_right_by_the_next_one(home: Home) -> None:
+    command = [TAXI, "run", "green", "2021-01", "--source", "sample"]
+    assert subprocess.run(command, env=home.environment(), capture_output=True, check=False).returncode == 0
+    count = "SELECT count(*) FROM taxi.green_trips WHERE source_month = '2021-01-01'"
+    whole = home.warehouse(count)[0][0]
+    for seconds in (1.0, 2.0, 2.5, 3.0, 3.5, 4.0):
+        process = subprocess.Popen(
+            command, env=home.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(seconds)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert home.warehouse(count) == [(whole,)]
+        assert home.postgres(count) == str(whole)
+    assert subprocess.run(command, env=home.environment(), capture_output=True, check=False).returncode == 0
+    assert home.lake_rows("clean/green_trips", "2021-01") == whole
+
+
+@pytest.mark.skipif(not REAL_FILES.exists(), reason="TLC's own files are not beside the project")
+@pytest.mark.parametrize(
+    ("dataset", "months", "clean"),
+    [
+        ("green", "2022-01..2022-03", {"2022-01": 62_018, "2022-02": 68_911, "2022-03": 78_033}),
+        ("green", "2023-01..2023-02", {"2023-01": 67_820, "2023-02": 64_372}),
+        ("yellow", "2009-01", {"2009-01": 13_912}),
+        ("yellow", "2018-12", {"2018-12": 9_994}),
+        ("yellow", "2025-01", {"2025-01": 10_000}),
+        ("fhv", "2020-04", {"2020-04": 500}),
+        ("fhvhv", "2020-04", {"2020-04": 500}),
+    ],
+)
+def test_real_months_have_the_rows_that_were_counted_by_hand(
+    home: Home, dataset: str, months: str, clean: dict[str, int]
+) -> None:
+    assert home.taxi("run", dataset, months, "--source", REAL_FILES).returncode == 0
+    for month, rows in clean.items():
+        where = f"SELECT count(*) FROM taxi.{dataset}_trips WHERE source_month = '{month}-01'"
+        assert home.lake_rows(f"clean/{dataset}_trips", month) == rows
+        assert home.warehouse(where) == [(rows,)]
+        assert home.postgres(where) == str(rows)

@@ -1,0 +1,110 @@
+"""What the README says exists, and its examples run."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from taxi_assets import settings
+from taxi_assets.catalog import RULES
+from taxi_assets.cli import main
+from taxi_assets.definitions import build_definitions
+from taxi_assets.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+
+
+def code(document: str, marker: str) -> str:
+    """The Python block that contains the marker."""
+    return next(block for block in re.findall(r"```python\n(.*?)```", document, re.S) if marker in block)
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z]+)\b", README)) - {"and"}))
+def test_every_make_target_in_the_readme_exists(target: str) -> None:
+    asked = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert asked.returncode == 0, asked.stderr
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"(?:bin/|`)taxi ([a-z]+)", README))))
+def test_every_taxi_command_in_the_readme_exists(command: str) -> None:
+    assert command in main.commands
+
+
+@pytest.mark.parametrize("command", sorted(main.commands))
+def test_every_taxi_command_says_what_it_does(command: str) -> None:
+    assert main.commands[command].help
+
+
+def test_the_readme_has_every_variable_that_the_settings_read_and_no_other() -> None:
+    read = set(re.findall(r'"(TAXI_[A-Z]+)"', Path(settings.__file__).read_text()))
+    assert set(re.findall(r"`(TAXI_[A-Z]+)`", README)) == read
+
+
+def test_the_readme_has_every_rule_with_its_default_and_its_words() -> None:
+    for rule in RULES:
+        default = "on" if rule.default else "off"
+        assert f"| `{rule.name}` | {default} | {rule.description} |" in README
+
+
+def test_every_link_in_the_documents_leads_somewhere() -> None:
+    for document in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\((?!http|#)([^)#]+)\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_an_asset_of_ones_own_lands_in_postgres_as_the_readme_says(tmp_path: Path) -> None:
+    space: dict[str, object] = {}
+    exec(code(README, "daily_revenue"), space)  # noqa: S102 - it is the README's own example
+    own = Settings.from_environment({"TAXI_HOME": str(tmp_path), "TAXI_SOURCE": "sample"})
+    taxi = build_definitions(own)
+    definitions = dg.Definitions.merge(taxi, dg.Definitions(assets=[space["daily_revenue"]]))
+    selection = dg.AssetSelection.assets(["postgres", "daily_revenue"]).upstream()
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize(
+            [*definitions.assets, *definitions.asset_checks],
+            selection=selection,
+            partition_key="2024-01",
+            resources=definitions.resources,
+            instance=instance,
+        )
+    assert result.success
+    frame = definitions.load_asset_value(["postgres", "daily_revenue"], partition_key="2024-01")
+    assert list(frame.columns) == ["day", "trips", "revenue", "source_month"]
+    assert frame["trips"].sum() == 4_950
+
+
+def test_the_io_managers_serve_another_project_as_the_documents_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres_url: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SALES_DATABASE_URL", postgres_url)
+    space: dict[str, object] = {}
+    exec(code(ARCHITECTURE, "SALES_DATABASE_URL"), space)  # noqa: S102 - it is the documents' own example
+    definitions = space["defs"]
+    assert isinstance(definitions, dg.Definitions)
+    for _ in range(2):
+        result = dg.materialize(
+            [space["sales"]], partition_key="2024-02-01", resources=definitions.resources, instance=None
+        )
+        assert result.success
+    frame = definitions.load_asset_value(["sales"], partition_key="2024-02-01")
+    assert frame["amount"].tolist() == [12.5, 7.0]
+
+
+def test_constraints_name_no_address() -> None:
+    assert not re.search(r"://|@ ", (ROOT / "constraints.txt").read_text())
+
+
+def test_python_runs_the_package_that_is_tested() -> None:
+    where = subprocess.run(
+        [sys.executable, "-c", "import taxi_assets; print(taxi_assets.__file__)"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert Path(where.stdout.strip()).is_relative_to(ROOT)
