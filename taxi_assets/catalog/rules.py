@@ -21,7 +21,7 @@ RULES = (
     Rule(
         "impossible_duration",
         "drop-off more than 24 hours after pickup",
-        breaks="dropoff_datetime > pickup_datetime + INTERVAL 24 HOURS",
+        breaks="epoch_us(dropoff_datetime) - epoch_us(pickup_datetime) > 86400000000",
     ),
     Rule(
         "impossible_distance",

@@ -2,7 +2,8 @@
 
 DuckDB reads the file several times and never holds it: first for what only the whole file tells (refund records,
 repeated rows), then to note which rows break which rules, then once for each of the two streams. Rows leave in the
-file's order, whatever the number of threads, so that the same file gives the same bytes.
+file's order, whatever the number of threads, so that the same file gives the same bytes: DuckDB keeps that order
+through a filter, but since version 2 not through a join, so clean rows are told by a bit each and the others sorted.
 """
 
 import json
@@ -17,6 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from taxi_assets.catalog import SOURCE_ROW, Dataset, Rule, select_rules
+from taxi_assets.cleaning.lookalikes import positions_of_lookalikes
 from taxi_assets.cleaning.readings import FileColumns, SourceColumn, match_columns, reading
 from taxi_assets.duckdb_sql import literal, quoted
 from taxi_assets.errors import BadFile, SchemaBroken, StoreUnavailable, TaxiError
@@ -75,7 +77,6 @@ def cleaned_month(
         "memory_limit": MEMORY_LIMIT,
         "threads": min(os.cpu_count() or 1, 4),
         "temp_directory": str(scratch),
-        "disabled_optimizers": "build_side_probe_side",  # a swapped join would lose the file's order
     }
     with duckdb.connect(config=config) as connection:
         connection.execute("SET GLOBAL TimeZone = 'UTC'")  # or the machine's own would show in the quarantine
@@ -106,11 +107,15 @@ class _Cleaning:
             _refuse_ambiguous_names(raw)
             connection.execute(f"CREATE VIEW source AS FROM read_parquet({literal(str(raw.path))}, {options})")
             described = connection.execute("DESCRIBE source").fetchall()
+            self.source_rows = self._number("SELECT count(*) FROM source")
         self.source_columns = [SourceColumn(name, kind) for name, kind, *_ in described if name != _POSITION]
         self.matched: FileColumns = match_columns(dataset, month, self.source_columns, raw.path.name)
 
     def note_broken_rows(self) -> None:
-        """Make the table `broken`: the position of each row that breaks a rule, and which, as a set of bits."""
+        """Make the table `broken`: the position of each row that breaks a rule, and which, as a set of bits.
+
+        And `broken_bits`: one value with a bit for each row of the file, set where the row breaks a rule.
+        """
         readings = {
             column.name: reading(column, self.matched.sources.get(column.name), self.raw.path.name)
             for column in self.dataset.columns
@@ -130,9 +135,11 @@ class _Cleaning:
             f"CREATE TABLE broken AS SELECT {SOURCE_ROW}, bit_or(marks) AS marks "
             f"FROM ({' UNION ALL '.join(marks)}) GROUP BY {SOURCE_ROW}"
         )
+        self.connection.execute(  # one bit more than there are rows, since a range of none is refused
+            f"CREATE TABLE broken_bits AS SELECT bitstring_agg({SOURCE_ROW}, 0, {self.source_rows}) AS bits FROM broken"
+        )
 
     def outcome(self) -> Cleaned:
-        source_rows = self._number("SELECT count(*) FROM source")
         first_broken = dict(
             self.connection.execute(
                 f"SELECT {self._first_rule()} AS rule, count(*) FROM broken GROUP BY rule"
@@ -144,14 +151,14 @@ class _Cleaning:
             f"{PROVENANCE}source_sha256": self.raw.sha256,
             f"{PROVENANCE}source_etag": self.raw.etag or "",
             f"{PROVENANCE}source_last_modified": self.raw.last_modified or "",
-            f"{PROVENANCE}source_rows": str(source_rows),
+            f"{PROVENANCE}source_rows": str(self.source_rows),
             f"{PROVENANCE}rejected_rows": str(sum(rejected.values())),
             f"{PROVENANCE}rejected_by_rule": json.dumps(rejected),
         }
         return Cleaned(
             clean=self._clean().with_provenance(facts),
             quarantine=self._quarantine().with_provenance(facts),
-            source_rows=source_rows,
+            source_rows=self.source_rows,
             rejected=rejected,
             unknown_columns=self.matched.unknown,
             missing_columns=self.matched.missing,
@@ -161,7 +168,7 @@ class _Cleaning:
         columns = ", ".join(quoted(column.name) for column in self.dataset.columns)
         return self._stream(
             f"SELECT {columns}, DATE '{self.month.first_day}' AS source_month, {SOURCE_ROW} "
-            f"FROM typed ANTI JOIN broken USING ({SOURCE_ROW})"
+            f"FROM typed WHERE get_bit(CAST(getvariable('broken_bits') AS BIT), {SOURCE_ROW}) IS DISTINCT FROM 1"
         ).with_schema(self.dataset.schema)
 
     def _quarantine(self) -> Rows:
@@ -171,7 +178,8 @@ class _Cleaning:
         )
         return self._stream(
             f"SELECT {originals}, {self._first_rule()} AS rule, list_filter([{names}], lambda name: name IS NOT NULL) "
-            f"AS rules, broken.{SOURCE_ROW} FROM source JOIN broken ON source.{_POSITION} = broken.{SOURCE_ROW}"
+            f"AS rules, broken.{SOURCE_ROW} FROM source JOIN broken ON source.{_POSITION} = broken.{SOURCE_ROW} "
+            f"ORDER BY broken.{SOURCE_ROW}"
         )
 
     def _marks_by_row(self) -> str:
@@ -185,12 +193,10 @@ class _Cleaning:
                     month_start=f"TIMESTAMP '{self.month.first_day}'",
                     month_end=f"TIMESTAMP '{self.month.plus(1).first_day}'",
                 )
-        bits = [
-            f"CASE WHEN {conditions[rule.name]} THEN {1 << bit} ELSE 0 END"
-            for bit, rule in enumerate(self.rules)
-            if rule.name in conditions
-        ]
-        return f"SELECT {SOURCE_ROW}, {' + '.join(bits)} AS marks FROM typed WHERE marks > 0"
+        asked = [(1 << bit, conditions[rule.name]) for bit, rule in enumerate(self.rules) if rule.name in conditions]
+        marks = " + ".join(f"CASE WHEN {condition} THEN {mark} ELSE 0 END" for mark, condition in asked)
+        broken = " OR ".join(f"({condition})" for _, condition in asked)
+        return f"SELECT {SOURCE_ROW}, {marks} AS marks FROM typed WHERE {broken}"
 
     def _missing_time(self) -> str:
         times = [column for column in self.dataset.columns if not column.nullable]
@@ -230,16 +236,17 @@ class _Cleaning:
         compared = ", ".join(
             quoted(column.name) for column in self.source_columns if column.name not in self.matched.ignored
         )
-        telling = ("pickup_datetime", "dropoff_datetime", "dispatching_base_num", self.dataset.distance)
-        sources = (self.matched.sources[name].name for name in telling if name in self.matched.sources)
-        fingerprint = f"hash({', '.join(quoted(source) for source in sources)})"
-        self.connection.execute(
-            f"CREATE TABLE repeated AS SELECT {fingerprint} AS fingerprint FROM source "
-            "GROUP BY fingerprint HAVING count(*) > 1"
+        roles = (name for name in (self.dataset.distance, self.dataset.total) if name is not None)
+        telling = {"pickup_datetime", "dropoff_datetime", "dispatching_base_num", *roles} & self.matched.sources.keys()
+        sources = ", ".join(quoted(self.matched.sources[name].name) for name in sorted(telling))
+        fingerprints = self.connection.sql(f"SELECT CAST(hash({sources}) & 4294967295 AS UINTEGER) FROM source")
+        lookalikes = positions_of_lookalikes(
+            (batch.column(0) for batch in fingerprints.to_arrow_reader(BATCH_ROWS)), self.source_rows
         )
+        self.connection.register("lookalikes", lookalikes)
         return (
             f"SELECT CAST({_POSITION} AS INTEGER) AS {SOURCE_ROW} FROM source "
-            f"SEMI JOIN repeated ON {fingerprint} = fingerprint "
+            f"SEMI JOIN lookalikes ON {_POSITION} = lookalikes.position "
             f"QUALIFY row_number() OVER (PARTITION BY {compared} ORDER BY {_POSITION}) > 1"
         )
 
@@ -253,6 +260,7 @@ class _Cleaning:
         def open_batches() -> Iterator[pa.RecordBatch]:
             # A connection has one open result at a time, and both streams may be open at once.
             with _named_errors(self.raw), self.connection.cursor() as cursor:
+                cursor.execute("SET VARIABLE broken_bits = (SELECT bits FROM broken_bits)")
                 yield from cursor.sql(query).to_arrow_reader(BATCH_ROWS)
 
         with self.connection.sql(query).limit(0).to_arrow_reader() as reader:
