@@ -14,7 +14,7 @@ demo: $(VENV)/installed  ## one month of every dataset from the built-in sample,
 	@$(BIN)/python -m taxi_assets.demo
 
 run: $(VENV)/installed  ## DATASET=green MONTH=2024-01 (or 2024-01..2024-06), from TLC or SOURCE=
-	@$(BIN)/taxi run $(DATASET) $(MONTH) $(if $(SOURCE),--source $(SOURCE)) $(if $(RULES),--rules $(RULES))
+	@$(BIN)/taxi run $(DATASET) $(MONTH) $(if $(SOURCE),--source "$(SOURCE)") $(if $(RULES),--rules "$(RULES)")
 
 dev: $(VENV)/installed  ## the Dagster UI with its daemon on http://127.0.0.1:3000
 	@$(BIN)/dagster dev --host 127.0.0.1 --port 3000

@@ -29,11 +29,13 @@ def scratch_folder(root: Path) -> Iterator[Path]:
 def _locked_folder(root: Path) -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(dir=root))
-        handle = os.open(folder, os.O_RDONLY)
-        fcntl.flock(handle, fcntl.LOCK_SH)
-        if folder.exists():
-            return folder, handle
-        os.close(handle)  # another process took it for abandoned between mkdtemp and flock
+        # Until it is locked, another process may take it for abandoned and remove it: then this one makes another.
+        with contextlib.suppress(FileNotFoundError):
+            handle = os.open(folder, os.O_RDONLY)
+            fcntl.flock(handle, fcntl.LOCK_SH)
+            if folder.exists():
+                return folder, handle
+            os.close(handle)
 
 
 def _remove_abandoned(root: Path) -> None:

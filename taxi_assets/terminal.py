@@ -66,7 +66,8 @@ class Terminal:
     def print_matrix(self, dataset: str, stores: Mapping[str, set[Month] | str]) -> None:
         """Which months of a dataset are in which store; a store that does not answer says why."""
         months = sorted(set().union(*(found for found in stores.values() if isinstance(found, set))))
-        table = Table(title=f"{dataset}: {len(months)} months" if months else f"{dataset}: nothing loaded yet")
+        counted = f"{len(months)} month{'' if len(months) == 1 else 's'}" if months else "nothing loaded yet"
+        table = Table(title=f"{dataset}: {counted}")
         table.add_column("month")
         for store in stores:
             table.add_column(store, justify="center")

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 
 import duckdb
@@ -101,11 +102,11 @@ class _Cleaning:
         self.dataset = dataset
         self.month = month
         self.rules = rules
-        # Without the option a folder named `a=b` above the file would become a column of it.
-        options = f"{_POSITION} = true, hive_partitioning = false"
+        # A folder above the file may have any name: `a=b` is no column of it, and `[x]` is not the folder `x`.
+        file = f"{literal(escape(str(raw.path)))}, hive_partitioning = false, {_POSITION} = true"
         with _named_errors(raw):
             _refuse_ambiguous_names(raw)
-            connection.execute(f"CREATE VIEW source AS FROM read_parquet({literal(str(raw.path))}, {options})")
+            connection.execute(f"CREATE VIEW source AS FROM read_parquet({file})")
             described = connection.execute("DESCRIBE source").fetchall()
             self.source_rows = self._number("SELECT count(*) FROM source")
         self.source_columns = [SourceColumn(name, kind) for name, kind, *_ in described if name != _POSITION]

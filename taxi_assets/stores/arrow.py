@@ -1,6 +1,7 @@
 """From Arrow's types to a store's: each store has one table of names, and one place says what does not fit."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
 
@@ -28,9 +29,26 @@ def storable(rows: Rows) -> Rows:
     What a DataFrame brings along (categories, all-null columns, nanoseconds, large strings) becomes one of the few
     types that every store has; anything else stays and is refused by name when the table is made.
     """
-    return rows.with_schema(
-        pa.schema([field.with_type(_stored_as(field.type)) for field in rows.schema], rows.schema.metadata)
-    )
+    schema = pa.schema([field.with_type(_stored_as(field.type)) for field in rows.schema], rows.schema.metadata)
+    return complete(rows.with_schema(schema))
+
+
+def complete(rows: Rows) -> Rows:
+    """The rows, refused by name where a column lacks a value that it must have.
+
+    Raises:
+        SchemaMismatch: while streaming.
+    """
+    required = [field.name for field in rows.schema if not field.nullable]
+
+    def open_batches() -> Iterator[pa.RecordBatch]:
+        for batch in rows.batches():
+            lacking = [name for name in required if batch.column(name).null_count]
+            if lacking:
+                raise SchemaMismatch(f"every row must have a value in {', '.join(lacking)}, and some have none")
+            yield batch
+
+    return Rows(rows.schema, open_batches, rows.files)
 
 
 def _stored_as(kind: pa.DataType) -> pa.DataType:
@@ -45,8 +63,11 @@ def type_names(schema: pa.Schema, names: Mapping[pa.DataType, str], store: str) 
     """Column name -> the store's name for its type.
 
     Raises:
-        SchemaMismatch: the store has no such type; the text names the columns.
+        SchemaMismatch: the store has no such type, or two columns have one name; the text names the columns.
     """
+    twice = sorted(name for name, times in Counter(schema.names).items() if times > 1)
+    if twice:
+        raise SchemaMismatch(f"more than one column is called {', '.join(twice)}")
     unknown = [f"{field.name} ({field.type})" for field in schema if field.type not in names]
     if unknown:
         raise SchemaMismatch(f"{store} cannot hold the columns {', '.join(unknown)}")
@@ -62,7 +83,7 @@ def with_month(rows: Rows, column: str, month: Month) -> Rows:
     )
     schema = rows.schema.append(field)
 
-    def open_batches() -> Iterable[pa.RecordBatch]:
+    def open_batches() -> Iterator[pa.RecordBatch]:
         for batch in rows.batches():
             months = pa.repeat(pa.scalar(month.first_day), batch.num_rows)
             yield conform(batch.append_column(field, months), schema)

@@ -5,6 +5,7 @@ comes meanwhile asks again until it is free.
 """
 
 import random
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ _ARROW_TYPES = {name: kind for kind, name in TYPE_NAMES.items()}
 MEMORY_LIMIT = "400MB"
 _LOADED = "loaded_months"  # tells an empty month from a missing one; changes in the transaction that changes the rows
 _INCOMING = "incoming_rows"
+_WRITING: dict[Path, threading.Lock] = {}
 
 
 class DuckDBStore:
@@ -64,25 +66,22 @@ class DuckDBStore:
         Raises:
             SchemaMismatch: a column has a type that the table, or DuckDB, does not have.
             StoreUnavailable: another process kept the file open, or the disk is full.
-            StoreError: DuckDB refuses the rows.
+            StoreError: DuckDB refuses the rows, or they are of another month.
         """
         rows = storable(rows if piece.month is None else with_month(rows, self._month_column, piece.month))
         types = type_names(rows.schema, TYPE_NAMES, "DuckDB")
-        with self._connected() as connection, _transaction(connection):
+        with self._turn(), self._connected() as connection, _transaction(connection):
             self._ensure(connection, piece.table, rows.schema, types)
             where, bound = self._where(None if piece.month is None else [piece.month])
             table = self._identifier(piece.table)
             connection.execute(f"DELETE FROM {table}{where}", bound)
-            if rows.files:
-                connection.execute(
-                    f"INSERT INTO {table} BY NAME FROM read_parquet(?, hive_partitioning = false)", [list(rows.files)]
-                )
-            else:
-                connection.register(_INCOMING, rows.reader())
-                connection.execute(f"INSERT INTO {table} BY NAME FROM {_INCOMING}")
+            inserted = _insert(connection, table, rows)
+            count = self._count(connection, piece)
+            if count != inserted:
+                raise StoreError(f"{inserted - count} rows for {piece} have another month in {self._month_column}")
             if piece.month is not None:
                 self._note_loaded(connection, piece.table, piece.month)
-            return Stored(self._count(connection, piece), None, rows.schema, types)
+            return Stored(count, None, rows.schema, types)
 
     def read(self, table: str, months: Sequence[Month] | None = None) -> Rows:
         """The rows of the table, or of those months of it; the file is held open while they are read.
@@ -162,10 +161,7 @@ class DuckDBStore:
             "WHERE schema_name = ? AND table_name = ? ORDER BY column_index",
             [self._schema, table],
         )
-        return pa.schema(
-            pa.field(name, _ARROW_TYPES[kind], nullable, None if comment is None else {"description": comment})
-            for name, kind, nullable, comment in found.fetchall()
-        )
+        return pa.schema(_field(*row) for row in found.fetchall())
 
     def _columns(self, connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
         found = connection.execute(
@@ -185,8 +181,7 @@ class DuckDBStore:
 
     def _count(self, connection: duckdb.DuckDBPyConnection, piece: Slice) -> int:
         where, bound = self._where(None if piece.month is None else [piece.month])
-        row = connection.execute(f"SELECT count(*) FROM {self._identifier(piece.table)}{where}", bound).fetchone()
-        return int(row[0]) if row is not None else 0
+        return _number(connection.execute(f"SELECT count(*) FROM {self._identifier(piece.table)}{where}", bound))
 
     def _where(self, months: Sequence[Month] | None) -> tuple[str, list[object]]:
         if months is None:
@@ -198,29 +193,76 @@ class DuckDBStore:
         return f"{quoted(self._schema)}.{quoted(table)}"
 
     @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One writer at a time: DuckDB's lock keeps out other processes, and this one the threads of our own.
+
+        Without it they would run into one another's changes to the catalogue, which DuckDB does not wait for.
+        """
+        lock = _WRITING.setdefault(self._path.absolute(), threading.Lock())
+        if not lock.acquire(timeout=self._lock_patience):
+            raise StoreUnavailable(f"DuckDB {self._path} is written by another thread for {self._lock_patience:.0f} s")
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
     def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        connection = self._open()
         try:
-            yield connection
+            with self._open() as connection:
+                yield connection
         except duckdb.Error as error:
             first_line = str(error).partition("\n")[0]
             if "No space left" in first_line:
                 raise StoreUnavailable(f"no space left for {self._path}: make room and run it again") from error
             raise StoreError(f"DuckDB {self._path} refused: {first_line}") from error
-        finally:
-            connection.close()
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         deadline = time.monotonic() + self._lock_patience
         while True:
             try:
-                return duckdb.connect(self._path, config={"memory_limit": MEMORY_LIMIT})
+                connection = duckdb.connect(self._path)
             except duckdb.IOException as error:
-                if "lock" not in str(error) or time.monotonic() > deadline:
+                if "Could not set lock" not in str(error) or time.monotonic() > deadline:
                     first_line = str(error).partition("\n")[0]
                     raise StoreUnavailable(f"DuckDB {self._path} cannot be opened: {first_line}") from error
                 time.sleep(random.uniform(0.05, 0.5))  # noqa: S311 - spreads writers out, decides nothing
+            else:
+                # As a setting of the connect call it would fail where this process has the file open without it.
+                return connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Rows) -> int:
+    insert = f"INSERT INTO {table} BY NAME FROM"
+    if rows.files:
+        return _number(connection.execute(f"{insert} read_parquet(?, hive_partitioning = false)", [list(rows.files)]))
+    failures: list[BaseException] = []
+
+    def open_batches() -> Iterator[pa.RecordBatch]:
+        try:
+            yield from rows.batches()
+        except (Exception, KeyboardInterrupt) as error:
+            failures.append(error)
+            raise
+
+    connection.register(_INCOMING, Rows(rows.schema, open_batches).reader())
+    try:
+        return _number(connection.execute(f"{insert} {_INCOMING}"))
+    finally:
+        if failures:  # DuckDB passes on its text only, and whether to try again depends on its type
+            raise failures[0]
+
+
+def _number(answer: duckdb.DuckDBPyConnection) -> int:
+    row = answer.fetchone()
+    return int(row[0]) if row is not None else 0
+
+
+def _field(name: str, kind: str, nullable: bool, comment: str | None) -> pa.Field:
+    if kind not in _ARROW_TYPES:
+        raise SchemaMismatch(f"column {name} has type {kind}, which cannot be read")
+    return pa.field(name, _ARROW_TYPES[kind], nullable, None if comment is None else {"description": comment})
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import psycopg
 from psycopg import sql
 
-from taxi_assets.errors import StoreError, StoreUnavailable
+from taxi_assets.errors import InvalidRequest, StoreError, StoreUnavailable
 
 CONNECT_TIMEOUT_SECONDS = 10
 _LOCK_TIMEOUT_SECONDS = 2  # for as long as this one waits, everybody who comes later to the table waits too
@@ -20,6 +20,7 @@ def connected(url: str) -> Iterator[psycopg.Connection]:
     """A connection that commits each statement, unless `transaction()` says otherwise; closed at the end.
 
     Raises:
+        InvalidRequest: the URL cannot be read.
         StoreUnavailable: the server does not answer, breaks off, refuses the login or is full.
         StoreError: it cannot do what it was asked.
     """
@@ -77,7 +78,14 @@ def when_unlocked(connection: psycopg.Connection, patience: float, *statements: 
 
 
 def _server(url: str) -> str:
-    told = psycopg.conninfo.conninfo_to_dict(url)
+    try:
+        told = psycopg.conninfo.conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        # From nothing: its text repeats the piece that cannot be read, which may well be the password.
+        raise InvalidRequest(
+            "the Postgres URL cannot be read: write postgresql://user:password@host:5432/database, "
+            "with percent-encoding for what is special in a URL"
+        ) from None
     return f"at {told.get('host', 'localhost')}, database {told.get('dbname', 'postgres')}"
 
 

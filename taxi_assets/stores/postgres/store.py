@@ -15,7 +15,7 @@ from taxi_assets.month import Month
 from taxi_assets.stores.arrow import description, storable, type_names, with_month
 from taxi_assets.stores.postgres.connecting import connected, wait_for_turn, when_unlocked
 from taxi_assets.stores.postgres.copying import copy_in, stream_out
-from taxi_assets.stores.postgres.tables import ARROW_TYPES, TYPE_NAMES, Table, TableColumn
+from taxi_assets.stores.postgres.tables import ARROW_TYPES, TYPE_NAMES, Table, TableColumn, require_short
 from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.slices import Slice, Stored
 
@@ -44,7 +44,7 @@ class PostgresStore:
         """Make the slice hold exactly these rows, in one transaction.
 
         Raises:
-            SchemaMismatch: a column has a type that the table, or Postgres, does not have.
+            SchemaMismatch: a column has a type, or a name, that the table, or Postgres, does not have.
             StoreUnavailable: the server does not answer, refuses or is full, or the table stayed locked.
             StoreError: the server refuses the rows.
         """
@@ -52,6 +52,8 @@ class PostgresStore:
         types = type_names(rows.schema, TYPE_NAMES, "Postgres")
         with connected(self._url) as connection:
             table = Table(connection, self._schema, piece.table)
+            written = table if piece.month is None else table.incoming(piece.month)
+            require_short([table.schema, written.name, *types])
             self._ensure(table, rows.schema, types, by_month=piece.month is not None)
             with connection.transaction():
                 wait_for_turn(connection, f"{self._schema}.{piece}")
@@ -76,10 +78,10 @@ class PostgresStore:
             what = f"{table} {', '.join(str(month) for month in missing)}".strip()
             raise SliceMissing(f"Postgres has no {self._schema}.{what}: materialize it first")
         schema = pa.schema([_field(column) for column in columns])
-        names = sql.SQL(", ").join(sql.Identifier(name) for name in schema.names)
-        query = sql.SQL("SELECT {} FROM {}").format(names, found.identifier)
+        names = sql.SQL(", ").join(_beside_values(name) for name in schema.names)
+        query = sql.SQL("SELECT {} FROM {}").format(names, _beside_values(self._schema, table))
         if months is not None:
-            query += sql.SQL(" WHERE {} = ANY(%s)").format(sql.Identifier(self._month_column))
+            query += sql.SQL(" WHERE {} = ANY(%s)").format(_beside_values(self._month_column))
 
         def open_batches() -> Iterator[pa.RecordBatch]:
             bound = [] if months is None else [[month.first_day for month in months]]
@@ -107,8 +109,9 @@ class PostgresStore:
     def _ensure(self, table: Table, schema: pa.Schema, types: dict[str, str], *, by_month: bool) -> None:
         """Make the table, or add the columns that it lacks; its comments become those of the newest rows."""
         with table.connection.transaction():
-            wait_for_turn(table.connection, f"{self._schema}.{table.name} definition")
+            wait_for_turn(table.connection, _definition_of(table))
             if not table.exists():
+                wait_for_turn(table.connection, f"{self._schema} definition")  # IF NOT EXISTS fails two at once
                 table.create(schema, types, self._month_column if by_month else None)
             existing = {column.name: column for column in table.columns()}
             _require_same_types(table, types, existing)
@@ -122,16 +125,29 @@ class PostgresStore:
                     table.comment(field.name, text)
 
     def _replace_month(self, table: Table, month: Month, rows: Rows) -> int:
-        partition = table.partition(month)
-        fresh = Table(table.connection, self._schema, f"{partition.name}_new")
+        fresh = table.incoming(month)
         fresh.create_like(table, self._month_column, month)
         count = copy_in(table.connection, fresh.identifier, rows, is_new=True)
         for field in rows.schema:
             method = (field.metadata or {}).get(b"index")
             if method is not None:
                 fresh.index(field.name, method.decode())
-        when_unlocked(table.connection, self._lock_patience, *table.exchange(fresh, month))
+        # From here to the commit nobody else adds a column; one that came during the load is made up for.
+        wait_for_turn(table.connection, _definition_of(table))
+        known = {column.name for column in fresh.columns()}
+        lacking = [(column.name, column.type) for column in table.columns() if column.name not in known]
+        statements = [*fresh.added_columns(lacking), *table.exchange(fresh, month)]
+        when_unlocked(table.connection, self._lock_patience, *statements)
         return count
+
+
+def _definition_of(table: Table) -> str:
+    return f"{table.schema}.{table.name} definition"
+
+
+def _beside_values(*names: str) -> sql.Identifier:
+    """A name for a query that values are bound to: psycopg takes a single % in it for a value's place."""
+    return sql.Identifier(*(name.replace("%", "%%") for name in names))
 
 
 def _require_same_types(table: Table, types: dict[str, str], existing: dict[str, TableColumn]) -> None:

@@ -9,6 +9,7 @@ import psycopg
 import pyarrow as pa
 from psycopg import sql
 
+from taxi_assets.errors import SchemaMismatch
 from taxi_assets.month import Month
 from taxi_assets.stores.arrow import description
 
@@ -25,6 +26,7 @@ TYPE_NAMES = {
     pa.timestamp("us", "UTC"): "timestamp with time zone",
 }
 ARROW_TYPES = {name: kind for kind, name in TYPE_NAMES.items()}
+_NAME_BYTES = 63
 _LOWER_BOUND = re.compile(r"FROM \('(\d{4}-\d{2})-\d{2}'\)")
 
 
@@ -55,6 +57,10 @@ class Table:
         """The table that holds the month, whether it is there or not."""
         return Table(self.connection, self.schema, f"{self.name}_{month.year:04d}_{month.number:02d}")
 
+    def incoming(self, month: Month) -> "Table":
+        """The table that the month is loaded into before it becomes the partition."""
+        return Table(self.connection, self.schema, f"{self.partition(month).name}_new")
+
     def columns(self) -> list[TableColumn]:
         """The table's columns in order; none where there is no such table. Takes no lock on the table."""
         found = self.connection.execute(
@@ -73,9 +79,11 @@ class Table:
 
     def months(self) -> list[Month]:
         """The months that have a partition, oldest first."""
+        # Asked for the partition's own names, of which a bound has none, pg_get_expr gives NULL for one that is being
+        # exchanged at this moment.
         found = self.connection.execute(
             """
-            SELECT pg_get_expr(p.relpartbound, p.oid)
+            SELECT pg_get_expr(p.relpartbound, 0)
             FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhrelid
             JOIN pg_class c ON c.oid = i.inhparent JOIN pg_namespace n ON n.oid = c.relnamespace
             WHERE n.nspname = %s AND c.relname = %s
@@ -154,6 +162,17 @@ class Table:
                 self.identifier, partition.identifier, _bound(month.first_day), _bound(month.plus(1).first_day)
             ),
         ]
+
+
+def require_short(names: Iterable[str]) -> None:
+    """Refuse names that Postgres would cut without a word, and then not find again.
+
+    Raises:
+        SchemaMismatch: a name is too long.
+    """
+    too_long = [name for name in names if len(name.encode()) > _NAME_BYTES]
+    if too_long:
+        raise SchemaMismatch(f"Postgres has names of up to {_NAME_BYTES} bytes, too few for {', '.join(too_long)}")
 
 
 def _definition(name: str, kind: str, nullable: bool) -> sql.Composed:

@@ -1,0 +1,32 @@
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+
+import pytest
+
+from taxi_assets.stores.embedded_postgres import embedded_url
+
+from .servers import folder_for_server
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A real server of this session's own."""
+    with folder_for_server() as folder:
+        yield embedded_url(folder)
+
+
+@pytest.fixture(scope="session")
+def processes() -> Iterator[Executor]:
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
+@pytest.fixture(params=["threads", "processes"])
+def workers(request: pytest.FixtureRequest) -> Iterator[Executor]:
+    """Two workers, once as threads and once as processes."""
+    if request.param == "processes":
+        yield request.getfixturevalue("processes")
+    else:
+        with ThreadPoolExecutor(2) as pool:
+            yield pool

@@ -1,0 +1,434 @@
+"""What every store does alike, tested on the real thing.
+
+A store's test class inherits from `StoreContract`, or from `TableContract` if it keeps tables, and brings a `store`
+fixture. Where a store differs it overrides the test and says why.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from datetime import UTC, date, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from taxi_assets.errors import SchemaMismatch, SliceMissing, StoreError, StoreUnavailable
+from taxi_assets.month import Month
+from taxi_assets.stores.arrow import description
+from taxi_assets.stores.rows import Rows
+from taxi_assets.stores.slices import Slice
+
+from .versions import ROWS, AnyStore, replace_in_turn, rows_of, version_of
+
+JANUARY, FEBRUARY, MARCH = Month(2024, 1), Month(2024, 2), Month(2024, 3)
+MONTH_COLUMN = "source_month"
+
+TEXTS = [
+    "",
+    " ",
+    "Upper East Side South",
+    "Łódź, naïve, 東京, 🚕",
+    'O\'Hare "B6" `x`',
+    "back\\slash \\N \\. C:\\n",
+    "two\nlines\r\nand a\ttab",
+    "NULL",
+    "100% {} %s $1 ; --",
+    "x" * 100_000,
+]
+TYPICAL = pa.table(
+    {
+        "row": pa.array([0, 1, 2], pa.int64()),
+        "flag": pa.array([True, False, None]),
+        "vendor": pa.array([1, None, 2], pa.int16()),
+        "source_row": pa.array([None, 7, 8], pa.int32()),
+        "fare": pa.array([1.5, -2.25, None]),
+        "zone": pa.array(["JFK", None, "EWR"]),
+        "raw": pa.array([b"\x00\xff", None, b""]),
+        "day": pa.array([date(2024, 1, 31), None, date(1999, 12, 31)]),
+        "pickup": pa.array([datetime(2024, 1, 31, 23, 59, 59, 999_999), None, datetime(2008, 12, 31)]),
+        "instant": pa.array([datetime(2024, 1, 31, 4, tzinfo=UTC), None, datetime(2024, 7, 1, tzinfo=UTC)]),
+    }
+)
+
+
+def fares(*values: float | None, first_row: int = 0) -> pa.Table:
+    """Numbered rows of one column."""
+    return pa.table({"row": range(first_row, first_row + len(values)), "fare": pa.array(values, pa.float64())})
+
+
+def numbered(**columns: pa.Array) -> pa.Table:
+    """The columns with the rows' numbers before them."""
+    table = pa.table(columns)
+    return table.add_column(0, "row", pa.array(range(table.num_rows), pa.int64()))
+
+
+def broken_off(rows: Rows, error: BaseException) -> Rows:
+    """The first three batches of the rows, and then the error."""
+
+    def open_batches() -> Iterator[pa.RecordBatch]:
+        yield from islice(rows.batches(), 3)
+        raise error
+
+    return Rows(rows.schema, open_batches)
+
+
+def assert_same(found: pa.Table, given: pa.Table) -> None:
+    """Equal names, types and values; minus zero and NaN count as what they are."""
+    assert {field.name: field.type for field in found.schema} == {field.name: field.type for field in given.schema}
+    assert repr(found.select(given.column_names).to_pydict()) == repr(given.to_pydict())
+
+
+class StoreContract:
+    table = "trips"
+    #: What Arrow types of a DataFrame come back as.
+    frame_types: ClassVar[dict[str, pa.DataType]] = {
+        "row": pa.int64(),
+        "zone": pa.string(),
+        "pickup": pa.timestamp("us"),
+        "nothing": pa.string(),
+        "vendor": pa.int16(),
+        "fare": pa.float64(),
+    }
+    #: No store has room for this one.
+    impossible = pa.month_day_nano_interval()
+
+    @pytest.fixture
+    def store(self) -> AnyStore:
+        raise NotImplementedError
+
+    def put(self, store: AnyStore, month: Month | None, table: pa.Table) -> None:
+        store.replace(Slice(self.table, month), Rows.from_table(table))
+
+    def found(self, store: AnyStore, *months: Month) -> pa.Table:
+        """The months' rows, or all, by their numbers and without the month that tables add."""
+        found = store.read(self.table, months or None).to_table().sort_by("row")
+        return found.select([name for name in found.column_names if name != MONTH_COLUMN])
+
+    # What is there
+
+    def test_what_is_put_in_is_found_counted_and_listed(self, store: AnyStore) -> None:
+        stored = store.replace(Slice(self.table, JANUARY), Rows.from_table(TYPICAL))
+        assert stored.rows == store.count(Slice(self.table, JANUARY)) == 3
+        assert store.months(self.table) == [JANUARY]
+        assert_same(self.found(store, JANUARY), TYPICAL)
+
+    def test_replacing_tells_rows_schema_and_types(self, store: AnyStore) -> None:
+        stored = store.replace(Slice(self.table, JANUARY), Rows.from_table(TYPICAL))
+        assert stored.rows == 3
+        assert set(stored.types) == set(stored.schema.names) >= set(TYPICAL.column_names)
+
+    def test_the_same_again_changes_nothing(self, store: AnyStore) -> None:
+        for _ in range(2):
+            self.put(store, JANUARY, TYPICAL)
+        assert_same(self.found(store), TYPICAL)
+
+    def test_a_month_is_replaced_and_its_neighbours_stay(self, store: AnyStore) -> None:
+        for month, fare in ((FEBRUARY, 2.0), (JANUARY, 1.0), (MARCH, 3.0)):
+            self.put(store, month, fares(fare, first_row=month.number))
+        self.put(store, FEBRUARY, fares(20.0, 21.0, first_row=10))
+        assert store.months(self.table) == [JANUARY, FEBRUARY, MARCH]
+        assert [store.count(Slice(self.table, month)) for month in (JANUARY, FEBRUARY, MARCH)] == [1, 2, 1]
+        assert self.found(store)["fare"].to_pylist() == [1.0, 3.0, 20.0, 21.0]
+        assert self.found(store, MARCH, JANUARY)["fare"].to_pylist() == [1.0, 3.0]
+
+    def test_rows_can_be_read_again(self, store: AnyStore) -> None:
+        self.put(store, JANUARY, fares(1.0))
+        rows = store.read(self.table, [JANUARY])
+        assert rows.to_table().num_rows == rows.to_table().num_rows == 1
+
+    @pytest.mark.parametrize("batches", [[], [TYPICAL.to_batches()[0].slice(0, 0)]], ids=["no", "an empty"])
+    def test_an_empty_month_is_there(self, store: AnyStore, batches: list[pa.RecordBatch]) -> None:
+        piece = Slice(self.table, JANUARY)
+        self.put(store, JANUARY, TYPICAL)
+        stored = store.replace(piece, Rows(TYPICAL.schema, lambda: batches))
+        assert (stored.rows, store.count(piece), store.months(self.table)) == (0, 0, [JANUARY])
+        assert_same(self.found(store, JANUARY), TYPICAL.schema.empty_table())
+
+    def test_a_month_that_is_not_there_is_named(self, store: AnyStore) -> None:
+        self.put(store, JANUARY, TYPICAL)
+        assert store.count(Slice(self.table, FEBRUARY)) == 0
+        with pytest.raises(SliceMissing, match=f"{self.table}.* 2024-02.*materialize") as caught:
+            store.read(self.table, [JANUARY, FEBRUARY])
+        assert "2024-01" not in str(caught.value)
+
+    @pytest.mark.parametrize("months", [None, [JANUARY]], ids=["all", "one"])
+    def test_a_table_that_is_not_there_is_named(self, store: AnyStore, months: list[Month] | None) -> None:
+        assert (store.count(Slice(self.table)), store.months(self.table)) == (0, [])
+        with pytest.raises(SliceMissing, match=f"{self.table}.*materialize"):
+            store.read(self.table, months)
+
+    def test_a_table_without_months_is_replaced_as_a_whole(self, store: AnyStore) -> None:
+        for table in (TYPICAL, fares(1.0, 2.0)):
+            self.put(store, None, table)
+        assert store.count(Slice(self.table)) == 2
+        assert self.found(store)["fare"].to_pylist() == [1.0, 2.0]
+
+    def test_names_need_no_care(self, store: AnyStore) -> None:
+        table = """Trips "of" it's; 100% {} %s"""
+        given = TYPICAL.rename_columns([f'{name} "%s" {{0}}; --' for name in TYPICAL.column_names])
+        for _ in range(2):
+            store.replace(Slice(table, JANUARY), Rows.from_table(given))
+        assert (store.count(Slice(table, JANUARY)), store.months(table)) == (3, [JANUARY])
+        for months in ([JANUARY], None):
+            assert_same(store.read(table, months).to_table().select(given.column_names), given)
+
+    # Columns that come and go
+
+    def test_a_column_that_the_rows_lack_is_null(self, store: AnyStore) -> None:
+        self.put(store, JANUARY, numbered(zone=pa.array(["JFK"]), fare=pa.array([1.0])))
+        self.put(store, FEBRUARY, fares(2.0, first_row=1))
+        assert self.found(store).to_pylist() == [
+            {"row": 0, "zone": "JFK", "fare": 1.0},
+            {"row": 1, "zone": None, "fare": 2.0},
+        ]
+
+    def test_a_new_column_is_null_in_older_months(self, store: AnyStore) -> None:
+        self.put(store, JANUARY, fares(1.0))
+        self.put(store, FEBRUARY, pa.table({"row": [1], "fare": [2.0], "congestion_fee": [0.75]}))
+        assert self.found(store)["congestion_fee"].to_pylist() == [None, 0.75]
+
+    def test_columns_land_by_name_in_whatever_order_they_come(self, store: AnyStore) -> None:
+        given = pa.table({"row": [0], "fare": [1.0], "tip": [2.0]})
+        self.put(store, JANUARY, given)
+        self.put(store, FEBRUARY, pa.table({"tip": [4.0], "row": [1], "fare": [3.0]}))
+        assert self.found(store)["fare"].to_pylist() == [1.0, 3.0]
+        self.put(store, JANUARY, given.select(["tip", "fare", "row"]))
+        assert_same(self.found(store, JANUARY), given)
+
+    def test_a_column_of_nulls_without_a_type_is_taken(self, store: AnyStore) -> None:
+        for _ in range(2):
+            self.put(store, JANUARY, numbered(nothing=pa.nulls(2)))
+        assert self.found(store, JANUARY)["nothing"].to_pylist() == [None, None]
+
+    def test_descriptions_travel_with_the_rows(self, store: AnyStore) -> None:
+        for text in ("In dollars.", "In dollars, with 'tips' and 100 % \"extras\"."):
+            schema = pa.schema(
+                [pa.field("row", pa.int64()), pa.field("fare", pa.float64(), metadata={"description": text})]
+            )
+            self.put(store, JANUARY, fares(1.0).cast(schema))
+            assert description(store.read(self.table, [JANUARY]).schema.field("fare")) == text
+
+    # Values
+
+    def test_a_month_is_told_by_its_slice_and_not_by_its_times(self, store: AnyStore) -> None:
+        strays = [datetime(2008, 12, 31, 23), datetime(2024, 2, 1), datetime(2098, 1, 1), None]
+        self.put(store, FEBRUARY, numbered(pickup=pa.array([datetime(2024, 1, 15)], pa.timestamp("us"))))
+        for _ in range(2):
+            self.put(store, JANUARY, numbered(pickup=pa.array(strays, pa.timestamp("us"))))
+        assert self.found(store, JANUARY)["pickup"].to_pylist() == strays
+        assert store.count(Slice(self.table, FEBRUARY)) == 1
+
+    def test_text_is_kept(self, store: AnyStore) -> None:
+        given = numbered(text=pa.array(TEXTS))
+        self.put(store, JANUARY, given)
+        assert_same(self.found(store, JANUARY), given)
+
+    def test_text_with_nul_is_kept(self, store: AnyStore) -> None:
+        given = numbered(text=pa.array(["before\0after", "\0"]))
+        self.put(store, JANUARY, given)
+        assert_same(self.found(store, JANUARY), given)
+
+    @pytest.mark.parametrize("kind", [pa.int16(), pa.int32(), pa.int64()], ids=str)
+    def test_the_smallest_and_the_largest_whole_numbers_are_kept(self, store: AnyStore, kind: pa.DataType) -> None:
+        limit = 2 ** (kind.bit_width - 1)
+        given = numbered(number=pa.array([-limit, -1, 0, limit - 1], kind))
+        self.put(store, JANUARY, given)
+        assert_same(self.found(store, JANUARY), given)
+
+    def test_strange_numbers_are_kept(self, store: AnyStore) -> None:
+        given = fares(-0.0, 0.0, 1e308, -1e308, 5e-324, 0.1 + 0.2, math.inf, -math.inf, math.nan)
+        self.put(store, JANUARY, given)
+        assert_same(self.found(store, JANUARY), given)
+
+    def test_the_first_and_the_last_times_are_kept(self, store: AnyStore) -> None:
+        times = [
+            datetime(1, 1, 1),
+            datetime(1969, 12, 31, 23, 59, 59, 999_999),
+            datetime(1999, 12, 31, 23, 59, 59, 999_999),
+            datetime(3019, 4, 30, 12),
+            datetime(9999, 12, 31, 23, 59, 59, 999_999),
+        ]
+        given = numbered(time=pa.array(times, pa.timestamp("us")), day=pa.array([time.date() for time in times]))
+        self.put(store, JANUARY, given)
+        assert_same(self.found(store, JANUARY), given)
+
+    def test_one_row_is_enough(self, store: AnyStore) -> None:
+        self.put(store, JANUARY, TYPICAL.slice(1, 1))
+        assert_same(self.found(store, JANUARY), TYPICAL.slice(1, 1))
+
+    def test_many_batches_keep_every_value(self, store: AnyStore) -> None:
+        rows = rows_of(1, rows=300_000)
+        store.replace(Slice(self.table, JANUARY), rows)
+        assert self.found(store, JANUARY).equals(rows.to_table())
+
+    # What rows come in
+
+    @pytest.mark.parametrize(
+        "as_rows",
+        [
+            lambda table, _: Rows.from_table(table),
+            lambda table, _: Rows.from_pandas(table.to_pandas(types_mapper=pd.ArrowDtype)),
+            lambda table, path: pq.write_table(table, path) or Rows.from_parquet([path]),
+        ],
+        ids=["a table", "a DataFrame", "a Parquet file"],
+    )
+    def test_rows_come_as(self, store: AnyStore, tmp_path: Path, as_rows: Callable[[pa.Table, Path], Rows]) -> None:
+        store.replace(Slice(self.table, JANUARY), as_rows(TYPICAL, tmp_path / "[rows] * 1.parquet"))
+        assert_same(self.found(store, JANUARY), TYPICAL)
+
+    def test_what_only_a_dataframe_has_is_taken(self, store: AnyStore) -> None:
+        given: dict[str, Any] = {
+            "row": [0, 1, 2],
+            "zone": pd.Categorical(["JFK", None, "EWR"]),
+            "pickup": np.array(["2024-01-01T00:00:00.000001", "NaT", "2024-01-02"], "datetime64[ns]"),
+            "nothing": np.array([None, None, None], object),
+            "vendor": np.array([1, 2, 127], np.int8),
+            "fare": np.array([0.5, np.nan, -1.5], np.float32),
+        }
+        store.replace(Slice(self.table, JANUARY), Rows.from_pandas(pd.DataFrame(given, index=["a", "b", "c"])))
+        found = self.found(store, JANUARY)
+        assert {field.name: field.type for field in found.schema} == self.frame_types
+        assert found.select(["zone", "nothing", "vendor", "fare"]).to_pydict() == {
+            "zone": ["JFK", None, "EWR"],
+            "nothing": [None, None, None],
+            "vendor": [1, 2, 127],
+            "fare": [0.5, None, -1.5],
+        }
+        assert found["pickup"].cast(pa.timestamp("us")).to_pylist() == [
+            datetime(2024, 1, 1, 0, 0, 0, 1),
+            None,
+            datetime(2024, 1, 2),
+        ]
+
+    # What goes wrong
+
+    def test_a_type_that_there_is_no_room_for_is_named_with_its_column(self, store: AnyStore) -> None:
+        self.put(store, JANUARY, TYPICAL)
+        with pytest.raises(SchemaMismatch, match=rf"hold the columns odd \({self.impossible}\)$"):
+            self.put(store, JANUARY, TYPICAL.append_column("odd", pa.nulls(3, self.impossible)))
+        assert_same(self.found(store, JANUARY), TYPICAL)
+
+    @pytest.mark.parametrize("month", [JANUARY, None], ids=["a month", "a whole table"])
+    def test_rows_that_break_off_leave_the_old_ones(self, store: AnyStore, month: Month | None) -> None:
+        piece = Slice(self.table, month)
+        store.replace(piece, rows_of(1))
+        with pytest.raises(RuntimeError):
+            store.replace(piece, broken_off(rows_of(2), RuntimeError()))
+        assert version_of(store, piece) == 1
+        store.replace(piece, rows_of(3))
+        assert version_of(store, piece) == 3
+
+    @pytest.mark.parametrize("kind", [ZeroDivisionError, SchemaMismatch, StoreUnavailable, KeyboardInterrupt])
+    def test_what_broke_the_rows_off_comes_through(self, store: AnyStore, kind: type[BaseException]) -> None:
+        error = kind("the source is gone")
+        with pytest.raises(kind) as caught:
+            store.replace(Slice(self.table, JANUARY), broken_off(rows_of(1), error))
+        assert caught.value is error
+
+    def test_a_first_month_that_breaks_off_is_not_there(self, store: AnyStore) -> None:
+        with pytest.raises(RuntimeError):
+            store.replace(Slice(self.table, JANUARY), broken_off(rows_of(1), RuntimeError()))
+        assert (store.months(self.table), store.count(Slice(self.table, JANUARY))) == ([], 0)
+        with pytest.raises(SliceMissing):
+            store.read(self.table, [JANUARY])
+
+    def test_a_null_in_a_column_that_must_not_have_any_is_refused(self, store: AnyStore) -> None:
+        schema = pa.schema([pa.field("row", pa.int64()), pa.field("fare", pa.float64(), nullable=False)])
+        self.put(store, JANUARY, pa.table([[0], [1.0]], schema=schema))
+        with pytest.raises(StoreError, match="fare"):
+            self.put(store, JANUARY, pa.table([[0, 1], [2.0, None]], schema=schema))
+        assert self.found(store)["fare"].to_pylist() == [1.0]
+
+    # Several at once
+
+    def test_two_months_are_replaced_at_once(self, store: AnyStore, workers: Executor) -> None:
+        pieces = [Slice(self.table, month) for month in (JANUARY, FEBRUARY)]
+        for work in [workers.submit(replace_in_turn, store, piece, range(1, 4)) for piece in pieces]:
+            work.result()
+        assert [version_of(store, piece) for piece in pieces] == [3, 3]
+
+    def test_two_tables_are_made_at_once(self, store: AnyStore, workers: Executor) -> None:
+        pieces = [Slice(f"{self.table}_{number}", JANUARY) for number in range(6)]
+        for work in [workers.submit(replace_in_turn, store, piece, range(1, 2)) for piece in pieces]:
+            work.result()
+        assert {version_of(store, piece) for piece in pieces} == {1}
+
+    def test_the_same_month_twice_at_once_ends_as_one_of_the_two(self, store: AnyStore, workers: Executor) -> None:
+        piece = Slice(self.table, JANUARY)
+        for work in [workers.submit(replace_in_turn, store, piece, versions) for versions in (range(3), range(10, 13))]:
+            work.result()
+        assert version_of(store, piece) in (2, 12)
+
+    def test_readers_see_one_version_at_any_time(self, store: AnyStore, workers: Executor) -> None:
+        piece = Slice(self.table, JANUARY)
+        store.replace(Slice(self.table, FEBRUARY), rows_of(0))
+        store.replace(piece, rows_of(0))
+        writing = workers.submit(replace_in_turn, store, piece, range(1, 9))
+        seen = []
+        while not writing.done():
+            seen.append(version_of(store, piece))
+            assert store.count(piece) == ROWS
+            assert store.months(self.table) == [JANUARY, FEBRUARY]
+        writing.result()
+        assert [*seen, version_of(store, piece)] == [*sorted(seen), 8]
+
+
+class TableContract(StoreContract):
+    """What the stores of tables have in common beyond that."""
+
+    def test_the_month_is_a_column(self, store: AnyStore) -> None:
+        self.put(store, JANUARY, fares(1.0, 2.0))
+        assert store.read(self.table).to_table()[MONTH_COLUMN].to_pylist() == [date(2024, 1, 1)] * 2
+
+    def test_rows_may_bring_the_month_themselves(self, store: AnyStore) -> None:
+        self.put(store, JANUARY, fares(1.0).append_column(MONTH_COLUMN, pa.array([date(2024, 1, 1)])))
+        assert store.read(self.table, [JANUARY]).to_table().column_names == ["row", "fare", MONTH_COLUMN]
+        assert store.count(Slice(self.table, JANUARY)) == 1
+
+    @pytest.mark.parametrize("day", [date(2024, 2, 1), date(2024, 1, 2), None], ids=str)
+    def test_rows_of_another_month_are_refused(self, store: AnyStore, day: date | None) -> None:
+        for month in (JANUARY, FEBRUARY):
+            self.put(store, month, fares(1.0))
+        with pytest.raises(StoreError):
+            self.put(store, JANUARY, fares(2.0).append_column(MONTH_COLUMN, pa.array([day], pa.date32())))
+        assert self.found(store)["fare"].to_pylist() == [1.0, 1.0]
+
+    def test_a_new_column_is_there_in_older_months(self, store: AnyStore) -> None:
+        self.put(store, JANUARY, fares(1.0))
+        self.put(store, FEBRUARY, pa.table({"row": [1], "congestion_fee": [0.75]}))
+        assert self.found(store, JANUARY).to_pylist() == [{"row": 0, "fare": 1.0, "congestion_fee": None}]
+
+    def test_another_type_than_the_table_has_is_refused(self, store: AnyStore) -> None:
+        self.put(store, JANUARY, fares(1.0))
+        for month in (JANUARY, FEBRUARY):
+            with pytest.raises(
+                SchemaMismatch, match=r"(?i)fare is double.* in the table and (text|varchar) in the rows"
+            ):
+                self.put(store, month, numbered(fare=pa.array(["one"])))
+        assert_same(self.found(store), fares(1.0))
+
+    @pytest.mark.parametrize(
+        "kind",
+        [pa.uint64(), pa.decimal128(9, 2), pa.list_(pa.int64()), pa.struct([]), pa.timestamp("us", "America/New_York")],
+        ids=str,
+    )
+    def test_a_type_that_tables_do_not_have_is_named_with_its_column(self, store: AnyStore, kind: pa.DataType) -> None:
+        with pytest.raises(SchemaMismatch, match=r"hold the columns odd \("):
+            self.put(store, JANUARY, numbered(odd=pa.nulls(1, kind)))
+        assert store.months(self.table) == []
+
+    def test_times_finer_than_a_microsecond_are_refused(self, store: AnyStore) -> None:
+        self.put(store, JANUARY, numbered(pickup=pa.array([1_000], pa.timestamp("ns"))))
+        with pytest.raises(SchemaMismatch, match="column pickup"):
+            self.put(store, JANUARY, numbered(pickup=pa.array([1_001], pa.timestamp("ns"))))
+        assert self.found(store)["pickup"].to_pylist() == [datetime(1970, 1, 1, microsecond=1)]
+
+    def test_two_columns_of_one_name_are_refused(self, store: AnyStore) -> None:
+        with pytest.raises(SchemaMismatch, match="more than one column is called fare"):
+            self.put(store, JANUARY, pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["fare", "fare"]))

@@ -1,0 +1,35 @@
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from taxi_assets.stores import embedded_postgres
+
+
+@contextmanager
+def folder_for_server() -> Iterator[Path]:
+    """A folder for an embedded server, which is stopped at the end.
+
+    It does not lie in pytest's folder, which every session closes to other users again: the one that the server runs as
+    under root would be shut out by whoever runs tests next.
+    """
+    with tempfile.TemporaryDirectory(prefix="taxi tests ") as parent:
+        folder = Path(parent) / "postgres"
+        try:
+            yield folder
+        finally:
+            server = embedded_postgres.get_server(folder, start=False)
+            server.cleanup_mode = "delete"
+            server.cleanup()
+
+
+def kill_server(folder: Path) -> None:
+    """Kill the server in the folder with all its processes, as a power cut would."""
+    server = psutil.Process(int((folder / "postmaster.pid").read_text().split()[0]))
+    processes = [server, *server.children(recursive=True)]
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes)

@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from taxi_assets.errors import SchemaMismatch
+from taxi_assets.stores.rows import Rows
+
+FARES = pa.table({"row": [0, 1], "fare": [1.5, None]})
+DESCRIBED = FARES.schema.with_metadata({"description": "Fares.", "taxi/source_url": "https://example.org"})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A Parquet file of two fares."""
+    pq.write_table(FARES, tmp_path / "fares.parquet")
+    return tmp_path / "fares.parquet"
+
+
+def test_rows_are_streamed_as_often_as_asked_for() -> None:
+    rows = Rows.from_table(FARES)
+    assert rows.to_table() == rows.reader().read_all() == FARES
+
+
+def test_the_index_of_a_dataframe_is_left_out() -> None:
+    frame = pd.DataFrame({"fare": [1.5]}, index=pd.Index(["first"], name="trip"))
+    assert Rows.from_pandas(frame).schema == pa.schema({"fare": pa.float64()})
+
+
+def test_files_of_one_schema_are_named(path: Path) -> None:
+    rows = Rows.from_parquet([path, path])
+    assert rows.files == (str(path), str(path))
+    assert rows.to_table() == pa.concat_tables([FARES, FARES])
+
+
+def test_files_of_another_schema_than_the_rows_are_not_named(path: Path) -> None:
+    wider = pa.schema([*FARES.schema, ("fee", pa.float64())])
+    rows = Rows.from_parquet([path], wider)
+    assert rows.files == ()
+    assert rows.to_table().to_pydict() == {"row": [0, 1], "fare": [1.5, None], "fee": [None, None]}
+
+
+def test_metadata_change_without_a_look_at_the_files(path: Path) -> None:
+    rows = Rows.from_parquet([path]).with_schema(DESCRIBED)
+    assert rows.files == (str(path),)
+    assert rows.to_table().schema.equals(DESCRIBED, check_metadata=True)
+
+
+def test_provenance_is_what_taxi_says_in_the_metadata() -> None:
+    rows = Rows.from_table(FARES).with_schema(DESCRIBED).with_provenance({"taxi/rows": "2"})
+    assert rows.provenance == {"taxi/source_url": "https://example.org", "taxi/rows": "2"}
+
+
+def test_columns_are_cast_reordered_and_filled_in() -> None:
+    schema = pa.schema({"fee": pa.float64(), "fare": pa.string(), "row": pa.int16()})
+    table = Rows.from_table(FARES).with_schema(schema).to_table()
+    assert table.schema == schema
+    assert table.to_pydict() == {"fee": [None, None], "fare": ["1.5", None], "row": [0, 1]}
+
+
+def test_a_value_that_does_not_fit_its_new_type_is_refused_with_its_column() -> None:
+    with pytest.raises(SchemaMismatch, match="column fare does not fit int64"):
+        Rows.from_table(FARES).with_schema(pa.schema({"row": pa.int64(), "fare": pa.int64()})).to_table()
+
+
+def test_a_column_that_there_is_no_place_for_is_refused_by_name() -> None:
+    with pytest.raises(SchemaMismatch, match="no place for the columns fare"):
+        Rows.from_table(FARES).with_schema(pa.schema({"row": pa.int64()})).to_table()

@@ -1,0 +1,60 @@
+"""Rows that all tell one version, so that a gap in a slice, or a mix of two versions, shows."""
+
+from collections.abc import Iterator
+from itertools import count
+from multiprocessing.connection import Connection
+
+import numpy as np
+import pyarrow as pa
+
+from taxi_assets.month import Month
+from taxi_assets.stores.duckdb import DuckDBStore
+from taxi_assets.stores.lake import LocalLake
+from taxi_assets.stores.postgres import PostgresStore
+from taxi_assets.stores.rows import Rows
+from taxi_assets.stores.slices import Slice
+
+AnyStore = LocalLake | PostgresStore | DuckDBStore
+
+ROWS = 30_000
+BATCH = 5_000
+SCHEMA = pa.schema({"row": pa.int64(), "version": pa.int64(), "fare": pa.float64(), "zone": pa.string()})
+
+
+def rows_of(version: int, rows: int = ROWS) -> Rows:
+    """Rows in batches of 5,000, made as they are asked for."""
+
+    def open_batches() -> Iterator[pa.RecordBatch]:
+        for start in range(0, rows, BATCH):
+            row = np.arange(start, min(start + BATCH, rows))
+            zones = [f"zone {number % 265}" for number in row]
+            yield pa.record_batch([row, np.full(len(row), version), row / 7, zones], schema=SCHEMA)
+
+    return Rows(SCHEMA, open_batches)
+
+
+def months_asked(piece: Slice) -> list[Month] | None:
+    return None if piece.month is None else [piece.month]
+
+
+def version_of(store: AnyStore, piece: Slice, rows: int = ROWS) -> int:
+    """The version that the slice holds, whole."""
+    found = store.read(piece.table, months_asked(piece)).to_table()
+    versions = found["version"].unique().to_pylist()
+    assert (found.num_rows, len(versions)) == (rows, 1)
+    assert found["row"].to_numpy().sum() == rows * (rows - 1) // 2
+    return int(versions[0])
+
+
+def replace_in_turn(store: AnyStore, piece: Slice, versions: range) -> None:
+    """Replace the slice with one version after the other."""
+    for version in versions:
+        store.replace(piece, rows_of(version))
+
+
+def replace_until_killed(store: AnyStore, piece: Slice, first: int, tell: Connection) -> None:
+    """Replace the slice with one version after the other; tell each one's number before and after."""
+    for version in count(first):
+        tell.send(version)
+        store.replace(piece, rows_of(version))
+        tell.send(version)
