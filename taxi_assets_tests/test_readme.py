@@ -61,15 +61,16 @@ def test_an_asset_of_ones_own_lands_in_postgres_as_the_readme_says(tmp_path: Pat
     space: dict[str, object] = {}
     exec(code(README, "daily_revenue"), space)  # noqa: S102 - it is the README's own example
     own = Settings.from_environment({"TAXI_HOME": str(tmp_path), "TAXI_SOURCE": "sample"})
-    taxi = build_definitions(own)
-    definitions = dg.Definitions.merge(taxi, dg.Definitions(assets=[space["daily_revenue"]]))
-    selection = dg.AssetSelection.assets(["postgres", "daily_revenue"]).upstream()
+    definitions = dg.Definitions.merge(build_definitions(own), dg.Definitions(assets=[space["daily_revenue"]]))
     with dg.DagsterInstance.ephemeral() as instance:
-        result = dg.materialize(
-            [*definitions.assets, *definitions.asset_checks],
-            selection=selection,
+        result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+            asset_selection=[
+                dg.AssetKey(["raw", "green_trips"]),
+                dg.AssetKey(["clean", "green_trips"]),
+                dg.AssetKey(["quarantine", "green_trips"]),
+                dg.AssetKey(["postgres", "daily_revenue"]),
+            ],
             partition_key="2024-01",
-            resources=definitions.resources,
             instance=instance,
         )
     assert result.success

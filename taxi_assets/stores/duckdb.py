@@ -223,14 +223,19 @@ class DuckDBStore:
         while True:
             try:
                 connection = duckdb.connect(self._path)
-            except duckdb.IOException as error:
-                if "Could not set lock" not in str(error) or time.monotonic() > deadline:
+            except duckdb.OperationalError as error:
+                if not _is_busy(error) or time.monotonic() > deadline:
                     first_line = str(error).partition("\n")[0]
                     raise StoreUnavailable(f"DuckDB {self._path} cannot be opened: {first_line}") from error
                 time.sleep(random.uniform(0.05, 0.5))  # noqa: S311 - spreads writers out, decides nothing
             else:
                 # As a setting of the connect call it would fail where this process has the file open without it.
                 return connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+
+
+def _is_busy(error: duckdb.Error) -> bool:
+    """Whether another process has the file open, or another thread is closing it just now."""
+    return "Could not set lock" in str(error) or isinstance(error, duckdb.ResourceInUseException)
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Rows) -> int:

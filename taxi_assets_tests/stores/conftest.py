@@ -4,17 +4,6 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
 
-from taxi_assets.stores.embedded_postgres import embedded_url
-
-from .servers import folder_for_server
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A real server of this session's own."""
-    with folder_for_server() as folder:
-        yield embedded_url(folder)
-
 
 @pytest.fixture(scope="session")
 def processes() -> Iterator[Executor]:

@@ -359,8 +359,11 @@ class StoreContract:
             work.result()
         assert {version_of(store, piece) for piece in pieces} == {1}
 
-    def test_the_same_month_twice_at_once_ends_as_one_of_the_two(self, store: AnyStore, workers: Executor) -> None:
-        piece = Slice(self.table, JANUARY)
+    @pytest.mark.parametrize("month", [JANUARY, None], ids=["a month", "a whole table"])
+    def test_the_same_slice_twice_at_once_ends_as_one_of_the_two(
+        self, store: AnyStore, workers: Executor, month: Month | None
+    ) -> None:
+        piece = Slice(self.table, month)
         for work in [workers.submit(replace_in_turn, store, piece, versions) for versions in (range(3), range(10, 13))]:
             work.result()
         assert version_of(store, piece) in (2, 12)

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import ClassVar
@@ -179,6 +180,15 @@ def test_what_a_living_writer_is_writing_stays(lake: LocalLake) -> None:
         (folder / "rows.parquet").write_bytes(b"PAR1 and more to come")
         lake.replace(TRIPS, rows_of(1, rows=10))
         assert [path.name for path in folder.iterdir()] == ["rows.parquet"]
+
+
+def test_writers_that_come_and_go_do_not_take_one_another_for_dead(lake: LocalLake) -> None:
+    def write(_: int) -> bool:
+        with scratch_folder(lake.root / ".incoming") as folder:
+            return folder.exists()
+
+    with ThreadPoolExecutor(4) as threads:
+        assert all(threads.map(write, range(1_000)))
 
 
 def test_rows_that_break_off_leave_no_file(lake: LocalLake) -> None:
