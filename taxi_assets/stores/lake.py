@@ -177,6 +177,7 @@ def write_parquet(rows: Rows, path: Path) -> int:
         compression_level=1,
         use_dictionary=[field.name for field in rows.schema if field.name not in by_difference],
         column_encoding=dict.fromkeys(by_difference, "DELTA_BINARY_PACKED"),
+        write_statistics=[field.name for field in rows.schema if not pa.types.is_floating(field.type)],
     ) as writer:
         count = 0
         for table in _even_tables(complete(rows)):
