@@ -15,6 +15,14 @@ _WRITE_ROWS = 1_000  # encoded in under a millisecond, for as long as the server
 _READ_ROWS = 20_000
 
 
+class _ShortQueueWriter(QueuedLibpqWriter):
+    """Sends from a thread of its own; psycopg's queue of 1,024 pieces of ours would hold 230 MB."""
+
+    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
+        super().__init__(cursor)
+        self._queue = type(self._queue)(maxsize=16)
+
+
 def copy_in(connection: psycopg.Connection, table: sql.Identifier, rows: Rows, *, is_new: bool) -> int:
     """Append the rows to the table, by column name, and return their number.
 
@@ -33,7 +41,7 @@ def copy_in(connection: psycopg.Connection, table: sql.Identifier, rows: Rows, *
     )
     encoder = pgpq.ArrowToPostgresBinaryEncoder(rows.schema)
     count = 0
-    with connection.cursor() as cursor, cursor.copy(statement, writer=QueuedLibpqWriter(cursor)) as copy:
+    with connection.cursor() as cursor, cursor.copy(statement, writer=_ShortQueueWriter(cursor)) as copy:
         copy.write(encoder.write_header())
         for batch in rows.batches():
             for start in range(0, batch.num_rows, _WRITE_ROWS):
