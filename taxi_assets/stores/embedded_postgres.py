@@ -75,7 +75,10 @@ def embedded_url(folder: Path) -> str:
 def _start(folder: Path, user: str | None) -> None:
     running = PostmasterInfo.read_from_pgdata(folder)
     if running is not None and running.is_running():
-        return
+        if psutil.Process(running.pid).name() == "postgres":
+            return
+        # A crash left the file, and its number is another process's by now: taken for a server, that would be stopped.
+        (folder / "postmaster.pid").unlink()
     sockets = find_suitable_socket_dir(folder, _RUNTIME)
     if user is not None and sockets != folder:
         ensure_prefix_permissions(sockets)

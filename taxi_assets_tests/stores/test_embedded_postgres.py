@@ -1,3 +1,5 @@
+import re
+import subprocess
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -36,6 +38,18 @@ def test_a_killed_server_starts_again_with_every_row(folder: Path) -> None:
         started(folder).replace(TRIPS, rows_of(version))
         kill_server(folder)
         assert version_of(started(folder), TRIPS) == version
+
+
+@pytest.mark.faults
+def test_a_killed_server_starts_again_though_its_process_number_is_taken(folder: Path) -> None:
+    started(folder).replace(TRIPS, rows_of(1))
+    kill_server(folder)
+    left = folder / "postmaster.pid"
+    with subprocess.Popen(["sleep", "infinity"]) as bystander:
+        left.write_text(re.sub(r"^\d+", str(bystander.pid), left.read_text()))
+        assert version_of(started(folder), TRIPS) == 1
+        assert bystander.poll() is None
+        bystander.kill()
 
 
 @pytest.mark.faults
