@@ -9,7 +9,7 @@ through a filter, but since version 2 not through a join, so clean rows are told
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from glob import escape
@@ -19,8 +19,9 @@ import duckdb
 import pyarrow as pa
 
 from taxi_assets.catalog import SOURCE_ROW, Dataset, Rule, select_rules
-from taxi_assets.cleaning.lookalikes import positions_of_lookalikes
+from taxi_assets.cleaning.conditions import Conditions, fingerprint
 from taxi_assets.cleaning.readings import FileColumns, SourceColumn, match_columns, reading
+from taxi_assets.cleaning.suspects import suspects
 from taxi_assets.duckdb_sql import literal, quoted
 from taxi_assets.errors import BadFile, SchemaBroken, StoreUnavailable, TaxiError
 from taxi_assets.month import Month
@@ -29,6 +30,7 @@ from taxi_assets.stores.rows import BATCH_ROWS, PROVENANCE, Rows
 
 MEMORY_LIMIT = "300MB"  # a 20,000,000-row month passes within it; DuckDB spills what does not fit
 _POSITION = "file_row_number"
+_ROW = f"CAST({_POSITION} AS INTEGER)"
 _ADDED = ("rule", "rules", SOURCE_ROW, _POSITION)
 
 
@@ -108,33 +110,36 @@ class _Cleaning:
             _refuse_ambiguous_names(raw)
             connection.execute(f"CREATE VIEW source AS FROM read_parquet({file})")
             described = connection.execute("DESCRIBE source").fetchall()
-            self.source_rows = self._number("SELECT count(*) FROM source")
+            ((self.source_rows,),) = connection.execute("SELECT count(*) FROM source").fetchall()
         self.source_columns = [SourceColumn(name, kind) for name, kind, *_ in described if name != _POSITION]
         self.matched: FileColumns = match_columns(dataset, month, self.source_columns, raw.path.name)
+        self.conditions = Conditions(dataset, month, rules)
+        self.readings = {
+            column.name: reading(column, self.matched.sources.get(column.name), raw.path.name)
+            for column in dataset.columns
+        }
 
     def note_broken_rows(self) -> None:
         """Make the table `broken`: the position of each row that breaks a rule, and which, as a set of bits.
 
-        And `broken_bits`: one value with a bit for each row of the file, set where the row breaks a rule.
+        And `originals`, where those rows are as they are in the file, among a few others; and `broken_bits`, one value
+        with a bit for each row of the file, set where the row breaks a rule.
         """
-        readings = {
-            column.name: reading(column, self.matched.sources.get(column.name), self.raw.path.name)
-            for column in self.dataset.columns
-        }
-        values = ", ".join(f"{one.value} AS {quoted(name)}" for name, one in readings.items())
-        unreadable = " OR ".join(f"({one.unreadable})" for one in readings.values())
+        scan = self.connection.sql(f"SELECT {self.conditions.suspicion} FROM ({self._typed('source')})")
+        found = suspects(scan.to_arrow_reader(BATCH_ROWS), self.source_rows)
+        self.connection.register("suspects", found)
         self.connection.execute(
-            f"CREATE VIEW typed AS SELECT {values}, {unreadable} AS unreadable_value, "
-            f"CAST({_POSITION} AS INTEGER) AS {SOURCE_ROW} FROM source"
+            f"CREATE TABLE originals AS FROM source SEMI JOIN suspects ON source.{_POSITION} = suspects.position"
         )
-        marks = [
-            self._marks_by_row(),
-            *self._marks_of("voided_trip", self._voided),
-            *self._marks_of("duplicate", self._repeated),
-        ]
+        self.connection.execute(f"CREATE VIEW typed AS {self._typed('originals')}")
+        lookalikes = (
+            f"(SELECT *, {_ROW} AS {SOURCE_ROW} FROM originals SEMI JOIN (FROM suspects WHERE lookalike) AS lookalikes "
+            f"ON originals.{_POSITION} = lookalikes.position)"
+        )
+        compared = (column.name for column in self.source_columns if column.name not in self.matched.ignored)
         self.connection.execute(
             f"CREATE TABLE broken AS SELECT {SOURCE_ROW}, bit_or(marks) AS marks "
-            f"FROM ({' UNION ALL '.join(marks)}) GROUP BY {SOURCE_ROW}"
+            f"FROM ({self.conditions.broken(lookalikes, ', '.join(map(quoted, compared)))}) GROUP BY {SOURCE_ROW}"
         )
         self.connection.execute(  # one bit more than there are rows, since a range of none is refused
             f"CREATE TABLE broken_bits AS SELECT bitstring_agg({SOURCE_ROW}, 0, {self.source_rows}) AS bits FROM broken"
@@ -166,90 +171,36 @@ class _Cleaning:
         )
 
     def _clean(self) -> Rows:
-        columns = ", ".join(quoted(column.name) for column in self.dataset.columns)
+        columns = ", ".join(f"{self.readings[name].sound} AS {quoted(name)}" for name in self.matched.sources)
         return self._stream(
-            f"SELECT {columns}, DATE '{self.month.first_day}' AS source_month, {SOURCE_ROW} "
-            f"FROM typed WHERE get_bit(CAST(getvariable('broken_bits') AS BIT), {SOURCE_ROW}) IS DISTINCT FROM 1"
+            f"SELECT {columns}, DATE '{self.month.first_day}' AS source_month, {_ROW} AS {SOURCE_ROW} "
+            f"FROM source WHERE get_bit(CAST(getvariable('broken_bits') AS BIT), {_ROW}) IS DISTINCT FROM 1"
         ).with_schema(self.dataset.schema)
 
     def _quarantine(self) -> Rows:
-        originals = ", ".join(f"source.{quoted(column.name)}" for column in self.source_columns)
+        columns = ", ".join(f"originals.{quoted(column.name)}" for column in self.source_columns)
         names = ", ".join(
             f"CASE WHEN marks & {1 << bit} > 0 THEN {literal(rule.name)} END" for bit, rule in enumerate(self.rules)
         )
         return self._stream(
-            f"SELECT {originals}, {self._first_rule()} AS rule, list_filter([{names}], lambda name: name IS NOT NULL) "
-            f"AS rules, broken.{SOURCE_ROW} FROM source JOIN broken ON source.{_POSITION} = broken.{SOURCE_ROW} "
-            f"ORDER BY broken.{SOURCE_ROW}"
+            f"SELECT {columns}, {self._first_rule()} AS rule, list_filter([{names}], lambda name: name IS NOT NULL) "
+            f"AS rules, {SOURCE_ROW} FROM originals JOIN broken ON originals.{_POSITION} = broken.{SOURCE_ROW} "
+            f"ORDER BY {SOURCE_ROW}"
         )
 
-    def _marks_by_row(self) -> str:
-        """The rows that break a rule which a row alone can tell."""
-        conditions = {"unreadable_value": "unreadable_value", "missing_time": self._missing_time()}
-        for rule in self.rules:
-            if rule.breaks is not None:
-                conditions[rule.name] = rule.breaks.format(
-                    distance=self.dataset.distance,
-                    total=self.dataset.total,
-                    month_start=f"TIMESTAMP '{self.month.first_day}'",
-                    month_end=f"TIMESTAMP '{self.month.plus(1).first_day}'",
-                )
-        asked = [(1 << bit, conditions[rule.name]) for bit, rule in enumerate(self.rules) if rule.name in conditions]
-        marks = " + ".join(f"CASE WHEN {condition} THEN {mark} ELSE 0 END" for mark, condition in asked)
-        broken = " OR ".join(f"({condition})" for _, condition in asked)
-        return f"SELECT {SOURCE_ROW}, {marks} AS marks FROM typed WHERE {broken}"
-
-    def _missing_time(self) -> str:
-        times = [column for column in self.dataset.columns if not column.nullable]
-        return " OR ".join(f"{column.name} IS NULL" for column in times)
-
-    def _marks_of(self, name: str, rows: Callable[[], str]) -> list[str]:
-        """The rows that break one of the rules which only the whole file can tell, where that rule is applied."""
-        return [
-            f"SELECT {SOURCE_ROW}, {1 << bit} AS marks FROM ({rows()})"
-            for bit, rule in enumerate(self.rules)
-            if rule.name == name
-        ]
-
-    def _voided(self) -> str:
-        """Trips whose refund record is in the file; NULL equals NULL, amounts are compared in whole cents."""
-        total = self.dataset.total
-        same = [
-            name
-            for name in (
-                "vendor_id",
-                "pickup_datetime",
-                "dropoff_datetime",
-                "pickup_location_id",
-                "dropoff_location_id",
-            )
-            if self.dataset.has(name)
-        ]
-        self.connection.execute(
-            f"CREATE TABLE refunds AS SELECT DISTINCT {', '.join(same)}, -round({total} * 100) AS cents "
-            f"FROM typed WHERE round({total} * 100) < 0"
+    def _typed(self, rows: str) -> str:
+        values = ", ".join(f"{one.value} AS {quoted(name)}" for name, one in self.readings.items())
+        unreadable = " OR ".join(f"({one.unreadable})" for one in self.readings.values())
+        return (
+            f"SELECT {values}, {unreadable} AS unreadable_value, {fingerprint(self._telling())} AS same_row, "
+            f"{_ROW} AS {SOURCE_ROW} FROM {rows}"
         )
-        conditions = " AND ".join(f"typed.{name} IS NOT DISTINCT FROM refunds.{name}" for name in same)
-        return f"SELECT {SOURCE_ROW} FROM typed SEMI JOIN refunds ON {conditions} AND round({total} * 100) = cents"
 
-    def _repeated(self) -> str:
-        """Rows equal to an earlier one; in full only rows are compared whose telling columns are equal to another's."""
-        compared = ", ".join(
-            quoted(column.name) for column in self.source_columns if column.name not in self.matched.ignored
-        )
+    def _telling(self) -> list[str]:
+        """The file's columns that hardly two trips have the same values in."""
         roles = (name for name in (self.dataset.distance, self.dataset.total) if name is not None)
         telling = {"pickup_datetime", "dropoff_datetime", "dispatching_base_num", *roles} & self.matched.sources.keys()
-        sources = ", ".join(quoted(self.matched.sources[name].name) for name in sorted(telling))
-        fingerprints = self.connection.sql(f"SELECT CAST(hash({sources}) & 4294967295 AS UINTEGER) FROM source")
-        lookalikes = positions_of_lookalikes(
-            (batch.column(0) for batch in fingerprints.to_arrow_reader(BATCH_ROWS)), self.source_rows
-        )
-        self.connection.register("lookalikes", lookalikes)
-        return (
-            f"SELECT CAST({_POSITION} AS INTEGER) AS {SOURCE_ROW} FROM source "
-            f"SEMI JOIN lookalikes ON {_POSITION} = lookalikes.position "
-            f"QUALIFY row_number() OVER (PARTITION BY {compared} ORDER BY {_POSITION}) > 1"
-        )
+        return [quoted(self.matched.sources[name].name) for name in sorted(telling)]
 
     def _first_rule(self) -> str:
         cases = " ".join(
@@ -266,10 +217,6 @@ class _Cleaning:
 
         with self.connection.sql(query).limit(0).to_arrow_reader() as reader:
             return Rows(reader.schema, open_batches)
-
-    def _number(self, query: str) -> int:
-        row = self.connection.execute(query).fetchone()
-        return int(row[0]) if row else 0
 
 
 def _refuse_ambiguous_names(raw: RawFile) -> None:
@@ -292,6 +239,10 @@ def _named_errors(raw: RawFile) -> Iterator[None]:
         yield
     except TaxiError:
         raise
+    except duckdb.OutOfMemoryException as error:
+        raise StoreUnavailable(
+            f"not enough memory or scratch space to clean {raw.path.name}: make room for it, run it again"
+        ) from error
     except (duckdb.Error, pa.ArrowException, OSError) as error:  # Arrow reports a broken stream as an OSError
         first_line = str(error).splitlines()[0]
         if "No space left" in first_line:

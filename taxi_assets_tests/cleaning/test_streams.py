@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import pytest
 
 from taxi_assets.catalog import DEFAULT_RULES
@@ -80,16 +79,11 @@ def test_a_file_that_is_no_parquet_is_a_bad_file(tmp_path: Path) -> None:
         pass
 
 
-def test_damage_that_shows_only_in_a_stream_makes_a_bad_file_too(tmp_path: Path) -> None:
-    """But for the rule `duplicate`, only the quarantine reads an unknown column."""
-    path = written(month_of(REFUND.but(request_source="app")), tmp_path, REFUND.dataset)
-    column = pq.read_metadata(path).row_group(0).column(month_of(REFUND).num_columns)
-    assert column.path_in_schema == "request_source"
-    with path.open("r+b") as file:
-        file.seek(column.dictionary_page_offset)
-        file.write(b"\xff" * column.total_compressed_size)
+def test_a_file_that_is_damaged_while_it_is_cleaned_is_a_bad_file_too(tmp_path: Path) -> None:
+    path = written(month_of(GREEN_TRIP, REFUND), tmp_path, REFUND.dataset)
     with (
-        cleaned(raw_file(path), REFUND, ["negative_amount"]) as month,
+        cleaned(raw_file(path), REFUND) as month,
         pytest.raises(BadFile, match=r"green_tripdata_2022-01\.parquet cannot be read: "),
     ):
-        month.quarantine.to_table()
+        path.write_bytes(path.read_bytes()[:-20])
+        month.clean.to_table()

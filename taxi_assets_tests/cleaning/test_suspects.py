@@ -1,0 +1,55 @@
+"""Which rows deserve a closer look."""
+
+import numpy as np
+import pyarrow as pa
+
+from taxi_assets.cleaning.suspects import REFUND, TOLD, suspects
+
+
+def lookalikes(*batches: list[int]) -> list[int]:
+    scan = (
+        pa.record_batch({"told": pa.array([0] * len(same), pa.uint8()), "same_row": pa.array(same, pa.uint32())})
+        for same in batches
+    )
+    found = suspects(scan, sum(map(len, batches)))
+    assert set(found["lookalike"].to_pylist()) <= {True}
+    return found["position"].to_pylist()
+
+
+def test_rows_with_a_fingerprint_of_their_own_are_left_out() -> None:
+    assert lookalikes([5, 7, 5], [9, 7, 4_294_967_295]) == [0, 1, 2, 4]
+
+
+def test_a_month_without_lookalikes_has_none() -> None:
+    assert lookalikes([1, 2], [3]) == []
+
+
+def test_an_empty_month_has_none() -> None:
+    assert lookalikes() == []
+
+
+def test_every_row_of_a_month_that_repeats_one_row_is_one() -> None:
+    assert lookalikes([8] * 5) == [0, 1, 2, 3, 4]
+
+
+def test_the_lookalikes_are_those_that_counting_finds() -> None:
+    marks = np.random.default_rng(1).integers(0, 5_000, 20_000, dtype=np.uint32)
+    counts = np.bincount(marks)
+    assert lookalikes(marks.tolist()) == np.flatnonzero(counts[marks] > 1).tolist()
+
+
+def test_rows_that_tell_by_themselves_and_trips_with_a_refund_record_are_suspects_too() -> None:
+    scan = pa.record_batch(
+        {
+            "told": pa.array([0, TOLD, 0, REFUND, 0, TOLD | REFUND], pa.uint8()),
+            "same_row": pa.array([1, 2, 3, 4, 1, 5], pa.uint32()),
+            "same_trip": pa.array([9, 9, 8, 8, 7, 6], pa.uint32()),
+        }
+    )
+    found = suspects([scan], 6).to_pydict()
+    assert found == {"position": [0, 1, 2, 3, 4, 5], "lookalike": [True, False, False, False, True, False]}
+
+
+def test_trips_that_only_share_a_fingerprint_with_one_another_are_none() -> None:
+    scan = pa.record_batch({"told": pa.array([0, 0], pa.uint8()), "same_trip": pa.array([9, 9], pa.uint32())})
+    assert suspects([scan], 2).num_rows == 0
