@@ -17,6 +17,15 @@ from taxi_assets.settings import Settings
 ROW_COUNT = "dagster/partition_row_count"
 REJECTED = "taxi/rejected_by_rule"
 
+# What a run prints goes to the terminal that it was started in; to keep it as well takes Dagster four processes a run.
+_CONFIGURATION = """\
+telemetry:
+  enabled: false
+compute_logs:
+  module: dagster._core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
+"""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -80,11 +89,11 @@ def require_month(settings: Settings, dataset: Dataset, month: Month) -> None:
 
 @contextmanager
 def instance_of(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """The Dagster instance in which runs are recorded."""
+    """The Dagster instance in which runs are recorded; a folder that DAGSTER_HOME names is taken as it is."""
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     configuration = settings.dagster_home / "dagster.yaml"
-    if not configuration.exists():
-        configuration.write_text("telemetry:\n  enabled: false\n")
+    if settings.dagster_home.is_relative_to(settings.home) and not configuration.exists():
+        configuration.write_text(_CONFIGURATION)
     with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
         yield instance
 

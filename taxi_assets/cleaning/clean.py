@@ -133,8 +133,8 @@ class _Cleaning:
         )
         self.connection.execute(f"CREATE VIEW typed AS {self._typed('originals')}")
         lookalikes = (
-            f"(SELECT *, {_ROW} AS {SOURCE_ROW} FROM originals SEMI JOIN (FROM suspects WHERE lookalike) AS lookalikes "
-            f"ON originals.{_POSITION} = lookalikes.position)"
+            f"(SELECT *, {_ROW} AS {SOURCE_ROW} FROM originals SEMI JOIN (FROM suspects WHERE lookalike = 1) AS alike "
+            f"ON originals.{_POSITION} = alike.position)"
         )
         compared = (column.name for column in self.source_columns if column.name not in self.matched.ignored)
         self.connection.execute(

@@ -140,8 +140,8 @@ class _Preview:
         self.rows = Rows(rows.schema, self._watched, rows.files)
 
     def first_rows(self) -> list[dict[str, Any]]:
-        first = next(self._rows.batches(), None) if self._first is None and self._rows.files else self._first
-        return [] if first is None else first.slice(0, PREVIEW_ROWS).to_pylist()
+        first = self._rows.head(PREVIEW_ROWS) if self._rows.files else self._first
+        return [] if first is None else first.to_pylist()
 
     def _watched(self) -> Iterator[pa.RecordBatch]:
         for batch in self._rows.batches():

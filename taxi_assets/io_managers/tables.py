@@ -5,11 +5,12 @@ apart by a DATE column that holds the month's first day, which is added where th
 """
 
 from abc import abstractmethod
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from taxi_assets.errors import InvalidRequest
 from taxi_assets.io_managers.slices import TableStore, load_slice, named_failures, store_slice
@@ -59,13 +60,29 @@ class EmbeddedPostgresIOManager(TableIOManager):
     """The same on a PostgreSQL server of one's own, which is made in a folder and runs while it is used."""
 
     folder: str = Field(description="Folder of the server's data.")
+    _url: Future[str] | None = PrivateAttr(None)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Begin to start the server, so that it is up by the time there are rows to load."""
+        self._url = ThreadPoolExecutor(1).submit(self._start)
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Leave nobody behind who is still starting it."""
+        if self._url is not None:
+            wait([self._url])
 
     def open_store(self) -> TableStore:
         """The store on the server in the folder, started where it does not run."""
-        from taxi_assets.stores.embedded_postgres import embedded_url
+        url = self._start() if self._url is None else self._url.result()
         from taxi_assets.stores.postgres import PostgresStore
 
-        return PostgresStore(embedded_url(Path(self.folder)), self.schema_name, self.month_column)
+        return PostgresStore(url, self.schema_name, self.month_column)
+
+    def _start(self) -> str:
+        import taxi_assets.stores.postgres  # noqa: F401 - a third of a second that cleaning does not wait for
+        from taxi_assets.stores.embedded_postgres import embedded_url
+
+        return embedded_url(Path(self.folder))
 
 
 class BigQueryIOManager(TableIOManager):

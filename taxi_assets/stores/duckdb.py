@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 
 import duckdb
@@ -34,7 +35,9 @@ TYPE_NAMES = {
     pa.timestamp("us", "UTC"): "TIMESTAMP WITH TIME ZONE",
 }
 _ARROW_TYPES = {name: kind for kind, name in TYPE_NAMES.items()}
-MEMORY_LIMIT = "256MB"  # 20,000,000 rows: 382 MB in the process, and no slower than with 400MB, where it had 524
+# To insert rows in their order with two threads, 0.9 s instead of 1.6 s for 1,369,769 trips, DuckDB wants to be allowed
+# 250 MB for each; it then uses 170 MB in all, and 520 MB for 20,000,000 trips.
+_SETTINGS = "SET threads = 2; SET memory_limit = '512MB'"
 _LOADED = "loaded_months"  # tells an empty month from a missing one; changes in the transaction that changes the rows
 _INCOMING = "incoming_rows"
 _WRITING: dict[Path, threading.Lock] = {}
@@ -229,8 +232,8 @@ class DuckDBStore:
                     raise StoreUnavailable(f"DuckDB {self._path} cannot be opened: {first_line}") from error
                 time.sleep(random.uniform(0.05, 0.5))  # noqa: S311 - spreads writers out, decides nothing
             else:
-                # As a setting of the connect call it would fail where this process has the file open without it.
-                return connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+                # As settings of the connect call they would fail where this process has the file open without it.
+                return connection.execute(_SETTINGS)
 
 
 def _is_busy(error: duckdb.Error) -> bool:
@@ -241,7 +244,11 @@ def _is_busy(error: duckdb.Error) -> bool:
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Rows) -> int:
     insert = f"INSERT INTO {table} BY NAME FROM"
     if rows.files:
-        return _number(connection.execute(f"{insert} read_parquet(?, hive_partitioning = false)", [list(rows.files)]))
+        return _number(
+            connection.execute(
+                f"{insert} read_parquet(?, hive_partitioning = false)", [[escape(file) for file in rows.files]]
+            )
+        )
     failures: list[BaseException] = []
 
     def open_batches() -> Iterator[pa.RecordBatch]:

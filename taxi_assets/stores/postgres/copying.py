@@ -11,7 +11,7 @@ from psycopg.copy import QueuedLibpqWriter
 
 from taxi_assets.stores.rows import Rows
 
-_WRITE_ROWS = 1_000  # encoded in under a millisecond, for as long as the server lives on what is in the socket
+_WRITE_ROWS = 2_000  # encoded in two milliseconds, for as long as the server lives on what is in the socket
 _READ_ROWS = 20_000
 
 
@@ -26,7 +26,8 @@ class _ShortQueueWriter(QueuedLibpqWriter):
 def copy_in(connection: psycopg.Connection, table: sql.Identifier, rows: Rows, *, is_new: bool) -> int:
     """Append the rows to the table, by column name, and return their number.
 
-    One thread encodes while another sends, so that the server, the slower of the two sides, never waits.
+    One thread encodes while another sends, so that the server, the slower of the two sides, never waits. Columns
+    without a value are left out: 2.6 s instead of 2.9 s where five of 26 are.
 
     Args:
         connection: with an open transaction.
@@ -35,15 +36,16 @@ def copy_in(connection: psycopg.Connection, table: sql.Identifier, rows: Rows, *
         is_new: the table was made in this transaction. Its rows can then be stored as visible to everybody, which saves
             the first reader from rewriting every page to say so.
     """
-    columns = sql.SQL(", ").join(sql.Identifier(name) for name in rows.schema.names)
+    empty = rows.empty_columns()
+    names = [name for name in rows.schema.names if name not in empty] or rows.schema.names
     statement = sql.SQL("COPY {} ({}) FROM STDIN WITH (FORMAT BINARY, FREEZE {})").format(
-        table, columns, sql.Literal(is_new)
+        table, sql.SQL(", ").join(map(sql.Identifier, names)), sql.Literal(is_new)
     )
-    encoder = pgpq.ArrowToPostgresBinaryEncoder(rows.schema)
+    encoder = pgpq.ArrowToPostgresBinaryEncoder(pa.schema([rows.schema.field(name) for name in names]))
     count = 0
     with connection.cursor() as cursor, cursor.copy(statement, writer=_ShortQueueWriter(cursor)) as copy:
         copy.write(encoder.write_header())
-        for batch in rows.batches():
+        for batch in (batch.select(names) for batch in rows.batches()):
             for start in range(0, batch.num_rows, _WRITE_ROWS):
                 copy.write(encoder.write_batch(batch.slice(start, _WRITE_ROWS)))
             count += batch.num_rows
