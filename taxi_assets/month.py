@@ -7,7 +7,7 @@ from datetime import date
 
 from taxi_assets.errors import InvalidRequest
 
-_FORM = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+_FORM = re.compile(r"([1-9][0-9]{3})-(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True, order=True)

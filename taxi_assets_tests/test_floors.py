@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 import taxi_assets
+from taxi_assets.catalog import dataset_named
+from taxi_assets.month import Month
+from taxi_assets.sample import write_month
 
 PACKAGE = Path(taxi_assets.__file__).parent
 FLOORS = (
@@ -73,3 +76,26 @@ def test_loading_the_definitions_imports_nothing_heavy() -> None:
     )
     loaded = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert loaded.stdout.strip() == "[]"
+
+
+def test_cleaning_a_month_into_the_lake_does_not_import_pandas(tmp_path: Path) -> None:
+    """Arrow does by itself where it turns arrays into NumPy's and back, and makes every run wait for it."""
+    write_month(dataset_named("green"), Month(2024, 1), tmp_path / "green.parquet", rows=100)
+    program = """
+import sys
+from pathlib import Path
+from taxi_assets.catalog import DEFAULT_RULES, dataset_named
+from taxi_assets.cleaning import cleaned_month
+from taxi_assets.month import Month
+from taxi_assets.raw_file import RawFile
+from taxi_assets.stores.lake import LocalLake
+from taxi_assets.stores.slices import Slice
+folder = Path(sys.argv[1])
+raw = RawFile(folder / "green.parquet", "", 0, "", None)
+with cleaned_month(raw, dataset_named("green"), Month(2024, 1), DEFAULT_RULES, folder) as cleaned:
+    for name in ("clean", "quarantine"):
+        LocalLake(folder / "lake").replace(Slice(name, Month(2024, 1)), getattr(cleaned, name))
+print("pandas" in sys.modules)
+"""
+    ran = subprocess.run([sys.executable, "-c", program, tmp_path], check=True, capture_output=True, text=True)
+    assert ran.stdout.strip() == "False"

@@ -19,7 +19,22 @@ def test_a_month_is_read_back_from_its_own_text(month: Month) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "2024", "2024-1", "2024-00", "2024-13", "24-01", "2024-01-01", "2024/01", "202401", "-2024-01", "June"]
+    "text",
+    [
+        "",
+        "2024",
+        "2024-1",
+        "2024-00",
+        "2024-13",
+        "24-01",
+        "2024-01-01",
+        "2024/01",
+        "202401",
+        "-2024-01",
+        "June",
+        "0000-01",
+        "\u0662\u0660\u0662\u0664-01",
+    ],
 )
 def test_any_other_text_is_refused_with_the_form_that_is_meant(text: str) -> None:
     with pytest.raises(InvalidRequest, match=r"is not a month: write it as 2024-01$"):

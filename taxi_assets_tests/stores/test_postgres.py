@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import psycopg
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from psycopg import sql
 
@@ -121,6 +122,14 @@ def test_descriptions_are_comments(store: PostgresStore, ask: Ask) -> None:
             text,
             "First day of the month of the partition.",
         ]
+
+
+def test_columns_without_a_value_are_there_and_empty(store: PostgresStore, tmp_path: Path) -> None:
+    two_trips = pa.table({"row": [1, 2], "fee": pa.nulls(2, pa.float64())})
+    for name, rows in {"some": two_trips, "none": two_trips.slice(2)}.items():
+        pq.write_table(rows, tmp_path / f"{name}.parquet")
+        store.replace(Slice(name, JANUARY), Rows.from_parquet([tmp_path / f"{name}.parquet"]))
+        assert store.read(name).to_table().drop_columns([MONTH_COLUMN]).equals(rows)
 
 
 @pytest.mark.parametrize("method", ["brin", "btree"])

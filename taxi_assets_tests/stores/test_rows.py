@@ -48,6 +48,22 @@ def test_metadata_change_without_a_look_at_the_files(path: Path) -> None:
     assert rows.to_table().schema.equals(DESCRIBED, check_metadata=True)
 
 
+def test_the_first_rows_are_the_same_from_a_file_and_from_a_stream(path: Path) -> None:
+    for rows in (Rows.from_parquet([path]), Rows.from_table(FARES)):
+        assert rows.head(1).to_pylist() == [{"row": 0, "fare": 1.5}]
+        assert rows.head(5).num_rows == 2
+    assert Rows.from_table(FARES.slice(0, 0)).head(1).num_rows == 0
+
+
+def test_a_column_is_empty_where_no_file_has_a_value_in_it(tmp_path: Path) -> None:
+    never, once, always = [None] * 3, [None, None, 1], [1, 2, 3]
+    columns = {"never": pa.array(never, pa.int64()), "once": pa.array(once), "always": pa.array(always)}
+    table = pa.table(columns)
+    pq.write_table(table, tmp_path / "month.parquet", row_group_size=1)
+    assert Rows.from_parquet([tmp_path / "month.parquet"]).empty_columns() == {"never"}
+    assert Rows.from_table(table).empty_columns() == set()
+
+
 def test_provenance_is_what_taxi_says_in_the_metadata() -> None:
     rows = Rows.from_table(FARES).with_schema(DESCRIBED).with_provenance({"taxi/rows": "2"})
     assert rows.provenance == {"taxi/source_url": "https://example.org", "taxi/rows": "2"}
