@@ -67,8 +67,9 @@ class Rows:
         def open_batches() -> Iterator[pa.RecordBatch]:
             for path in files:
                 with pq.ParquetFile(path) as file:
-                    for batch in file.iter_batches(BATCH_ROWS):
-                        yield conform(batch, target)
+                    for group in range(file.num_row_groups):  # asked for all at once, Arrow keeps each until the last
+                        for batch in file.iter_batches(BATCH_ROWS, row_groups=[group]):
+                            yield conform(batch, target)
 
         return cls(target, open_batches, tuple(str(path) for path in files) if alike else ())
 
