@@ -75,9 +75,12 @@ def flag(name: str, description: str) -> Column:
     return Column(name, pa.string(), description, codes=YES_NO, spellings=_FLAG_TEXTS)
 
 
-def wall_time(name: str, description: str, *, nullable: bool = True, required: bool = True) -> Column:
+def wall_time(
+    name: str, description: str, *, nullable: bool = True, required: bool = True, index: str | None = None
+) -> Column:
     """A column of New York wall time, without a zone: TLC publishes none."""
-    return Column(name, WALL_TIME, f"{description}, New York wall time.", nullable=nullable, required=required)
+    text = f"{description}, New York wall time."
+    return Column(name, WALL_TIME, text, nullable=nullable, required=required, index=index)
 
 
 def degrees(name: str, description: str) -> Column:
@@ -94,7 +97,7 @@ def degrees(name: str, description: str) -> Column:
 VENDOR_ID = identifier(
     "vendor_id", "Company whose meter sent the record.", codes=VENDORS, spellings=_VENDOR_TEXTS, required=True
 )
-PICKUP_DATETIME = wall_time("pickup_datetime", "When the trip began", nullable=False)
+PICKUP_DATETIME = wall_time("pickup_datetime", "When the trip began", nullable=False, index="brin")
 DROPOFF_DATETIME = wall_time("dropoff_datetime", "When the trip ended", nullable=False)
 PASSENGER_COUNT = identifier("passenger_count", "Passengers, as the driver entered it.", required=True)
 TRIP_DISTANCE = Column("trip_distance", pa.float64(), "Distance by the meter, in miles.", required=True)

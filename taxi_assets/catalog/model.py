@@ -28,6 +28,7 @@ class Column:
         codes: what each code stands for; documentation, not a check.
         spellings: older files' texts and the value each stands for, compared without case.
         zero_is_missing: TLC wrote 0 for "not known".
+        index: the kind of index that pays where a store has indexes, for example `brin`.
     """
 
     name: str
@@ -38,6 +39,13 @@ class Column:
     codes: Mapping[int, str] | Mapping[str, str] = field(default_factory=dict)
     spellings: Mapping[str, int | str] = field(default_factory=dict)
     zero_is_missing: bool = False
+    index: str | None = None
+
+    @property
+    def arrow_field(self) -> pa.Field:
+        """The column in a table's Arrow schema, with its description and the index it asks for."""
+        hints = {"description": self.comment, **({"index": self.index} if self.index else {})}
+        return pa.field(self.name, self.type, metadata=hints)
 
     @property
     def comment(self) -> str:
@@ -126,7 +134,7 @@ class Dataset:
         """The table's Arrow schema: canonical columns, then the row's identity, each with its description."""
         return pa.schema(
             [
-                *(pa.field(one.name, one.type, metadata={"description": one.comment}) for one in self.columns),
+                *(one.arrow_field for one in self.columns),
                 *IDENTITY,
             ],
             metadata={"description": self.description},
