@@ -2,13 +2,15 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
+EMULATOR := $(VENV)/bigquery-emulator
+INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
+PIP := $(BIN)/python $(INSTALL) --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run dev test lint bench
+.PHONY: help demo run dev test test-gcp lint bench
 
 help:  ## what there is to make
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
 
 demo: $(VENV)/installed  ## one month of every dataset from the built-in sample, end to end, offline
 	@$(BIN)/python -m taxi_assets.demo
@@ -19,8 +21,11 @@ run: $(VENV)/installed  ## DATASET=green MONTH=2024-01 (or 2024-01..2024-06), fr
 dev: $(VENV)/installed  ## the Dagster UI with its daemon on http://127.0.0.1:3000
 	@$(BIN)/dagster dev --host 127.0.0.1 --port 3000
 
-test: $(VENV)/developing  ## every test, with real servers
+test: $(VENV)/developing $(EMULATOR)/installed  ## every test, with real servers
 	@$(BIN)/pytest -n auto
+
+test-gcp: $(VENV)/developing  ## PROJECT=my-project: the cloud stores on Google's own services, see docs/real-gcp.md
+	@TAXI_TESTS_GCP_PROJECT=$(PROJECT) TAXI_TESTS_GCP_LOCATION=$(LOCATION) $(BIN)/pytest taxi_assets_tests/stores/test_real_gcp.py
 
 lint: $(VENV)/developing  ## ruff and the type checker
 	@$(BIN)/ruff format --check .
@@ -39,4 +44,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 $(VENV)/developing: $(VENV)/installed
 	@echo "installing what the tests need"
 	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+$(EMULATOR)/installed: taxi_assets_tests/servers/bigquery_emulator/requirements.txt
+	@test -x $(EMULATOR)/bin/python || $(PYTHON) -m venv $(EMULATOR)
+	@echo "installing the BigQuery emulator of the tests: once, about a minute"
+	@$(EMULATOR)/bin/python $(INSTALL) --requirement $<
 	@touch $@

@@ -41,7 +41,7 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
         resources={
             "source": SourceResource(url=settings.source),
             "scratch": ScratchResource(root=str(settings.home / "scratch")),
-            "lake": LakeIOManager(url=settings.lake),
+            "lake": LakeIOManager(url=settings.lake, scratch=str(settings.home / "scratch")),
             "postgres": _postgres(settings),
             "warehouse": _warehouse(settings),
         },
@@ -61,8 +61,13 @@ def _warehouse(settings: Settings) -> TableIOManager:
     url = urlsplit(settings.warehouse)
     if url.scheme == "duckdb":
         return DuckDBIOManager(path=str(settings.duckdb_path), schema_name=SCHEMA)
-    location = dict(parse_qsl(url.query)).get("location")
-    return BigQueryIOManager(project=url.netloc, dataset=url.path.strip("/"), location=location)
+    options = dict(parse_qsl(url.query))
+    return BigQueryIOManager(
+        project=url.netloc,
+        dataset=url.path.strip("/"),
+        location=options.get("location"),
+        require_partition_filter=options.get("require_partition_filter") == "true",
+    )
 
 
 defs = build_definitions(Settings.from_environment())

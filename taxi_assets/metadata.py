@@ -15,6 +15,7 @@ from taxi_assets.stores.arrow import description
 from taxi_assets.stores.slices import Stored
 
 PREVIEW_ROWS = 5
+USD_PER_TIB = 6.25  # BigQuery's list price for on-demand queries in the US: https://cloud.google.com/bigquery/pricing
 
 
 def column_schema(schema: pa.Schema, types: Mapping[str, str]) -> dg.TableSchema:
@@ -49,13 +50,16 @@ def slice_metadata(
     }
     if stored.size is not None:
         metadata["taxi/bytes"] = dg.MetadataValue.int(stored.size)
+    if stored.scan_bytes is not None:
+        metadata["taxi/scan_bytes"] = dg.MetadataValue.int(stored.scan_bytes)
+        metadata["taxi/scan_usd"] = dg.MetadataValue.float(round(stored.scan_bytes / 2**40 * USD_PER_TIB, 6))
     return metadata
 
 
-def raw_metadata(raw: RawFile, seconds: float) -> Mapping[str, dg.MetadataValue]:
-    """What a file of the source is, and where it came from."""
+def raw_metadata(raw: RawFile, uri: str, seconds: float) -> Mapping[str, dg.MetadataValue]:
+    """What a file of the source is, where it came from and where in the lake it is."""
     metadata: dict[str, dg.MetadataValue] = {
-        "dagster/uri": dg.MetadataValue.url(raw.path.as_uri()),
+        "dagster/uri": dg.MetadataValue.url(uri),
         "taxi/bytes": dg.MetadataValue.int(raw.size),
         "taxi/seconds": dg.MetadataValue.float(round(seconds, 3)),
         "taxi/source_url": dg.MetadataValue.url(raw.url),

@@ -4,18 +4,22 @@ One variable a role; the value's form picks the store. Nothing else in the packa
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from taxi_assets.errors import InvalidRequest
 from taxi_assets.source import TLC_CDN, open_source
 
 LAKE_FORMS = "gs://bucket/prefix, or a folder"
 POSTGRES_FORMS = "postgresql://user:password@host:5432/database, or embedded"
-WAREHOUSE_FORMS = "bigquery://project/dataset?location=US, or duckdb:///absolute/path/to/file.duckdb"
+WAREHOUSE_FORMS = (
+    "bigquery://project/dataset?location=US&require_partition_filter=true, or duckdb:///absolute/path/to/file.duckdb"
+)
 EMBEDDED = "embedded"
+_BIGQUERY_OPTIONS = {"location", "require_partition_filter"}
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,11 @@ def _check_warehouse(value: str) -> None:
     url = _split("TAXI_WAREHOUSE", value, WAREHOUSE_FORMS)
     is_duckdb = url.scheme == "duckdb" and not url.netloc and len(url.path) > 1
     is_bigquery = (
-        url.scheme == "bigquery" and url.netloc and len(url.path.strip("/").split("/")) == 1 and len(url.path) > 1
+        url.scheme == "bigquery"
+        and url.netloc
+        and re.fullmatch(r"/\w+/?", url.path)
+        and set(dict(parse_qsl(url.query, keep_blank_values=True))) <= _BIGQUERY_OPTIONS
+        and dict(parse_qsl(url.query)).get("require_partition_filter", "true") in ("true", "false")
     )
     if not is_duckdb and not is_bigquery:
         raise _wrong("TAXI_WAREHOUSE", WAREHOUSE_FORMS)

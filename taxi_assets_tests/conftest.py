@@ -1,9 +1,21 @@
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from taxi_assets.stores.embedded_postgres import embedded_url
+from taxi_assets_tests.servers.bigquery import BigQueryServer, bigquery_server, why_no_bigquery_server
+from taxi_assets_tests.servers.gcs import GcsServer, gcs_server
 from taxi_assets_tests.stores.servers import folder_for_server
+
+
+@contextmanager
+def environment(**variables: str) -> Iterator[None]:
+    """Variables that this process and those it starts have for a while."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -11,3 +23,23 @@ def postgres_url() -> Iterator[str]:
     """A real server of this session's own."""
     with folder_for_server() as folder:
         yield embedded_url(folder)
+
+
+@pytest.fixture(scope="session")
+def gcs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GcsServer]:
+    """A real fake-gcs-server of this session's own, which Google's client finds by itself."""
+    with (
+        gcs_server(tmp_path_factory.mktemp("gcs") / "buckets") as server,
+        environment(STORAGE_EMULATOR_HOST=server.url),
+    ):
+        yield server
+
+
+@pytest.fixture(scope="session")
+def bigquery(gcs: GcsServer) -> Iterator[BigQueryServer]:
+    """A BigQuery emulator of this session's own, which loads from the buckets of `gcs`."""
+    reason = why_no_bigquery_server()
+    if reason is not None:
+        pytest.skip(reason)
+    with bigquery_server(gcs.folder) as server, environment(BIGQUERY_EMULATOR_HOST=server.url):
+        yield server

@@ -1,10 +1,8 @@
 """The `taxi` command as a person uses it: real processes, real stores, the sample source."""
 
-import os
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,28 +14,11 @@ import pytest
 from taxi_assets.catalog import DATASETS, dataset_named
 from taxi_assets.month import Month
 from taxi_assets.sample import DEFAULT_ROWS, expected_dirt, write_tree
-from taxi_assets.settings import Settings
-
-TAXI = Path(sys.executable).parent / "taxi"
-REAL_FILES = Path(__file__).parents[2] / "shared" / "tlc"
+from taxi_assets_tests.homes import REAL_FILES, TAXI, Home
 
 
-class Home:
-    """A folder of one's own to run `taxi` in."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.settings = Settings.from_environment({"TAXI_HOME": str(folder)})
-
-    def taxi(self, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run the command and wait for it."""
-        return subprocess.run(
-            [TAXI, *map(str, arguments)], env=self.environment(**variables), capture_output=True, text=True, check=False
-        )
-
-    def environment(self, **variables: str) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("TAXI_", "DAGSTER_"))}
-        return {**kept, "TAXI_HOME": str(self.folder), "COLUMNS": "200", **variables}
+class EmbeddedHome(Home):
+    """One with the embedded stores."""
 
     def lake_rows(self, table: str, month: str) -> int:
         return pq.read_metadata(self.settings.lake + f"/{table}/month={month}/{table.split('/')[1]}.parquet").num_rows
@@ -53,12 +34,12 @@ class Home:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return Home(tmp_path_factory.mktemp("home"))
+def home(tmp_path_factory: pytest.TempPathFactory) -> EmbeddedHome:
+    return EmbeddedHome(tmp_path_factory.mktemp("home"))
 
 
 @pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: dataset.name)
-def test_a_month_of_the_sample_is_loaded_everywhere_and_every_row_is_accounted_for(home: Home, dataset) -> None:
+def test_a_month_of_the_sample_is_loaded_everywhere_and_every_row_is_accounted_for(home: EmbeddedHome, dataset) -> None:
     ran = home.taxi("run", dataset.name, "2024-01", "--source", "sample")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     table = f"{dataset.name}_trips"
@@ -73,13 +54,13 @@ def test_a_month_of_the_sample_is_loaded_everywhere_and_every_row_is_accounted_f
     assert "voided_trip" in ran.stdout or dataset.total is None
 
 
-def test_the_zones_are_loaded_with_their_texts_as_they_are(home: Home) -> None:
+def test_the_zones_are_loaded_with_their_texts_as_they_are(home: EmbeddedHome) -> None:
     assert home.taxi("run", "zones", "--source", "sample").returncode == 0
     assert home.warehouse("SELECT zone, service_zone FROM taxi.taxi_zones WHERE location_id = 264") == [("N/A", "N/A")]
     assert home.postgres("SELECT count(*), count(borough) FROM taxi_zones") == "265|265"
 
 
-def test_months_run_again_in_any_order_leave_the_same_tables(home: Home) -> None:
+def test_months_run_again_in_any_order_leave_the_same_tables(home: EmbeddedHome) -> None:
     first = home.taxi("run", "fhv", "2023-11..2023-12", "--source", "sample")
     query = "SELECT source_month, count(*), sum(source_row) FROM taxi.fhv_trips GROUP BY 1 ORDER BY 1"
     before = home.warehouse(query), home.postgres(query)
@@ -88,14 +69,14 @@ def test_months_run_again_in_any_order_leave_the_same_tables(home: Home) -> None
     assert (home.warehouse(query), home.postgres(query)) == before
 
 
-def test_the_status_shows_what_is_where(home: Home) -> None:
+def test_the_status_shows_what_is_where(home: EmbeddedHome) -> None:
     home.taxi("run", "green", "2022-05", "--source", "sample")
     shown = home.taxi("status", "green")
     assert shown.returncode == 0
     assert re.search(r"2022-05 .*●.*●.*●", shown.stdout)
 
 
-def test_the_rules_that_are_asked_for_replace_the_default_ones(home: Home) -> None:
+def test_the_rules_that_are_asked_for_replace_the_default_ones(home: EmbeddedHome) -> None:
     rules = "no_passengers,no_distance"
     assert home.taxi("run", "green", "2023-05", "--source", "sample", "--rules", rules).returncode == 0
     found = home.warehouse(
@@ -109,7 +90,7 @@ def test_the_rules_that_are_asked_for_replace_the_default_ones(home: Home) -> No
     assert set(quarantine["rule"].to_pylist()) == {"unreadable_value", "no_passengers", "no_distance"}
 
 
-def test_runs_are_recorded_in_the_instance_that_the_ui_shows(home: Home) -> None:
+def test_runs_are_recorded_in_the_instance_that_the_ui_shows(home: EmbeddedHome) -> None:
     home.taxi("run", "zones", "--source", "sample")
     with dg.DagsterInstance.from_config(str(home.settings.dagster_home)) as instance:
         runs = instance.get_runs(dg.RunsFilter(job_name="taxi_zones_job"))
@@ -138,7 +119,7 @@ def test_runs_are_recorded_in_the_instance_that_the_ui_shows(home: Home) -> None
     ],
 )
 def test_a_wrong_request_is_told_in_one_line_that_says_what_to_do(
-    home: Home, arguments: tuple[str, ...], told: str
+    home: EmbeddedHome, arguments: tuple[str, ...], told: str
 ) -> None:
     refused = home.taxi(*arguments, TAXI_SOURCE="sample")
     assert refused.returncode == 1
@@ -146,7 +127,7 @@ def test_a_wrong_request_is_told_in_one_line_that_says_what_to_do(
     assert "Traceback" not in refused.stderr
 
 
-def test_a_month_that_is_not_published_says_which_one_is_the_last(home: Home, tmp_path: Path) -> None:
+def test_a_month_that_is_not_published_says_which_one_is_the_last(home: EmbeddedHome, tmp_path: Path) -> None:
     write_tree(tmp_path, rows=500, months=[(dataset_named("green"), Month(2024, 1))])
     refused = home.taxi("run", "green", "2024-03", "--source", tmp_path)
     assert refused.returncode == 1
@@ -154,7 +135,7 @@ def test_a_month_that_is_not_published_says_which_one_is_the_last(home: Home, tm
     assert "has not published green 2024-03" in refused.stdout
 
 
-def test_a_broken_file_is_named_and_the_month_that_was_there_stays(home: Home, tmp_path: Path) -> None:
+def test_a_broken_file_is_named_and_the_month_that_was_there_stays(home: EmbeddedHome, tmp_path: Path) -> None:
     home.taxi("run", "yellow", "2023-07", "--source", "sample")
     before = home.warehouse("SELECT count(*) FROM taxi.yellow_trips WHERE source_month = '2023-07-01'")
     broken = tmp_path / "trip-data" / "yellow_tripdata_2023-07.parquet"
@@ -166,7 +147,7 @@ def test_a_broken_file_is_named_and_the_month_that_was_there_stays(home: Home, t
     assert home.warehouse("SELECT count(*) FROM taxi.yellow_trips WHERE source_month = '2023-07-01'") == before
 
 
-def test_missing_columns_are_named_with_the_file(home: Home, tmp_path: Path) -> None:
+def test_missing_columns_are_named_with_the_file(home: EmbeddedHome, tmp_path: Path) -> None:
     write_tree(tmp_path, rows=500, months=[(dataset_named("green"), Month(2023, 8))])
     path = tmp_path / "trip-data" / "green_tripdata_2023-08.parquet"
     pq.write_table(pq.read_table(path).drop_columns(["lpep_pickup_datetime", "fare_amount"]), path)
@@ -175,7 +156,7 @@ def test_missing_columns_are_named_with_the_file(home: Home, tmp_path: Path) -> 
     assert "green_tripdata_2023-08.parquet lacks lpep_pickup_datetime, fare_amount" in refused.stdout
 
 
-def test_a_postgres_that_does_not_answer_is_told_without_its_password(home: Home) -> None:
+def test_a_postgres_that_does_not_answer_is_told_without_its_password(home: EmbeddedHome) -> None:
     url = "postgresql://taxi:hush-hush@127.0.0.1:1/taxi"
     refused = home.taxi("run", "zones", "--source", "sample", TAXI_POSTGRES=url)
     assert refused.returncode == 1
@@ -183,7 +164,7 @@ def test_a_postgres_that_does_not_answer_is_told_without_its_password(home: Home
     assert "hush-hush" not in refused.stdout + refused.stderr
 
 
-def test_a_sample_can_be_written_and_loaded_from_its_folder(home: Home, tmp_path: Path) -> None:
+def test_a_sample_can_be_written_and_loaded_from_its_folder(home: EmbeddedHome, tmp_path: Path) -> None:
     written = home.taxi("sample", tmp_path / "tlc", "--rows", 200)
     assert written.returncode == 0
     assert len(list((tmp_path / "tlc" / "trip-data").iterdir())) == sum(len(dataset.eras) for dataset in DATASETS)
@@ -191,7 +172,7 @@ def test_a_sample_can_be_written_and_loaded_from_its_folder(home: Home, tmp_path
     assert home.taxi("run", "yellow", "2009-01", "--source", tmp_path / "tlc").returncode == 0
 
 
-def test_clean_months_load_as_dataframes(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clean_months_load_as_dataframes(home: EmbeddedHome, monkeypatch: pytest.MonkeyPatch) -> None:
     from taxi_assets.definitions import build_definitions
 
     home.taxi("run", "fhvhv", "2023-01", "--source", "sample")
@@ -203,7 +184,7 @@ def test_clean_months_load_as_dataframes(home: Home, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.faults
-def test_a_run_that_is_killed_at_any_time_is_put_right_by_the_next_one(home: Home) -> None:
+def test_a_run_that_is_killed_at_any_time_is_put_right_by_the_next_one(home: EmbeddedHome) -> None:
     command = [TAXI, "run", "green", "2021-01", "--source", "sample"]
     assert subprocess.run(command, env=home.environment(), capture_output=True, check=False).returncode == 0
     count = "SELECT count(*) FROM taxi.green_trips WHERE source_month = '2021-01-01'"
@@ -235,7 +216,7 @@ def test_a_run_that_is_killed_at_any_time_is_put_right_by_the_next_one(home: Hom
     ],
 )
 def test_real_months_have_the_rows_that_were_counted_by_hand(
-    home: Home, dataset: str, months: str, clean: dict[str, int]
+    home: EmbeddedHome, dataset: str, months: str, clean: dict[str, int]
 ) -> None:
     assert home.taxi("run", dataset, months, "--source", REAL_FILES).returncode == 0
     for month, rows in clean.items():

@@ -20,6 +20,7 @@ WAREHOUSES = [
     "duckdb:////srv/w.duckdb",
     "bigquery://p/d",
     "bigquery://p/d?location=EU",
+    "bigquery://p/d?location=EU&require_partition_filter=true",
 ]
 FORMS = {"TAXI_SOURCE": SOURCES, "TAXI_LAKE": LAKES, "TAXI_POSTGRES": POSTGRES, "TAXI_WAREHOUSE": WAREHOUSES}
 ACCEPTED = [(variable, value) for variable, values in FORMS.items() for value in values]
@@ -33,6 +34,9 @@ REFUSED = [
     ("TAXI_POSTGRES", "postgresql://taxi:secret@host:port/taxi"),
     ("TAXI_WAREHOUSE", "warehouse.duckdb"),
     ("TAXI_WAREHOUSE", "bigquery://project"),
+    ("TAXI_WAREHOUSE", "bigquery://project/data-set"),
+    ("TAXI_WAREHOUSE", "bigquery://project/dataset?lokation=US"),
+    ("TAXI_WAREHOUSE", "bigquery://project/dataset?require_partition_filter=maybe"),
     ("TAXI_WAREHOUSE", "snowflake://account"),
 ]
 

@@ -16,7 +16,6 @@ from taxi_assets.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 
 
 def code(document: str, marker: str) -> str:
@@ -77,24 +76,6 @@ def test_an_asset_of_ones_own_lands_in_postgres_as_the_readme_says(tmp_path: Pat
     frame = definitions.load_asset_value(["postgres", "daily_revenue"], partition_key="2024-01")
     assert list(frame.columns) == ["day", "trips", "revenue", "source_month"]
     assert frame["trips"].sum() == 4_950
-
-
-def test_the_io_managers_serve_another_project_as_the_documents_say(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres_url: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("SALES_DATABASE_URL", postgres_url)
-    space: dict[str, object] = {}
-    exec(code(ARCHITECTURE, "SALES_DATABASE_URL"), space)  # noqa: S102 - it is the documents' own example
-    definitions = space["defs"]
-    assert isinstance(definitions, dg.Definitions)
-    for _ in range(2):
-        result = dg.materialize(
-            [space["sales"]], partition_key="2024-02-01", resources=definitions.resources, instance=None
-        )
-        assert result.success
-    frame = definitions.load_asset_value(["sales"], partition_key="2024-02-01")
-    assert frame["amount"].tolist() == [12.5, 7.0]
 
 
 def test_constraints_name_no_address() -> None:

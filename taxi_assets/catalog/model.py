@@ -3,6 +3,7 @@
 Arrow types are the only types named here; each store maps them to its own.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -13,6 +14,12 @@ from taxi_assets.month import Month
 
 SOURCE_MONTH = "source_month"
 SOURCE_ROW = "source_row"
+
+
+def table_hints(description: str, dataset: str, cluster_by: Iterable[str] = ()) -> dict[str, str]:
+    """What a store may make use of beyond the columns: a comment, labels, and what queries look for within a month."""
+    hints = {"description": description, "labels": json.dumps({"source": "nyc-tlc", "dataset": dataset})}
+    return {**hints, **({"cluster_by": ",".join(cluster_by)} if cluster_by else {})}
 
 
 @dataclass(frozen=True)
@@ -137,7 +144,7 @@ class Dataset:
                 *(one.arrow_field for one in self.columns),
                 *IDENTITY,
             ],
-            metadata={"description": self.description},
+            metadata=table_hints(self.description, self.name, cluster_by=("pickup_datetime", "pickup_location_id")),
         )
 
     @property

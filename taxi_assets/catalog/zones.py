@@ -2,6 +2,8 @@
 
 import pyarrow as pa
 
+from taxi_assets.catalog.model import table_hints
+
 ZONES_TABLE = "taxi_zones"
 ZONES_FILE = "taxi_zone_lookup.csv"
 ZONES_HEADER = ("LocationID", "Borough", "Zone", "service_zone")
@@ -27,5 +29,5 @@ ZONES_SCHEMA = pa.schema(
             metadata={"description": "Which taxis may pick up there: Yellow Zone, Boro Zone, Airports, EWR or N/A."},
         ),
     ],
-    metadata={"description": "TLC's 265 taxi zones, which the location ids of the trips refer to."},
+    metadata=table_hints("TLC's 265 taxi zones, which the location ids of the trips refer to.", "zones"),
 )

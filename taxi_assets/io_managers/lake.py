@@ -1,20 +1,23 @@
 """The lake IO manager: Parquet by month, and files of the source untouched."""
 
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
-from taxi_assets.errors import InvalidRequest
 from taxi_assets.io_managers.slices import from_rows, load_slice, month_of, named_failures, store_slice
 from taxi_assets.metadata import raw_metadata
 from taxi_assets.raw_file import RawFile
+from taxi_assets.scratch import scratch_folder
 from taxi_assets.stores.rows import Rows
 
 if TYPE_CHECKING:
-    from taxi_assets.stores.lake import LocalLake
+    from taxi_assets.stores.lake import Lake
 
 FILE_NAME = "taxi/file_name"
 
@@ -27,27 +30,48 @@ class LakeIOManager(dg.ConfigurableIOManager):
     """
 
     url: str = Field(description="Folder of the lake, or gs://bucket/prefix.")
+    scratch: str | None = Field(
+        default=None,
+        description="Folder for files on their way to and from a bucket; where it is not set, the system's.",
+    )
+    _run_scratch: Path | None = PrivateAttr(None)
 
-    def store(self) -> "LocalLake":
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["LakeIOManager"]:
+        """Keep what a run brings from a bucket until the run ends."""
+        if not self._is_bucket:
+            yield self
+            return
+        with scratch_folder(Path(self.scratch) if self.scratch else Path(tempfile.gettempdir()) / "lake") as folder:
+            self._run_scratch = folder
+            yield self
+
+    def store(self) -> "Lake":
         """The store itself, for checks and for whoever wants more than whole assets."""
+        if self._is_bucket:
+            from taxi_assets.stores.lake.gcs import GCSLake
+
+            return GCSLake(self.url, self._run_scratch or Path(self.scratch or tempfile.gettempdir()))
         from taxi_assets.stores.lake import LocalLake
 
-        if self.url.startswith("gs://"):
-            with named_failures():
-                raise InvalidRequest("a lake in GCS is not built yet: unset TAXI_LAKE to keep it in a folder")
         return LocalLake(Path(self.url))
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Replace the asset's slice, or its file, with the output."""
-        path = _path(context)
+        path, store = _path(context), self.store()
         if isinstance(obj, RawFile):
             started = time.monotonic()
             with named_failures():
-                stored = self.store().put_file(path, obj)
-            context.add_output_metadata(raw_metadata(stored, time.monotonic() - started))
+                stored = store.put_file(path, obj)
+            uri = store.file_uri(path, stored.path.name)
+            context.add_output_metadata(raw_metadata(stored, uri, time.monotonic() - started))
         else:
-            piece = store_slice(context, self.store(), path, obj)
-            context.add_output_metadata({"dagster/uri": dg.MetadataValue.url(self.store().uri(piece))})
+            piece = store_slice(context, store, path, obj)
+            context.add_output_metadata({"dagster/uri": dg.MetadataValue.url(store.uri(piece))})
+
+    @property
+    def _is_bucket(self) -> bool:
+        return self.url.startswith("gs://")
 
     def load_input(self, context: dg.InputContext) -> Any:
         """The asset's rows in the type that the input is annotated with, or its file for a `RawFile`."""

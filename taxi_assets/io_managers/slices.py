@@ -136,14 +136,16 @@ class _Preview:
 
     def __init__(self, rows: Rows) -> None:
         self._first: pa.RecordBatch | None = None
+        self._passed_by = False
         self._rows = rows
-        self.rows = Rows(rows.schema, self._watched, rows.files)
+        self.rows = rows.watched(self._watched)
 
     def first_rows(self) -> list[dict[str, Any]]:
-        first = self._rows.head(PREVIEW_ROWS) if self._rows.files else self._first
+        first = self._first if self._passed_by else self._rows.head(PREVIEW_ROWS)
         return [] if first is None else first.to_pylist()
 
     def _watched(self) -> Iterator[pa.RecordBatch]:
+        self._passed_by = True
         for batch in self._rows.batches():
             if self._first is None:
                 self._first = batch.slice(0, PREVIEW_ROWS)

@@ -1,7 +1,7 @@
-"""The IO managers for tables: Postgres, and DuckDB as the local warehouse.
+"""The IO managers for tables: Postgres, BigQuery, and DuckDB as the local warehouse.
 
-A table is called after the last part of the asset's key and lies in one schema; a partitioned asset's months are told
-apart by a DATE column that holds the month's first day, which is added where the rows do not bring it.
+A table is called after the last part of the asset's key and lies in one schema or dataset; a partitioned asset's months
+are told apart by a DATE column that holds the month's first day, which is added where the rows do not bring it.
 """
 
 from abc import abstractmethod
@@ -12,14 +12,12 @@ from typing import Any
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from taxi_assets.errors import InvalidRequest
 from taxi_assets.io_managers.slices import TableStore, load_slice, named_failures, store_slice
 
 
 class TableIOManager(dg.ConfigurableIOManager):
-    """What Postgres and DuckDB have in common; `open_store` is all that a further database has to bring."""
+    """What the databases have in common; `open_store` is all that a further database has to bring."""
 
-    schema_name: str = Field(default="public", description="Schema that holds the tables; made where it is missing.")
     month_column: str = Field(default="source_month", description="DATE column with the first day of a row's month.")
 
     @abstractmethod
@@ -42,7 +40,11 @@ class TableIOManager(dg.ConfigurableIOManager):
         return load_slice(context, self.store(), context.asset_key.path[-1])
 
 
-class PostgresIOManager(TableIOManager):
+class _SchemaIOManager(TableIOManager):
+    schema_name: str = Field(default="public", description="Schema that holds the tables; made where it is missing.")
+
+
+class PostgresIOManager(_SchemaIOManager):
     """Keeps each asset in a Postgres table, partitioned by month and replaced a month at a time in one transaction."""
 
     url: str = Field(
@@ -56,7 +58,7 @@ class PostgresIOManager(TableIOManager):
         return PostgresStore(self.url, self.schema_name, self.month_column)
 
 
-class EmbeddedPostgresIOManager(TableIOManager):
+class EmbeddedPostgresIOManager(_SchemaIOManager):
     """The same on a PostgreSQL server of one's own, which is made in a folder and runs while it is used."""
 
     folder: str = Field(description="Folder of the server's data.")
@@ -86,18 +88,32 @@ class EmbeddedPostgresIOManager(TableIOManager):
 
 
 class BigQueryIOManager(TableIOManager):
-    """Takes BigQuery's place in the definitions; loading into it is not built yet, and says so when it is tried."""
+    """Keeps each asset in a BigQuery table, partitioned by month and replaced a month at a time by one load job.
 
-    project: str = Field(description="Google Cloud project that is billed for the loads.")
-    dataset: str = Field(description="BigQuery dataset that holds the tables.")
-    location: str | None = Field(default=None, description="Where the dataset is, for example US.")
+    Rows that lie in GCS are loaded from there by BigQuery itself; others are uploaded as Parquet.
+    """
+
+    project: str = Field(description="Google Cloud project that holds the dataset and is billed.")
+    dataset: str = Field(description="BigQuery dataset that holds the tables; made where it is missing.")
+    location: str | None = Field(default=None, description="Where the dataset is, or is made, for example US.")
+    require_partition_filter: bool = Field(
+        default=False, description="Whether queries must say which months they mean, so that none scans them all."
+    )
 
     def open_store(self) -> TableStore:
-        """Refuses, before anything is written."""
-        raise InvalidRequest("loading into BigQuery is not built yet: unset TAXI_WAREHOUSE to load into DuckDB")
+        """The store in the dataset."""
+        from taxi_assets.stores.bigquery import BigQueryStore
+
+        return BigQueryStore(
+            self.project,
+            self.dataset,
+            self.month_column,
+            location=self.location,
+            require_partition_filter=self.require_partition_filter,
+        )
 
 
-class DuckDBIOManager(TableIOManager):
+class DuckDBIOManager(_SchemaIOManager):
     """Keeps each asset in a table of a DuckDB file, replaced a month at a time in one transaction."""
 
     path: str = Field(description="The database file; made where it is missing.")

@@ -48,7 +48,7 @@ def complete(rows: Rows) -> Rows:
                 raise SchemaMismatch(f"every row must have a value in {', '.join(lacking)}, and some have none")
             yield batch
 
-    return Rows(rows.schema, open_batches, rows.files)
+    return rows.watched(open_batches)
 
 
 def _stored_as(kind: pa.DataType) -> pa.DataType:

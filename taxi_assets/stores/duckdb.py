@@ -76,7 +76,7 @@ class DuckDBStore:
         with self._turn(), self._connected() as connection, _transaction(connection):
             self._ensure(connection, piece.table, rows.schema, types)
             where, bound = self._where(None if piece.month is None else [piece.month])
-            table = self._identifier(piece.table)
+            table = self._identifier(connection, piece.table)
             connection.execute(f"DELETE FROM {table}{where}", bound)
             inserted = _insert(connection, table, rows)
             count = self._count(connection, piece)
@@ -93,8 +93,8 @@ class DuckDBStore:
             SliceMissing: the table, or a month of it, is not there.
         """
         where, bound = self._where(months)
-        query = f"FROM {self._identifier(table)}{where}"
         with self._connected() as connection:
+            query = f"FROM {self._identifier(connection, table)}{where}"
             columns = self._columns(connection, table)
             missing = sorted(set(months or ()) - set(self._months(connection, table))) if columns else []
             if not columns or missing:
@@ -127,7 +127,7 @@ class DuckDBStore:
         self, connection: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema, types: dict[str, str]
     ) -> None:
         """Make the table, or add the columns that it lacks; its comments become those of the newest rows."""
-        name = self._identifier(table)
+        name = self._identifier(connection, table)
         existing = self._columns(connection, table)
         different = [
             f"{column} is {existing[column]} in the table and {kind} in the rows"
@@ -140,7 +140,7 @@ class DuckDBStore:
             columns = ", ".join(
                 f"{quoted(field.name)} {types[field.name]}{'' if field.nullable else ' NOT NULL'}" for field in schema
             )
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(self._schema)}")
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self._schema_of(connection)}")
             connection.execute(f"CREATE TABLE {name} ({columns})")
             connection.execute(f"COMMENT ON TABLE {name} IS {literal(description(schema) or '')}")
         for column, kind in types.items():
@@ -152,7 +152,7 @@ class DuckDBStore:
                 connection.execute(f"COMMENT ON COLUMN {name}.{quoted(field.name)} IS {literal(text)}")
 
     def _note_loaded(self, connection: duckdb.DuckDBPyConnection, table: str, month: Month) -> None:
-        loaded = self._identifier(_LOADED)
+        loaded = self._identifier(connection, _LOADED)
         connection.execute(
             f"CREATE TABLE IF NOT EXISTS {loaded} (table_name VARCHAR, month DATE, PRIMARY KEY (table_name, month))"
         )
@@ -178,13 +178,15 @@ class DuckDBStore:
         if not self._columns(connection, _LOADED):
             return []
         found = connection.execute(
-            f"SELECT month FROM {self._identifier(_LOADED)} WHERE table_name = ? ORDER BY month", [table]
+            f"SELECT month FROM {self._identifier(connection, _LOADED)} WHERE table_name = ? ORDER BY month", [table]
         )
         return [Month.of(day) for (day,) in found.fetchall()]
 
     def _count(self, connection: duckdb.DuckDBPyConnection, piece: Slice) -> int:
         where, bound = self._where(None if piece.month is None else [piece.month])
-        return _number(connection.execute(f"SELECT count(*) FROM {self._identifier(piece.table)}{where}", bound))
+        return _number(
+            connection.execute(f"SELECT count(*) FROM {self._identifier(connection, piece.table)}{where}", bound)
+        )
 
     def _where(self, months: Sequence[Month] | None) -> tuple[str, list[object]]:
         if months is None:
@@ -192,8 +194,13 @@ class DuckDBStore:
         days = [month.first_day for month in months]
         return f" WHERE {quoted(self._month_column)} IN ({', '.join('?' * len(days))})", list(days)
 
-    def _identifier(self, table: str) -> str:
-        return f"{quoted(self._schema)}.{quoted(table)}"
+    def _identifier(self, connection: duckdb.DuckDBPyConnection, table: str) -> str:
+        """The table's name in full, since a schema may be called as the file is."""
+        return f"{self._schema_of(connection)}.{quoted(table)}"
+
+    def _schema_of(self, connection: duckdb.DuckDBPyConnection) -> str:
+        [(database,)] = connection.execute("SELECT current_database()").fetchall()
+        return f"{quoted(database)}.{quoted(self._schema)}"
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

@@ -1,9 +1,10 @@
 """Rows on their way between sources, assets and stores, without being held in memory.
 
 Arrow is the one currency: a `Rows` is a schema and a way to open a stream of record batches, and where the rows lie in
-the lake as Parquet it names the files too, so that a store that can read Parquet by itself does so. What is known about
-the rows travels with them in the schema's own metadata: each field's `description` (and `index`, a hint), the table's
-`description`, and provenance under keys that begin with `taxi/`.
+the lake as Parquet it names the files, or the objects in a bucket, so that a store that can read them itself does so.
+What is known about the rows travels with them in the schema's own metadata: each field's `description` (and `index`, a
+hint), the table's `description` (and `cluster_by` and `labels`, for a store that has such), and provenance under keys
+that begin with `taxi/`.
 """
 
 from __future__ import annotations
@@ -29,14 +30,22 @@ class Rows:
     Attributes:
         schema: names, types, descriptions and provenance.
         files: Parquet files that hold exactly these rows under exactly this schema; empty where there are none.
+        objects: the same in a bucket, as `gs://bucket/name#generation`.
     """
 
     def __init__(
-        self, schema: pa.Schema, open_batches: Callable[[], Iterable[pa.RecordBatch]], files: tuple[str, ...] = ()
+        self,
+        schema: pa.Schema,
+        open_batches: Callable[[], Iterable[pa.RecordBatch]],
+        files: tuple[str, ...] = (),
+        objects: tuple[str, ...] = (),
+        read_head: Callable[[int], pa.RecordBatch] | None = None,
     ) -> None:
         self.schema = schema
         self.files = files
+        self.objects = objects
         self._open_batches = open_batches
+        self._read_head = read_head
 
     @classmethod
     def from_table(cls, table: pa.Table) -> Rows:
@@ -97,9 +106,11 @@ class Rows:
             with pq.ParquetFile(path) as file:
                 for batch in file.iter_batches(count):
                     return conform(batch, self.schema)
+        if self._read_head is not None:
+            return conform(self._read_head(count), self.schema)
         for batch in () if self.files else self.batches():
             return batch.slice(0, count)
-        return pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in self.schema], schema=self.schema)
+        return no_rows(self.schema)
 
     def empty_columns(self) -> set[str]:
         """Columns that are known to hold no value in any row; none are where the rows do not lie in files.
@@ -134,14 +145,26 @@ class Rows:
         """
         if schema.equals(self.schema, check_metadata=True):
             return self
-        same_data = schema.equals(self.schema)
-        return Rows(
-            schema, lambda: (conform(batch, schema) for batch in self.batches()), self.files if same_data else ()
-        )
+
+        def open_batches() -> Iterator[pa.RecordBatch]:
+            return (conform(batch, schema) for batch in self.batches())
+
+        if not schema.equals(self.schema):
+            return Rows(schema, open_batches)
+        return Rows(schema, open_batches, self.files, self.objects, self._read_head)
+
+    def watched(self, open_batches: Callable[[], Iterable[pa.RecordBatch]]) -> Rows:
+        """The same rows, for somebody who looks at the batches as they pass by."""
+        return Rows(self.schema, open_batches, self.files, self.objects, self._read_head)
 
     def with_provenance(self, facts: Mapping[str, str]) -> Rows:
         """The same rows, with more known of where they came from."""
         return self.with_schema(self.schema.with_metadata({**(self.schema.metadata or {}), **facts}))
+
+
+def no_rows(schema: pa.Schema) -> pa.RecordBatch:
+    """A batch of the schema without a row."""
+    return pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
 
 
 def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -28,9 +28,11 @@ class Stored:
         size: bytes of the slice in the store; None where the store cannot tell cheaply.
         schema: the rows' schema as it was stored.
         types: column name -> the store's own name for its type.
+        scan_bytes: what a query that reads the whole slice is billed for; None where nobody bills.
     """
 
     rows: int
     size: int | None
     schema: pa.Schema
     types: Mapping[str, str]
+    scan_bytes: int | None = None

@@ -95,6 +95,8 @@ class StoreContract:
         "vendor": pa.int16(),
         "fare": pa.float64(),
     }
+    #: What the Arrow types of rows come back as where the store has fewer.
+    wider: ClassVar[dict[pa.DataType, pa.DataType]] = {}
     #: No store has room for this one.
     impossible = pa.month_day_nano_interval()
 
@@ -104,6 +106,11 @@ class StoreContract:
 
     def put(self, store: AnyStore, month: Month | None, table: pa.Table) -> None:
         store.replace(Slice(self.table, month), Rows.from_table(table))
+
+    def assert_same(self, found: pa.Table, given: pa.Table) -> None:
+        """Equal names, types and values, in the types that the store has."""
+        schema = pa.schema([field.with_type(self.wider.get(field.type, field.type)) for field in given.schema])
+        assert_same(found, given.cast(schema))
 
     def found(self, store: AnyStore, *months: Month) -> pa.Table:
         """The months' rows, or all, by their numbers and without the month that tables add."""
@@ -116,7 +123,7 @@ class StoreContract:
         stored = store.replace(Slice(self.table, JANUARY), Rows.from_table(TYPICAL))
         assert stored.rows == store.count(Slice(self.table, JANUARY)) == 3
         assert store.months(self.table) == [JANUARY]
-        assert_same(self.found(store, JANUARY), TYPICAL)
+        self.assert_same(self.found(store, JANUARY), TYPICAL)
 
     def test_replacing_tells_rows_schema_and_types(self, store: AnyStore) -> None:
         stored = store.replace(Slice(self.table, JANUARY), Rows.from_table(TYPICAL))
@@ -126,7 +133,7 @@ class StoreContract:
     def test_the_same_again_changes_nothing(self, store: AnyStore) -> None:
         for _ in range(2):
             self.put(store, JANUARY, TYPICAL)
-        assert_same(self.found(store), TYPICAL)
+        self.assert_same(self.found(store), TYPICAL)
 
     def test_a_month_is_replaced_and_its_neighbours_stay(self, store: AnyStore) -> None:
         for month, fare in ((FEBRUARY, 2.0), (JANUARY, 1.0), (MARCH, 3.0)):
@@ -148,7 +155,7 @@ class StoreContract:
         self.put(store, JANUARY, TYPICAL)
         stored = store.replace(piece, Rows(TYPICAL.schema, lambda: batches))
         assert (stored.rows, store.count(piece), store.months(self.table)) == (0, 0, [JANUARY])
-        assert_same(self.found(store, JANUARY), TYPICAL.schema.empty_table())
+        self.assert_same(self.found(store, JANUARY), TYPICAL.schema.empty_table())
 
     def test_a_month_that_is_not_there_is_named(self, store: AnyStore) -> None:
         self.put(store, JANUARY, TYPICAL)
@@ -176,7 +183,7 @@ class StoreContract:
             store.replace(Slice(table, JANUARY), Rows.from_table(given))
         assert (store.count(Slice(table, JANUARY)), store.months(table)) == (3, [JANUARY])
         for months in ([JANUARY], None):
-            assert_same(store.read(table, months).to_table().select(given.column_names), given)
+            self.assert_same(store.read(table, months).to_table().select(given.column_names), given)
 
     # Columns that come and go
 
@@ -199,7 +206,7 @@ class StoreContract:
         self.put(store, FEBRUARY, pa.table({"tip": [4.0], "row": [1], "fare": [3.0]}))
         assert self.found(store)["fare"].to_pylist() == [1.0, 3.0]
         self.put(store, JANUARY, given.select(["tip", "fare", "row"]))
-        assert_same(self.found(store, JANUARY), given)
+        self.assert_same(self.found(store, JANUARY), given)
 
     def test_a_column_of_nulls_without_a_type_is_taken(self, store: AnyStore) -> None:
         for _ in range(2):
@@ -227,24 +234,24 @@ class StoreContract:
     def test_text_is_kept(self, store: AnyStore) -> None:
         given = numbered(text=pa.array(TEXTS))
         self.put(store, JANUARY, given)
-        assert_same(self.found(store, JANUARY), given)
+        self.assert_same(self.found(store, JANUARY), given)
 
     def test_text_with_nul_is_kept(self, store: AnyStore) -> None:
         given = numbered(text=pa.array(["before\0after", "\0"]))
         self.put(store, JANUARY, given)
-        assert_same(self.found(store, JANUARY), given)
+        self.assert_same(self.found(store, JANUARY), given)
 
     @pytest.mark.parametrize("kind", [pa.int16(), pa.int32(), pa.int64()], ids=str)
     def test_the_smallest_and_the_largest_whole_numbers_are_kept(self, store: AnyStore, kind: pa.DataType) -> None:
         limit = 2 ** (kind.bit_width - 1)
         given = numbered(number=pa.array([-limit, -1, 0, limit - 1], kind))
         self.put(store, JANUARY, given)
-        assert_same(self.found(store, JANUARY), given)
+        self.assert_same(self.found(store, JANUARY), given)
 
     def test_strange_numbers_are_kept(self, store: AnyStore) -> None:
         given = fares(-0.0, 0.0, 1e308, -1e308, 5e-324, 0.1 + 0.2, math.inf, -math.inf, math.nan)
         self.put(store, JANUARY, given)
-        assert_same(self.found(store, JANUARY), given)
+        self.assert_same(self.found(store, JANUARY), given)
 
     def test_the_first_and_the_last_times_are_kept(self, store: AnyStore) -> None:
         times = [
@@ -256,14 +263,14 @@ class StoreContract:
         ]
         given = numbered(time=pa.array(times, pa.timestamp("us")), day=pa.array([time.date() for time in times]))
         self.put(store, JANUARY, given)
-        assert_same(self.found(store, JANUARY), given)
+        self.assert_same(self.found(store, JANUARY), given)
 
     def test_one_row_is_enough(self, store: AnyStore) -> None:
         self.put(store, JANUARY, TYPICAL.slice(1, 1))
-        assert_same(self.found(store, JANUARY), TYPICAL.slice(1, 1))
+        self.assert_same(self.found(store, JANUARY), TYPICAL.slice(1, 1))
 
     def test_many_batches_keep_every_value(self, store: AnyStore) -> None:
-        rows = rows_of(1, rows=300_000)
+        rows = rows_of(1, rows=1_000_000)
         store.replace(Slice(self.table, JANUARY), rows)
         assert self.found(store, JANUARY).equals(rows.to_table())
 
@@ -280,7 +287,7 @@ class StoreContract:
     )
     def test_rows_come_as(self, store: AnyStore, tmp_path: Path, as_rows: Callable[[pa.Table, Path], Rows]) -> None:
         store.replace(Slice(self.table, JANUARY), as_rows(TYPICAL, tmp_path / "[rows] * 1.parquet"))
-        assert_same(self.found(store, JANUARY), TYPICAL)
+        self.assert_same(self.found(store, JANUARY), TYPICAL)
 
     def test_what_only_a_dataframe_has_is_taken(self, store: AnyStore) -> None:
         given: dict[str, Any] = {
@@ -312,7 +319,7 @@ class StoreContract:
         self.put(store, JANUARY, TYPICAL)
         with pytest.raises(SchemaMismatch, match=rf"hold the columns odd \({self.impossible}\)$"):
             self.put(store, JANUARY, TYPICAL.append_column("odd", pa.nulls(3, self.impossible)))
-        assert_same(self.found(store, JANUARY), TYPICAL)
+        self.assert_same(self.found(store, JANUARY), TYPICAL)
 
     @pytest.mark.parametrize("month", [JANUARY, None], ids=["a month", "a whole table"])
     def test_rows_that_break_off_leave_the_old_ones(self, store: AnyStore, month: Month | None) -> None:
@@ -411,10 +418,11 @@ class TableContract(StoreContract):
         self.put(store, JANUARY, fares(1.0))
         for month in (JANUARY, FEBRUARY):
             with pytest.raises(
-                SchemaMismatch, match=r"(?i)fare is double.* in the table and (text|varchar) in the rows"
+                SchemaMismatch,
+                match=r"(?i)fare is (double|float64).* in the table and (text|varchar|string) in the rows",
             ):
                 self.put(store, month, numbered(fare=pa.array(["one"])))
-        assert_same(self.found(store), fares(1.0))
+        self.assert_same(self.found(store), fares(1.0))
 
     @pytest.mark.parametrize(
         "kind",

@@ -126,6 +126,12 @@ def test_a_reader_in_the_middle_goes_on_with_its_rows(store: DuckDBStore) -> Non
 # The file
 
 
+def test_a_schema_may_be_called_as_the_file_is(tmp_path: Path) -> None:
+    store = DuckDBStore(tmp_path / "taxi.duckdb", "taxi", MONTH_COLUMN)
+    store.replace(TRIPS, rows_of(1))
+    assert (version_of(store, TRIPS), store.months("trips")) == (1, [JANUARY])
+
+
 def test_rows_of_the_lake_are_taken_by_reference(store: DuckDBStore, tmp_path: Path) -> None:
     lake = LocalLake(tmp_path / "month=2099-01" / "lake")
     given = fares(1.0, None).append_column(MONTH_COLUMN, pa.repeat(pa.scalar(JANUARY.first_day), 2))

@@ -8,13 +8,15 @@ import numpy as np
 import pyarrow as pa
 
 from taxi_assets.month import Month
+from taxi_assets.stores.bigquery import BigQueryStore
 from taxi_assets.stores.duckdb import DuckDBStore
 from taxi_assets.stores.lake import LocalLake
+from taxi_assets.stores.lake.gcs import GCSLake
 from taxi_assets.stores.postgres import PostgresStore
 from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.slices import Slice
 
-AnyStore = LocalLake | PostgresStore | DuckDBStore
+AnyStore = LocalLake | GCSLake | PostgresStore | DuckDBStore | BigQueryStore
 
 ROWS = 30_000
 BATCH = 5_000

@@ -1,7 +1,4 @@
-"""The lake on a local disk: Parquet files by table and month, and the source's own files untouched.
-
-    raw/green_trips/green_tripdata_2024-01.parquet           TLC's bytes
-    clean/green_trips/month=2024-01/green_trips.parquet      one file a month
+"""The lake on a local disk.
 
 A file is written in a hidden folder and appears under its name by one rename, after its bytes are on the disk: whoever
 reads sees the old file or the new one, whole. A writer that was killed leaves only a hidden folder, which the next one
@@ -17,18 +14,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import pyarrow as pa
-
-from taxi_assets.errors import InvalidRequest, SchemaMismatch, SliceMissing, StoreUnavailable
+from taxi_assets.errors import SliceMissing, StoreUnavailable
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.scratch import scratch_folder
-from taxi_assets.stores.arrow import complete
-from taxi_assets.stores.rows import BATCH_ROWS, PROVENANCE, Rows
+from taxi_assets.stores.lake.layout import MONTH_FOLDER, inside, month_of_folder, path_of
+from taxi_assets.stores.lake.parquet import common_schema, write_parquet
+from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.slices import Slice, Stored
-
-_NO_LIMIT = 1 << 30  # bytes; a page of 122,880 rows has few of them
-_MONTH_FOLDER = "month="
 
 
 class LocalLake:
@@ -40,6 +33,10 @@ class LocalLake:
     def uri(self, piece: Slice) -> str:
         """Where the slice is, or will be."""
         return self._path(piece).as_uri()
+
+    def file_uri(self, folder: str, name: str) -> str:
+        """Where the file of that name is, or will be."""
+        return (self.root / inside(f"{folder}/{name}")).as_uri()
 
     def replace(self, piece: Slice, rows: Rows) -> Stored:
         """Make the slice hold exactly these rows; until it returns, readers see the old ones.
@@ -67,7 +64,11 @@ class LocalLake:
         missing = [str(piece) for piece, path in zip(pieces, paths, strict=True) if not path.exists()]
         if missing or not paths:
             raise SliceMissing(f"the lake has no {', '.join(missing) or table}: materialize it first")
-        return Rows.from_parquet(paths, None if len(paths) == 1 else _common_schema(paths))
+        if len(paths) == 1:
+            return Rows.from_parquet(paths)
+        import pyarrow.parquet as pq
+
+        return Rows.from_parquet(paths, common_schema([pq.read_schema(path) for path in paths], table))
 
     def count(self, piece: Slice) -> int:
         """Rows in the slice, by the file's footer; 0 where there is none."""
@@ -76,8 +77,8 @@ class LocalLake:
 
     def months(self, table: str) -> list[Month]:
         """The months of the table that are there, oldest first."""
-        folders = self._inside(table).glob(f"{_MONTH_FOLDER}*")
-        months = (Month.parse(folder.name.removeprefix(_MONTH_FOLDER)) for folder in folders)
+        folders = (self.root / inside(table)).glob(f"{MONTH_FOLDER}*")
+        months = (month_of_folder(folder.name) for folder in folders)
         return sorted(month for month in months if self._path(Slice(table, month)).exists())
 
     def put_file(self, folder: str, raw: RawFile) -> RawFile:
@@ -86,7 +87,7 @@ class LocalLake:
         What is known of its origin goes into a hidden file beside it. The digest in there ties the two together:
         a process killed between the two renames leaves an origin that is not believed.
         """
-        target = self._inside(folder) / raw.path.name
+        target = self.root / inside(folder) / raw.path.name
         with self._incoming(Slice(folder)) as incoming:
             staged, origin = incoming / "file", incoming / "origin"
             shutil.move(raw.path, staged)
@@ -102,7 +103,7 @@ class LocalLake:
         Raises:
             SliceMissing: it is not there.
         """
-        path = self._inside(f"{folder}/{name}")
+        path = self.root / inside(f"{folder}/{name}")
         if not path.exists():
             raise SliceMissing(f"the lake has no {folder}/{name}: materialize it first")
         digest = sha256_of(path)
@@ -124,7 +125,7 @@ class LocalLake:
         """Rows in a Parquet file of the lake, by its footer; 0 where there is none."""
         import pyarrow.parquet as pq
 
-        path = self._inside(f"{folder}/{name}")
+        path = self.root / inside(f"{folder}/{name}")
         return int(pq.read_metadata(path).num_rows) if path.exists() else 0
 
     def _pieces(self, table: str) -> list[Slice]:
@@ -132,15 +133,7 @@ class LocalLake:
         return [whole] if self._path(whole).exists() else [Slice(table, month) for month in self.months(table)]
 
     def _path(self, piece: Slice) -> Path:
-        folder = self._inside(piece.table)
-        name = f"{folder.name}.parquet"
-        return folder / name if piece.month is None else folder / f"{_MONTH_FOLDER}{piece.month}" / name
-
-    def _inside(self, path: str) -> Path:
-        inside = self.root / path
-        if not inside.is_relative_to(self.root) or ".." in Path(path).parts:
-            raise InvalidRequest(f"{path!r} is not a path inside the lake")
-        return inside
+        return self.root / path_of(piece)
 
     @contextmanager
     def _incoming(self, piece: Slice) -> Iterator[Path]:
@@ -155,85 +148,6 @@ class LocalLake:
             if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise StoreUnavailable(f"{self.root} cannot be written: {error.strerror}") from error
             raise
-
-
-def write_parquet(rows: Rows, path: Path) -> int:
-    """Write the rows as one Parquet file and return their number; the same rows always give the same bytes.
-
-    Row groups have one size and each of their columns is one page, since otherwise it would show in the file where the
-    batches end. Times, dates and wide whole numbers are stored as differences and with their smallest and largest
-    value, everything else through a dictionary: nobody skips a row group by a fare.
-
-    Raises:
-        SchemaMismatch: Parquet does not have a column's type, or a column lacks a value that it must have.
-    """
-    import pyarrow.parquet as pq
-
-    _require_types_of_parquet(rows.schema)
-    by_difference = [field.name for field in rows.schema if _grows_by_little(field.type)]
-    with pq.ParquetWriter(
-        path,
-        rows.schema,
-        compression="snappy",
-        use_dictionary=[field.name for field in rows.schema if field.name not in by_difference],
-        column_encoding=dict.fromkeys(by_difference, "DELTA_BINARY_PACKED"),
-        write_statistics=by_difference,
-        data_page_size=_NO_LIMIT,
-        dictionary_pagesize_limit=_NO_LIMIT,
-    ) as writer:
-        count = 0
-        for table in _even_tables(complete(rows)):
-            writer.write_table(table, row_group_size=BATCH_ROWS)
-            count += table.num_rows
-    return count
-
-
-def _require_types_of_parquet(schema: pa.Schema) -> None:
-    import pyarrow.parquet as pq
-
-    unknown = []
-    for field in schema:
-        try:
-            pq.ParquetWriter(pa.BufferOutputStream(), pa.schema([field])).close()
-        except pa.ArrowNotImplementedError:
-            unknown.append(f"{field.name} ({field.type})")
-    if unknown:
-        raise SchemaMismatch(f"Parquet cannot hold the columns {', '.join(unknown)}")
-
-
-def _common_schema(paths: Sequence[Path]) -> pa.Schema:
-    """One schema that rows of all files fit; what is known of a single file's origin is not true of all.
-
-    Raises:
-        SchemaMismatch: there is none, since a column is text in one file and a number in another.
-    """
-    import pyarrow.parquet as pq
-
-    try:
-        schema = pa.unify_schemas([pq.read_schema(path) for path in paths], promote_options="permissive")
-    except pa.ArrowTypeError as error:
-        raise SchemaMismatch(f"the months under {paths[0].parents[1]} do not fit together: {error}") from error
-    shared = {key: value for key, value in (schema.metadata or {}).items() if not key.startswith(PROVENANCE.encode())}
-    return schema.with_metadata(shared)
-
-
-def _grows_by_little(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_temporal(kind) or pa.types.is_int32(kind) or pa.types.is_int64(kind))
-
-
-def _even_tables(rows: Rows) -> Iterator[pa.Table]:
-    waiting: list[pa.RecordBatch] = []
-    size = 0
-    for batch in rows.batches():
-        waiting.append(batch)
-        size += batch.num_rows
-        while size >= BATCH_ROWS:
-            table = pa.Table.from_batches(waiting, schema=rows.schema)
-            yield table.slice(0, BATCH_ROWS)
-            waiting = table.slice(BATCH_ROWS).to_batches()
-            size -= BATCH_ROWS
-    if size:
-        yield pa.Table.from_batches(waiting, schema=rows.schema)
 
 
 def _origin_of(path: Path) -> Path:

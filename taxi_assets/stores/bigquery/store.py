@@ -1,0 +1,322 @@
+"""Replace and read slices of tables in BigQuery.
+
+A month is one partition, and one load job with WRITE_TRUNCATE replaces it: readers see the old month until the job is
+done, and the new one after it. Rows that lie in GCS are loaded from there by BigQuery itself. Nothing is changed by
+DML, which has quotas, costs a scan, and would leave a gap between DELETE and INSERT.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from google.api_core.exceptions import NotFound, PreconditionFailed
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import bigquery
+
+from taxi_assets.errors import InvalidRequest, SliceMissing, StoreError, StoreUnavailable
+from taxi_assets.month import Month
+from taxi_assets.raw_file import sha256_of
+from taxi_assets.stores.arrow import storable, type_names, with_month
+from taxi_assets.stores.bigquery.loading import Loader, job_name
+from taxi_assets.stores.bigquery.tables import (
+    TYPE_NAMES,
+    adapt,
+    arrow_schema,
+    months_loaded_empty,
+    new_table,
+    note_empty,
+    partition_of,
+    require_names,
+)
+from taxi_assets.stores.google import google_failures
+from taxi_assets.stores.lake.parquet import write_parquet
+from taxi_assets.stores.rows import Rows, conform
+from taxi_assets.stores.slices import Slice, Stored
+
+_TRIES = 4  # that fit into the patience, where each waits for an answer that never comes
+_ATTEMPTS = 10  # against others who change the same table at the same time
+_PAGE_ROWS = 50_000
+_EMULATOR = "BIGQUERY_EMULATOR_HOST"
+
+
+class BigQueryStore:
+    """Tables in one dataset; `Slice.table` is a table's name without project and dataset.
+
+    Credentials are Google's Application Default Credentials; `BIGQUERY_EMULATOR_HOST` is honoured.
+
+    Args:
+        project: the project that holds the dataset and is billed.
+        dataset: the dataset; made where it is missing.
+        month_column: the DATE column by which a table of months is partitioned.
+        location: where the dataset is, or is made; where it is None, BigQuery's default for a new dataset (US).
+        require_partition_filter: whether queries must say which months they mean.
+        patience: seconds to go on asking a service that does not answer.
+    """
+
+    def __init__(
+        self,
+        project: str,
+        dataset: str,
+        month_column: str,
+        *,
+        location: str | None = None,
+        require_partition_filter: bool = False,
+        patience: float = 120,
+    ) -> None:
+        self._project = project
+        self._dataset = dataset
+        self._month_column = month_column
+        self._location = location
+        self._require_partition_filter = require_partition_filter
+        self._patience = patience
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A store goes to another process without its connections."""
+        return {name: value for name, value in vars(self).items() if name != "_client"}
+
+    def table_name(self, table: str) -> str:
+        """The table's name as a query says it."""
+        return f"{self._project}.{self._dataset}.{table}"
+
+    def replace(self, piece: Slice, rows: Rows) -> Stored:
+        """Make the slice hold exactly these rows, by one load job.
+
+        Raises:
+            SchemaMismatch: a column has a type, or a name, that the table, or BigQuery, does not have.
+            StoreUnavailable: the service does not answer or asks to come back later, or the disk here is full.
+            StoreError: the service refuses the rows, or they are of another month.
+        """
+        rows = storable(rows if piece.month is None else with_month(rows, self._month_column, piece.month))
+        types = type_names(rows.schema, TYPE_NAMES, "BigQuery")
+        require_names(piece.table, types)
+        with self._failures():
+            table = self._ensure(piece, rows.schema)
+            with self._source(table, piece, rows) as (identity, start):
+                name = job_name(partition_of(self.table_name(piece.table), piece.month), table.etag or "", *identity)
+                job = Loader(self._client, self._retry, self._timeout).load(name, table.location, start)
+            count = int(job.output_rows or 0)
+            if piece.month is not None and note_empty(table, piece.month, is_empty=count == 0):
+                month = piece.month
+                self._change(piece.table, lambda table: note_empty(table, month, is_empty=count == 0))
+            return Stored(count, None, rows.schema, types, scan_bytes=self._scan_bytes(piece))
+
+    def read(self, table: str, months: Sequence[Month] | None = None) -> Rows:
+        """The rows of the table, or of those months of it.
+
+        Raises:
+            SliceMissing: the table, or a month of it, is not there.
+        """
+        with self._failures():
+            found = self._table(table)
+            missing = sorted(set(months or ()) - set(self._months(found))) if found is not None else []
+        if found is None or missing:
+            what = f"{table} {', '.join(str(month) for month in missing)}".strip()
+            raise SliceMissing(f"BigQuery has no {self._project}.{self._dataset}.{what}: materialize it first")
+        schema = arrow_schema(found)
+        query = f"SELECT * FROM {self._quoted(table)}{self._where(found, months)}"
+
+        def open_batches() -> Iterator[pa.RecordBatch]:
+            with self._failures():
+                answer = self._query(query, months, page_size=_PAGE_ROWS)
+                for batch in answer.to_arrow_iterable(bqstorage_client=self._read_client()):
+                    yield conform(batch, schema)
+
+        return Rows(schema, open_batches)
+
+    def count(self, piece: Slice) -> int:
+        """Rows in the slice; 0 where there is none. BigQuery answers from the table's metadata, at no cost."""
+        with self._failures():
+            table = self._table(piece.table)
+            if table is None:
+                return 0
+            months = None if piece.month is None else [piece.month]
+            query = f"SELECT count(*) FROM {self._quoted(piece.table)}{self._where(table, months)}"
+            return int(next(iter(self._query(query, months)))[0])
+
+    def months(self, table: str) -> list[Month]:
+        """The months of the table that are there, oldest first."""
+        with self._failures():
+            found = self._table(table)
+            return [] if found is None else self._months(found)
+
+    @cached_property
+    def _client(self) -> bigquery.Client:
+        # Google's client honours the variable, but would still ask for credentials.
+        credentials = AnonymousCredentials() if os.environ.get(_EMULATOR) else None
+        return bigquery.Client(self._project, credentials=credentials, location=self._location)
+
+    def _read_client(self) -> Any:
+        """The Storage Read API, which is several times as fast as pages; an emulator is read by pages."""
+        if os.environ.get(_EMULATOR):
+            return None
+        from google.cloud.bigquery_storage import BigQueryReadClient
+
+        return BigQueryReadClient()
+
+    @property
+    def _retry(self) -> Any:
+        return bigquery.DEFAULT_RETRY.with_timeout(self._patience)
+
+    @property
+    def _timeout(self) -> float:
+        return self._patience / _TRIES
+
+    @property
+    def _trying(self) -> Mapping[str, Any]:
+        return {"retry": self._retry, "timeout": self._timeout}
+
+    def _ensure(self, piece: Slice, schema: pa.Schema) -> bigquery.Table:
+        """The table, made where it is missing, with every column of the schema."""
+        month_column = None if piece.month is None else self._month_column
+        options = {"require_partition_filter": self._require_partition_filter}
+
+        def change(table: bigquery.Table) -> list[str]:
+            return adapt(table, schema, month_column, **options)
+
+        try:
+            table = self._change(piece.table, change)
+        except NotFound:
+            self._ensure_dataset()
+            made = new_table(self._reference(piece.table), schema, month_column, **options)
+            self._client.create_table(made, exists_ok=True, **self._trying)
+            table = self._change(piece.table, change)
+        if self._location and table.location and table.location.lower() != self._location.lower():
+            raise InvalidRequest(
+                f"{self._project}.{self._dataset} is in {table.location}, not in {self._location}: "
+                "a dataset stays where it was made; name its location, or another dataset"
+            )
+        return table
+
+    def _ensure_dataset(self) -> None:
+        dataset = bigquery.Dataset(bigquery.DatasetReference(self._project, self._dataset))
+        if self._location is not None:
+            dataset.location = self._location
+        self._client.create_dataset(dataset, exists_ok=True, **self._trying)
+
+    def _change(self, name: str, change: Callable[[bigquery.Table], list[str]]) -> bigquery.Table:
+        """Apply the change to the table as it is now, and again where somebody else changed it meanwhile."""
+        for _ in range(_ATTEMPTS):
+            table = self._client.get_table(self._reference(name), **self._trying)
+            changed = change(table)
+            if not changed:
+                return table
+            try:
+                return self._client.update_table(table, changed, **self._trying)
+            except PreconditionFailed:
+                continue
+        raise StoreUnavailable(f"{self.table_name(name)} is changed by others again and again")
+
+    @contextmanager
+    def _source(
+        self, table: bigquery.Table, piece: Slice, rows: Rows
+    ) -> Iterator[tuple[list[str], Callable[[str], bigquery.LoadJob]]]:
+        """What is loaded: what tells it apart from other rows, and how a job with a given id is started."""
+        to = partition_of(self.table_name(piece.table), piece.month)
+        config = bigquery.LoadJobConfig(
+            source_format=bigquery.SourceFormat.PARQUET,
+            create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
+            write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
+            schema=table.schema,
+        )
+        told = {"location": table.location, "job_config": config, "timeout": self._timeout}
+        if rows.objects:
+            uris = [name.partition("#")[0] for name in rows.objects]
+            yield (
+                list(rows.objects),
+                lambda job_id: self._client.load_table_from_uri(uris, to, job_id=job_id, retry=self._retry, **told),
+            )
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "rows.parquet"
+            write_parquet(_of_month(rows, self._month_column, piece.month).with_schema(arrow_schema(table)), path)
+
+            def upload(job_id: str) -> bigquery.LoadJob:
+                with path.open("rb") as file:
+                    return self._client.load_table_from_file(file, to, job_id=job_id, **told)
+
+            yield [sha256_of(path)], self._retry(upload)
+
+    def _scan_bytes(self, piece: Slice) -> int:
+        months = None if piece.month is None else [piece.month]
+        job = self._client.query(
+            f"SELECT * FROM {self._quoted(piece.table)}{self._in_months(months)}",
+            job_config=_query_config(months, dry_run=True, use_query_cache=False),
+            **self._trying,
+        )
+        return int(job.total_bytes_processed)
+
+    def _table(self, name: str) -> bigquery.Table | None:
+        try:
+            return self._client.get_table(self._reference(name), **self._trying)
+        except NotFound:
+            return None
+
+    def _months(self, table: bigquery.Table) -> list[Month]:
+        answer = self._query(
+            f"SELECT partition_id FROM `{self._project}.{self._dataset}.INFORMATION_SCHEMA.PARTITIONS` "
+            f"WHERE table_name = '{table.table_id}' AND total_rows > 0"
+        )
+        found = [partition for (partition,) in answer if partition is not None and partition.isdecimal()]
+        return sorted({Month(int(name[:4]), int(name[4:])) for name in found} | months_loaded_empty(table))
+
+    def _query(self, query: str, months: Sequence[Month] | None = None, page_size: int | None = None) -> Any:
+        return self._client.query_and_wait(
+            query,
+            job_config=_query_config(months),
+            page_size=page_size,
+            api_timeout=self._timeout,
+            retry=self._retry,
+        )
+
+    def _where(self, table: bigquery.Table, months: Sequence[Month] | None) -> str:
+        if months is None and table.require_partition_filter:
+            return f" WHERE {self._month_column} >= '0001-01-01'"
+        return self._in_months(months)
+
+    def _in_months(self, months: Sequence[Month] | None) -> str:
+        if months is None:
+            return ""
+        # By a parameter each: BigQuery leaves out other partitions for constants, and an array is none.
+        names = ", ".join(f"@month_{number}" for number in range(len(months)))
+        return f" WHERE {self._month_column} IN ({names})"
+
+    def _quoted(self, table: str) -> str:
+        require_names(table, ())
+        return f"`{self.table_name(table)}`"
+
+    def _reference(self, table: str) -> bigquery.TableReference:
+        return bigquery.DatasetReference(self._project, self._dataset).table(table)
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        where = f"BigQuery {self._project}.{self._dataset}"
+        with google_failures(where, "roles/bigquery.dataEditor and roles/bigquery.jobUser"):
+            yield
+
+
+def _query_config(months: Sequence[Month] | None, **options: bool) -> bigquery.QueryJobConfig:
+    bound = [
+        bigquery.ScalarQueryParameter(f"month_{number}", "DATE", month.first_day)
+        for number, month in enumerate(months or ())
+    ]
+    return bigquery.QueryJobConfig(query_parameters=bound, **options)
+
+
+def _of_month(rows: Rows, column: str, month: Month | None) -> Rows:
+    """The rows, refused where one is of another month: found here, nothing is uploaded for nothing."""
+    if month is None:
+        return rows
+
+    def open_batches() -> Iterator[pa.RecordBatch]:
+        for batch in rows.batches():
+            if not pc.all(pc.equal(batch.column(column), month.first_day).fill_null(False), min_count=0).as_py():
+                raise StoreError(f"some rows for {month} have another month in {column}")
+            yield batch
+
+    return rows.watched(open_batches)

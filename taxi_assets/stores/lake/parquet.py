@@ -1,0 +1,89 @@
+"""How the lake writes Parquet, and what months have in common."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from taxi_assets.errors import SchemaMismatch
+from taxi_assets.stores.arrow import complete
+from taxi_assets.stores.rows import BATCH_ROWS, PROVENANCE, Rows
+
+_NO_LIMIT = 1 << 30  # bytes; a page of 122,880 rows has few of them
+
+
+def write_parquet(rows: Rows, path: Path) -> int:
+    """Write the rows as one Parquet file and return their number; the same rows always give the same bytes.
+
+    Row groups have one size and each of their columns is one page, since otherwise it would show in the file where the
+    batches end. Times, dates and wide whole numbers are stored as differences and with their smallest and largest
+    value, everything else through a dictionary: nobody skips a row group by a fare.
+
+    Raises:
+        SchemaMismatch: Parquet does not have a column's type, or a column lacks a value that it must have.
+    """
+    import pyarrow.parquet as pq
+
+    _require_types_of_parquet(rows.schema)
+    by_difference = [field.name for field in rows.schema if _grows_by_little(field.type)]
+    with pq.ParquetWriter(
+        path,
+        rows.schema,
+        compression="snappy",
+        use_dictionary=[field.name for field in rows.schema if field.name not in by_difference],
+        column_encoding=dict.fromkeys(by_difference, "DELTA_BINARY_PACKED"),
+        write_statistics=by_difference,
+        data_page_size=_NO_LIMIT,
+        dictionary_pagesize_limit=_NO_LIMIT,
+    ) as writer:
+        count = 0
+        for table in _even_tables(complete(rows)):
+            writer.write_table(table, row_group_size=BATCH_ROWS)
+            count += table.num_rows
+    return count
+
+
+def _require_types_of_parquet(schema: pa.Schema) -> None:
+    import pyarrow.parquet as pq
+
+    unknown = []
+    for field in schema:
+        try:
+            pq.ParquetWriter(pa.BufferOutputStream(), pa.schema([field])).close()
+        except pa.ArrowNotImplementedError:
+            unknown.append(f"{field.name} ({field.type})")
+    if unknown:
+        raise SchemaMismatch(f"Parquet cannot hold the columns {', '.join(unknown)}")
+
+
+def common_schema(schemas: Sequence[pa.Schema], table: str) -> pa.Schema:
+    """One schema that the rows of all months fit; what is known of a single month's origin is not true of all.
+
+    Raises:
+        SchemaMismatch: there is none, since a column is text in one month and a number in another.
+    """
+    try:
+        schema = pa.unify_schemas(schemas, promote_options="permissive")
+    except pa.ArrowTypeError as error:
+        raise SchemaMismatch(f"the months of {table} do not fit together: {error}") from error
+    shared = {key: value for key, value in (schema.metadata or {}).items() if not key.startswith(PROVENANCE.encode())}
+    return schema.with_metadata(shared)
+
+
+def _grows_by_little(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_temporal(kind) or pa.types.is_int32(kind) or pa.types.is_int64(kind))
+
+
+def _even_tables(rows: Rows) -> Iterator[pa.Table]:
+    waiting: list[pa.RecordBatch] = []
+    size = 0
+    for batch in rows.batches():
+        waiting.append(batch)
+        size += batch.num_rows
+        while size >= BATCH_ROWS:
+            table = pa.Table.from_batches(waiting, schema=rows.schema)
+            yield table.slice(0, BATCH_ROWS)
+            waiting = table.slice(BATCH_ROWS).to_batches()
+            size -= BATCH_ROWS
+    if size:
+        yield pa.Table.from_batches(waiting, schema=rows.schema)

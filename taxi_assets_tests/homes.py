@@ -1,0 +1,30 @@
+"""A folder of one's own to run `taxi` in, as a person does."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from taxi_assets.settings import Settings
+
+TAXI = Path(sys.executable).parent / "taxi"
+REAL_FILES = Path(__file__).parents[2] / "shared" / "tlc"
+
+
+class Home:
+    """The folder that `TAXI_HOME` names, and what else the environment says there."""
+
+    def __init__(self, folder: Path, **variables: str) -> None:
+        self.folder = folder
+        self.variables = {"TAXI_HOME": str(folder), **variables}
+        self.settings = Settings.from_environment(self.variables)
+
+    def taxi(self, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run the command and wait for it."""
+        return subprocess.run(
+            [TAXI, *map(str, arguments)], env=self.environment(**variables), capture_output=True, text=True, check=False
+        )
+
+    def environment(self, **variables: str) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("TAXI_", "DAGSTER_"))}
+        return {**kept, **self.variables, "COLUMNS": "200", **variables}

@@ -1,0 +1,282 @@
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+import grpc
+import pyarrow as pa
+import pytest
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import bigquery as google_bigquery
+from google.cloud import storage
+from google.cloud.bigquery_storage import BigQueryReadClient
+from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
+
+from taxi_assets.catalog import dataset_named
+from taxi_assets.errors import InvalidRequest, SchemaMismatch, StoreError
+from taxi_assets.month import Month
+from taxi_assets.stores.bigquery import BigQueryStore
+from taxi_assets.stores.lake.gcs import GCSLake
+from taxi_assets.stores.rows import Rows
+from taxi_assets.stores.slices import Slice
+from taxi_assets_tests.servers.bigquery import BigQueryServer, Request
+
+from .contract import FEBRUARY, JANUARY, MONTH_COLUMN, TYPICAL, TableContract, assert_same, fares
+from .versions import rows_of, version_of
+
+PROJECT = "project"
+TRIPS = Slice("trips", JANUARY)
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> str:
+    """A dataset of the test's own; not there yet."""
+    return re.sub(r"\W", "_", tmp_path.name)
+
+
+@pytest.fixture
+def store(bigquery: BigQueryServer, dataset: str) -> BigQueryStore:
+    return BigQueryStore(PROJECT, dataset, MONTH_COLUMN, location="US", patience=20)
+
+
+@pytest.fixture
+def client(bigquery: BigQueryServer) -> google_bigquery.Client:
+    """Google's own client."""
+    return google_bigquery.Client(PROJECT, credentials=AnonymousCredentials())
+
+
+@pytest.fixture
+def lake(bigquery: BigQueryServer, tmp_path: Path) -> GCSLake:
+    """A lake in a bucket that BigQuery can load from."""
+    bucket = storage.Client().create_bucket(tmp_path.name.replace("_", "-").lower())
+    return GCSLake(f"gs://{bucket.name}/lake", tmp_path / "scratch", patience=20)
+
+
+@pytest.fixture
+def sent(bigquery: BigQueryServer, dataset: str) -> Callable[[], list[Request]]:
+    """The requests so far that made load jobs into the dataset."""
+
+    def sent() -> list[Request]:
+        loads = (request for request in bigquery.requests() if request.method == "POST" and "/jobs" in request.path)
+        return [request for request in loads if f"'datasetId': '{dataset}'" in str(load_of(request))]
+
+    return sent
+
+
+def load_of(request: Request) -> dict:
+    return request.body.get("configuration", {}).get("load", {})
+
+
+class TestBigQuery(TableContract):
+    # All whole numbers are INT64.
+    wider: ClassVar[dict[pa.DataType, pa.DataType]] = {pa.int16(): pa.int64(), pa.int32(): pa.int64()}
+    frame_types: ClassVar[dict[str, pa.DataType]] = {**TableContract.frame_types, "vendor": pa.int64()}
+
+    @pytest.fixture
+    def store(self, store: BigQueryStore) -> BigQueryStore:
+        return store
+
+    def test_names_need_no_care(self, store: BigQueryStore) -> None:
+        """They do here: BigQuery takes few, and the others are named before anything is written."""
+        with pytest.raises(SchemaMismatch, match=r"does not take the names 'my \"trips\"', 'fare;'$"):
+            store.replace(Slice('my "trips"', JANUARY), Rows.from_table(pa.table({"fare;": [1.0], "tip": [2.0]})))
+        with pytest.raises(SchemaMismatch, match="upper and lower case"):
+            store.replace(TRIPS, Rows.from_table(pa.table({"fare": [1.0], "Fare": [2.0]})))
+        assert store.months("trips") == []
+
+    def test_many_batches_keep_every_value(
+        self, store: BigQueryStore, bigquery: BigQueryServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Through the Storage Read API, as from the real service: a million rows take a minute and a half in pages."""
+        monkeypatch.setattr(store, "_read_client", lambda: read_client(bigquery))
+        super().test_many_batches_keep_every_value(store)
+
+
+# Tables
+
+
+def test_a_table_is_partitioned_clustered_labelled_and_described(
+    store: BigQueryStore, client: google_bigquery.Client, dataset: str
+) -> None:
+    schema = dataset_named("green").schema
+    store.replace(Slice("green_trips", Month(2024, 1)), Rows.from_table(schema.empty_table()))
+    table = client.get_table(f"{PROJECT}.{dataset}.green_trips")
+    assert (table.time_partitioning.type_, table.time_partitioning.field) == ("MONTH", "source_month")
+    assert table.clustering_fields == ["pickup_datetime", "pickup_location_id"]
+    assert (table.labels["source"], table.labels["dataset"]) == ("nyc-tlc", "green")
+    assert table.description == dataset_named("green").description
+    columns = {column.name: column for column in table.schema}
+    assert columns["pickup_datetime"].field_type == "DATETIME"
+    assert columns["trip_distance"].field_type in ("FLOAT", "FLOAT64")
+    assert "1 = credit card" in columns["payment_type"].description
+    assert columns["source_row"].mode == "REQUIRED"
+
+
+def test_a_dataset_is_made_where_it_is_asked_for(
+    bigquery: BigQueryServer, client: google_bigquery.Client, dataset: str
+) -> None:
+    store = BigQueryStore(PROJECT, dataset, MONTH_COLUMN, location="EU", patience=20)
+    store.replace(TRIPS, Rows.from_table(fares(1.0)))
+    assert client.get_dataset(dataset).location == "EU"
+
+
+def test_a_dataset_elsewhere_is_told_and_left_alone(
+    store: BigQueryStore, bigquery: BigQueryServer, dataset: str
+) -> None:
+    store.replace(TRIPS, Rows.from_table(fares(1.0)))
+    elsewhere = BigQueryStore(PROJECT, dataset, MONTH_COLUMN, location="EU", patience=20)
+    with pytest.raises(InvalidRequest, match="is in US, not in EU"):
+        elsewhere.replace(TRIPS, Rows.from_table(fares(2.0)))
+    assert store.read("trips").to_table()["fare"].to_pylist() == [1.0]
+
+
+def test_queries_may_have_to_say_which_months_they_mean(
+    bigquery: BigQueryServer, client: google_bigquery.Client, dataset: str
+) -> None:
+    store = BigQueryStore(PROJECT, dataset, MONTH_COLUMN, require_partition_filter=True, patience=20)
+    store.replace(TRIPS, Rows.from_table(fares(1.0)))
+    assert client.get_table(f"{dataset}.trips").require_partition_filter
+    assert (store.count(TRIPS), store.count(Slice("trips")), store.read("trips").to_table().num_rows) == (1, 1, 1)
+
+
+def test_a_new_description_reaches_a_table_that_exists(
+    store: BigQueryStore, client: google_bigquery.Client, dataset: str
+) -> None:
+    for text in ("In dollars.", "In dollars, without tips."):
+        fare = pa.field("fare", pa.float64(), metadata={"description": text})
+        store.replace(TRIPS, Rows.from_table(fares(1.0).cast(pa.schema([pa.field("row", pa.int64()), fare]))))
+        assert client.get_table(f"{dataset}.trips").schema[1].description == text
+
+
+def test_a_table_that_somebody_else_partitioned_otherwise_is_left_alone(
+    store: BigQueryStore, client: google_bigquery.Client, dataset: str
+) -> None:
+    store.replace(Slice("trips"), Rows.from_table(fares(1.0)))
+    with pytest.raises(SchemaMismatch, match="is partitioned by None"):
+        store.replace(TRIPS, Rows.from_table(fares(2.0)))
+    assert store.read("trips").to_table()["fare"].to_pylist() == [1.0]
+
+
+# Loads
+
+
+def test_rows_in_a_bucket_are_loaded_by_reference(
+    store: BigQueryStore, lake: GCSLake, sent: Callable[[], list[Request]], dataset: str
+) -> None:
+    lake.replace(Slice("clean/trips", JANUARY), rows_with_month(1))
+    store.replace(TRIPS, lake.read("clean/trips", [JANUARY]))
+    [request] = sent()
+    load = load_of(request)
+    assert load["sourceUris"] == [lake.uri(Slice("clean/trips", JANUARY))]
+    assert load["destinationTable"] == {"projectId": PROJECT, "datasetId": dataset, "tableId": "trips$202401"}
+    assert (load["writeDisposition"], load["createDisposition"]) == ("WRITE_TRUNCATE", "CREATE_NEVER")
+    assert load["sourceFormat"] == "PARQUET"
+    assert not request.path.startswith("/upload")
+    assert version_of(store, TRIPS) == 1
+
+
+def test_rows_from_elsewhere_are_uploaded_in_one_job(store: BigQueryStore, sent: Callable[[], list[Request]]) -> None:
+    store.replace(TRIPS, rows_of(1))
+    [request] = sent()
+    assert request.path.startswith("/upload")
+    assert load_of(request)["destinationTable"]["tableId"] == "trips$202401"
+
+
+def test_every_load_is_a_job_of_its_own_even_of_the_same_rows(
+    store: BigQueryStore, sent: Callable[[], list[Request]], client: google_bigquery.Client, dataset: str
+) -> None:
+    """Somebody may have changed the table by hand since."""
+    for _ in range(3):
+        store.replace(TRIPS, Rows.from_table(TYPICAL))
+    identifiers = [request.body["jobReference"]["jobId"] for request in sent()]
+    assert len(set(identifiers)) == 3
+    assert all(re.fullmatch(rf"taxi_{PROJECT}_{dataset}_trips_202401_[0-9a-f]{{24}}_\d", one) for one in identifiers)
+
+
+def test_a_job_that_is_there_already_is_waited_for_instead_of_made_again(
+    store: BigQueryStore, sent: Callable[[], list[Request]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an answer that was lost: the same job is asked for twice."""
+    load = google_bigquery.Client.load_table_from_file
+
+    def load_twice(self: google_bigquery.Client, file: object, *args: object, **options: object) -> object:
+        load(self, file, *args, **options)
+        file.seek(0)
+        return load(self, file, *args, **options)
+
+    monkeypatch.setattr(google_bigquery.Client, "load_table_from_file", load_twice)
+    assert store.replace(TRIPS, rows_of(1)).rows == 30_000
+    assert version_of(store, TRIPS) == 1
+    assert len({request.body["jobReference"]["jobId"] for request in sent()}) == 1
+
+
+def test_an_object_that_is_gone_fails_the_load_and_leaves_the_month(store: BigQueryStore, lake: GCSLake) -> None:
+    lake.replace(Slice("clean/trips", JANUARY), rows_with_month(1))
+    rows = lake.read("clean/trips", [JANUARY])
+    store.replace(TRIPS, rows)
+    gone = Rows(rows.schema, rows.batches, objects=("gs://nobody-made-this/trips.parquet#1",))
+    with pytest.raises(StoreError, match=r"trips\.parquet|nobody-made-this"):
+        store.replace(TRIPS, gone)
+    assert version_of(store, TRIPS) == 1
+
+
+def test_a_load_tells_what_a_query_of_the_month_is_billed_for(store: BigQueryStore) -> None:
+    assert store.replace(TRIPS, Rows.from_table(TYPICAL)).scan_bytes is not None
+
+
+def test_values_come_the_same_by_the_storage_read_api(
+    store: BigQueryStore, bigquery: BigQueryServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.replace(TRIPS, Rows.from_table(TYPICAL))
+    in_pages = store.read("trips").to_table().sort_by("row")
+    monkeypatch.setattr(store, "_read_client", lambda: read_client(bigquery))
+    assert_same(store.read("trips").to_table().sort_by("row"), in_pages)
+
+
+def test_rows_are_read_in_pages(store: BigQueryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.replace(TRIPS, rows_of(1, rows=2_500))
+    monkeypatch.setattr("taxi_assets.stores.bigquery.store._PAGE_ROWS", 1_000)
+    assert [batch.num_rows for batch in store.read("trips").batches()] == [1_000, 1_000, 500]
+
+
+def test_a_column_that_cannot_be_read_is_named(
+    store: BigQueryStore, client: google_bigquery.Client, dataset: str
+) -> None:
+    store.replace(TRIPS, Rows.from_table(fares(1.0)))
+    table = client.get_table(f"{dataset}.trips")
+    table.schema = [*table.schema, google_bigquery.SchemaField("exact", "NUMERIC")]
+    client.update_table(table, ["schema"])
+    with pytest.raises(SchemaMismatch, match="column exact has type NULLABLE NUMERIC"):
+        store.read("trips")
+
+
+def test_missing_credentials_are_told_with_the_command_that_makes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BIGQUERY_EMULATOR_HOST", raising=False)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "missing.json"))
+    with pytest.raises(StoreError, match="gcloud auth application-default login"):
+        BigQueryStore(PROJECT, "taxi", MONTH_COLUMN).count(TRIPS)
+
+
+def test_a_month_that_was_loaded_empty_is_told_from_one_with_rows_again(store: BigQueryStore) -> None:
+    for month in (JANUARY, FEBRUARY):
+        store.replace(Slice("trips", month), Rows.from_table(TYPICAL.schema.empty_table()))
+    store.replace(TRIPS, Rows.from_table(TYPICAL))
+    assert store.months("trips") == [JANUARY, FEBRUARY]
+    assert_same(
+        store.read("trips", [FEBRUARY]).to_table().select(["fare"]), TYPICAL.schema.empty_table().select(["fare"])
+    )
+
+
+def read_client(bigquery: BigQueryServer) -> BigQueryReadClient:
+    """The client of the Storage Read API, which an emulator's address has to be told to."""
+    channel = grpc.insecure_channel(bigquery.grpc_address, options=[("grpc.max_receive_message_length", -1)])
+    return BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=channel))
+
+
+def rows_with_month(version: int) -> Rows:
+    """As cleaning makes them: with the month in a column."""
+    table = rows_of(version).to_table()
+    months = pa.repeat(pa.scalar(JANUARY.first_day), table.num_rows)
+    return Rows.from_table(table.append_column(MONTH_COLUMN, months))

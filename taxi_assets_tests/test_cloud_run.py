@@ -1,0 +1,113 @@
+"""A run with the lake in GCS and the warehouse in BigQuery, as a person makes it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import bigquery as google_bigquery
+from google.cloud import storage
+
+from taxi_assets.catalog import dataset_named
+from taxi_assets.definitions import build_definitions
+from taxi_assets.month import Month
+from taxi_assets.sample import DEFAULT_ROWS, expected_dirt
+from taxi_assets.stores.lake.gcs import GCSLake
+from taxi_assets.stores.slices import Slice
+from taxi_assets_tests.homes import REAL_FILES, Home
+from taxi_assets_tests.servers.bigquery import BigQueryServer
+
+PROJECT = "project"
+
+
+@pytest.fixture(scope="module")
+def bucket(bigquery: BigQueryServer) -> str:
+    """A bucket that the BigQuery emulator can load from."""
+    return storage.Client().create_bucket("a-run-in-the-cloud").name
+
+
+@pytest.fixture(scope="module")
+def home(bucket: str, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return Home(
+        tmp_path_factory.mktemp("home"),
+        TAXI_LAKE=f"gs://{bucket}/lake",
+        TAXI_WAREHOUSE=f"bigquery://{PROJECT}/taxi?location=US",
+    )
+
+
+@pytest.fixture
+def lake(bucket: str, tmp_path: Path) -> GCSLake:
+    return GCSLake(f"gs://{bucket}/lake", tmp_path, patience=20)
+
+
+@pytest.fixture
+def rows_in_bigquery(bigquery: BigQueryServer) -> Callable[[str, str], int]:
+    client = google_bigquery.Client(PROJECT, credentials=AnonymousCredentials())
+
+    def count(table: str, month: str) -> int:
+        query = f"SELECT count(*) FROM `{PROJECT}.taxi.{table}` WHERE source_month = '{month}-01'"
+        return next(iter(client.query_and_wait(query)))[0]
+
+    return count
+
+
+def test_a_month_of_the_sample_is_loaded_into_the_cloud(
+    home: Home, lake: GCSLake, rows_in_bigquery: Callable[[str, str], int]
+) -> None:
+    ran = home.taxi("run", "yellow", "2024-01", "--source", "sample")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    dirt = expected_dirt(dataset_named("yellow"), Month(2024, 1))
+    rejected = sum(rows for rule, rows in dirt.items() if rule not in ("no_passengers", "no_distance"))
+    january = Month(2024, 1)
+    assert lake.count(Slice("quarantine/yellow_trips", january)) == rejected
+    assert lake.count(Slice("clean/yellow_trips", january)) == DEFAULT_ROWS - rejected
+    assert rows_in_bigquery("yellow_trips", "2024-01") == DEFAULT_ROWS - rejected
+    shown = home.taxi("status", "yellow").stdout
+    assert "2024-01" in shown
+    assert shown.count("●") == 3
+
+
+def test_the_zones_are_loaded_into_the_cloud(home: Home, rows_in_bigquery: Callable[[str, str], int]) -> None:
+    ran = home.taxi("run", "zones", "--source", "sample")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_assets_in_the_cloud_load_as_dataframes(home: Home) -> None:
+    home.taxi("run", "green", "2023-01", "--source", "sample")
+    definitions = build_definitions(home.settings)
+    for layer in ("raw", "clean", "quarantine", "postgres", "warehouse"):
+        frame = definitions.load_asset_value([layer, "green_trips"], partition_key="2023-01")
+        assert type(frame).__name__ == "DataFrame"
+        assert len(frame) > 0
+
+
+def test_nothing_of_a_run_stays_on_the_disk(home: Home) -> None:
+    home.taxi("run", "fhv", "2023-01", "--source", "sample")
+    assert list((home.folder / "scratch").iterdir()) == []
+    assert not (home.folder / "lake").exists()
+
+
+@pytest.mark.skipif(not REAL_FILES.exists(), reason="TLC's own files are not beside the project")
+def test_real_months_go_from_the_bucket_into_bigquery_by_one_job_each(
+    home: Home, lake: GCSLake, bigquery: BigQueryServer, rows_in_bigquery: Callable[[str, str], int]
+) -> None:
+    expected = {"2022-01": 62_018, "2022-02": 68_911, "2022-03": 78_033}
+    for _ in range(3):
+        before = len(bigquery.requests())
+        ran = home.taxi("run", "green", "2022-01..2022-03", "--source", REAL_FILES)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        for month, rows in expected.items():
+            assert lake.count(Slice("clean/green_trips", Month.parse(month))) == rows
+            assert rows_in_bigquery("green_trips", month) == rows
+        sent = [request for request in bigquery.requests()[before:] if request.method in ("POST", "PUT")]
+        loads = [
+            one.body["configuration"]["load"] for one in sent if "load" in (one.body or {}).get("configuration", {})
+        ]
+        assert [load["destinationTable"]["tableId"] for load in loads] == [
+            f"green_trips${month.replace('-', '')}" for month in expected
+        ]
+        assert [load["sourceUris"] for load in loads] == [
+            [lake.uri(Slice("clean/green_trips", Month.parse(month)))] for month in expected
+        ]
+        assert not [one for one in sent if one.path.startswith("/upload")]
+        assert max(one.body_bytes for one in sent) < 10_000
