@@ -32,7 +32,7 @@ lint: $(VENV)/developing  ## ruff and the type checker
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-bench: $(VENV)/developing  ## speed and memory, side by side with what they are measured against
+bench: $(VENV)/developing $(EMULATOR)/installed  ## speed and memory, side by side with what they are measured against
 	@$(BIN)/python -m benchmarks
 
 $(VENV)/installed: pyproject.toml constraints.txt

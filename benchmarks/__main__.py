@@ -1,6 +1,6 @@
 """Measure and print; each pair is measured in turns, since the speed of a machine drifts.
 
-python -m benchmarks [--rows N] [--rounds N] [postgres] [clean] [run]
+python -m benchmarks [--rows N] [--rounds N] [postgres] [clean] [run] [cloud]
 """
 
 import argparse
@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from google.cloud import storage
 from rich.console import Console
 from rich.table import Table
 
@@ -21,9 +22,11 @@ from taxi_assets.catalog import dataset_named
 from taxi_assets.month import Month
 from taxi_assets.sample import write_month
 from taxi_assets.source.published import month_path
+from taxi_assets_tests.servers.bigquery import bigquery_server
+from taxi_assets_tests.servers.gcs import gcs_server
 
 YELLOW, MONTH = dataset_named("yellow"), Month(2024, 1)
-MEASURES = ("postgres", "clean", "run")
+MEASURES = ("postgres", "clean", "run", "cloud")
 
 
 def main() -> None:
@@ -64,8 +67,23 @@ def measure_clean(work: Path, raw: Path, rounds: int) -> tuple[str, ...]:
 def measure_run(work: Path, raw: Path, rounds: int) -> tuple[str, ...]:
     """The whole `taxi run` process, from the folder into all stores."""
     del raw
+    return ("taxi run, all assets", *_runs(work, rounds))
+
+
+def measure_cloud(work: Path, raw: Path, rounds: int) -> tuple[str, ...]:
+    """The same with the lake in GCS and the warehouse in BigQuery, by emulators on this machine."""
+    del raw
+    with gcs_server(work / "buckets") as gcs, bigquery_server(gcs.folder) as bigquery:
+        servers = {"STORAGE_EMULATOR_HOST": gcs.url, "BIGQUERY_EMULATOR_HOST": bigquery.url}
+        os.environ.update(servers)
+        storage.Client().create_bucket("bench")
+        stores = {"TAXI_LAKE": "gs://bench/lake", "TAXI_WAREHOUSE": "bigquery://bench/taxi"}
+        return ("taxi run, emulated GCS and BigQuery", *_runs(work, rounds, **servers, **stores))
+
+
+def _runs(work: Path, rounds: int, **variables: str) -> tuple[str, ...]:
     command = [Path(sys.executable).parent / "taxi", "run", YELLOW.name, str(MONTH), "--source", work / "source"]
-    environment = {**os.environ, "TAXI_HOME": str(work / "home")}
+    environment = {**os.environ, "TAXI_HOME": str(work / "home"), **variables}
     seconds, peaks = [], []
     for _ in range(rounds):
         started = time.perf_counter()
@@ -75,7 +93,7 @@ def measure_run(work: Path, raw: Path, rounds: int) -> tuple[str, ...]:
         peaks.append(usage.ru_maxrss / 1024)
         if status != 0:
             sys.exit("taxi run failed")
-    return ("taxi run, all assets", f"{statistics.median(seconds):.2f}", "", "", "", f"{max(peaks):.0f}")
+    return (f"{statistics.median(seconds):.2f}", "", "", "", f"{max(peaks):.0f}")
 
 
 def _in_turns(rounds: int, *sides: Callable[[], float]) -> tuple[float, ...]:

@@ -83,6 +83,7 @@ def store_slice(context: dg.OutputContext, store: Store, table: str, value: obje
         seen = _Preview(rows)
         stored = store.replace(piece, seen.rows)
         preview = seen.first_rows()
+    pa.default_memory_pool().release_unused()  # some 60 MB, which Google's libraries need next
     seconds = time.monotonic() - started
     asset = context.asset_key.to_user_string()
     context.log.info(f"{asset} {piece.month or ''}: {stored.rows:,} rows in {seconds:.1f} s".replace(" :", ":"))
