@@ -19,6 +19,7 @@ from taxi_assets.duckdb_sql import literal, quoted
 from taxi_assets.errors import SchemaMismatch, SliceMissing, StoreError, StoreUnavailable
 from taxi_assets.month import Month
 from taxi_assets.stores.arrow import description, storable, type_names, with_month
+from taxi_assets.stores.disk import disk_failures
 from taxi_assets.stores.rows import BATCH_ROWS, Rows, conform
 from taxi_assets.stores.slices import Slice, Stored
 
@@ -69,7 +70,7 @@ class DuckDBStore:
         Raises:
             SchemaMismatch: a column has a type that the table, or DuckDB, does not have.
             StoreUnavailable: another process kept the file open, or the disk is full.
-            StoreError: DuckDB refuses the rows, or they are of another month.
+            StoreError: DuckDB refuses the rows, they are of another month, or the file may not be written.
         """
         rows = storable(rows if piece.month is None else with_month(rows, self._month_column, piece.month))
         types = type_names(rows.schema, TYPE_NAMES, "DuckDB")
@@ -218,7 +219,8 @@ class DuckDBStore:
 
     @contextmanager
     def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with disk_failures(self._path.parent):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with self._open() as connection:
                 yield connection
@@ -236,7 +238,8 @@ class DuckDBStore:
             except duckdb.OperationalError as error:
                 if not _is_busy(error) or time.monotonic() > deadline:
                     first_line = str(error).partition("\n")[0]
-                    raise StoreUnavailable(f"DuckDB {self._path} cannot be opened: {first_line}") from error
+                    kind = StoreError if "Permission denied" in first_line else StoreUnavailable
+                    raise kind(f"DuckDB {self._path} cannot be opened: {first_line}") from error
                 time.sleep(random.uniform(0.05, 0.5))  # noqa: S311 - spreads writers out, decides nothing
             else:
                 # As settings of the connect call they would fail where this process has the file open without it.

@@ -6,6 +6,7 @@ seconds to recover from a crash and cannot name a folder whose path has a space.
 """
 
 import json
+import os
 import shlex
 import subprocess
 import warnings
@@ -62,9 +63,9 @@ def embedded_url(folder: Path) -> str:
             if is_new:
                 with (folder / "postgresql.conf").open("a") as settings:
                     settings.write(_SETTINGS)
+            _count_in(server)
             _start(folder, server.system_user)
-            _forget_the_dead(server)
-            server.start()  # finds it running, and counts this process among its users
+            server.start()  # finds it running
     except (subprocess.SubprocessError, OSError, AssertionError) as error:
         raise StoreUnavailable(
             f"the embedded Postgres does not start: {folder / 'log'} tells why; TAXI_POSTGRES can name another server"
@@ -96,11 +97,15 @@ def _start(folder: Path, user: str | None) -> None:
     )
 
 
-def _forget_the_dead(server: PostgresServer) -> None:
-    """Strike killed processes off the list of users, or nobody would ever count as the last."""
+def _count_in(server: PostgresServer) -> None:
+    """Count this process among the server's users before it is looked for, or the last of the others might stop it.
+
+    Killed processes are struck off, or nobody would ever count as the last.
+    """
     users = server.global_process_id_list
     with server._lock:
-        for pid in json.loads(users.path.read_text()) if users.path.exists() else []:
+        users.get_and_add(os.getpid())
+        for pid in json.loads(users.path.read_text()):
             if not psutil.pid_exists(pid):
                 users.get_and_remove(pid)
 

@@ -49,6 +49,14 @@ def google_failures(what: str, role: str) -> Iterator[None]:
         raise StoreError(f"{what} refused: {_first_line(error)}") from error
 
 
+def session_is_lost(error: api.GoogleAPICallError) -> bool:
+    """Whether the service no longer knows a resumable upload, which then takes another from the beginning.
+
+    https://cloud.google.com/storage/docs/resumable-uploads#handling_errors
+    """
+    return error.code in (404, 410) and error.response is not None and "upload_id=" in error.response.url
+
+
 def _first_line(error: Exception) -> str:
     told = error.message if isinstance(error, api.GoogleAPICallError) else str(error)
     return str(told).strip().partition("\n")[0]

@@ -1,14 +1,17 @@
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from taxi_assets.errors import StoreUnavailable
 from taxi_assets.month import Month
+from taxi_assets.stores import embedded_postgres
 from taxi_assets.stores.embedded_postgres import embedded_url
 from taxi_assets.stores.postgres import PostgresStore
 from taxi_assets.stores.rows import Rows
@@ -66,3 +69,24 @@ def test_a_server_killed_during_a_replace_starts_again_with_the_old_rows(folder:
     assert version_of(started(folder), TRIPS) == 1
     started(folder).replace(TRIPS, rows_of(3))
     assert version_of(started(folder), TRIPS) == 3
+
+
+def test_a_server_is_not_stopped_by_the_one_who_leaves_while_another_comes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = embedded_postgres._start
+    visit = "import sys, pathlib; from taxi_assets.stores.embedded_postgres import embedded_url as url; "
+    visit += "print(url(pathlib.Path(sys.argv[1])), flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", visit, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline()
+
+        def start_and_see_the_other_leave(*server: Any) -> None:
+            start(*server)
+            other.communicate("\n")
+
+        monkeypatch.setattr(embedded_postgres, "_start", start_and_see_the_other_leave)
+        store = started(folder)
+    store.replace(TRIPS, rows_of(1))
+    assert version_of(store, TRIPS) == 1

@@ -1,8 +1,6 @@
 """Rows that all tell one version, so that a gap in a slice, or a mix of two versions, shows."""
 
 from collections.abc import Iterator
-from itertools import count
-from multiprocessing.connection import Connection
 
 import numpy as np
 import pyarrow as pa
@@ -52,11 +50,3 @@ def replace_in_turn(store: AnyStore, piece: Slice, versions: range) -> None:
     """Replace the slice with one version after the other."""
     for version in versions:
         store.replace(piece, rows_of(version))
-
-
-def replace_until_killed(store: AnyStore, piece: Slice, first: int, tell: Connection) -> None:
-    """Replace the slice with one version after the other; tell each one's number before and after."""
-    for version in count(first):
-        tell.send(version)
-        store.replace(piece, rows_of(version))
-        tell.send(version)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from google.api_core.exceptions import NotFound, PreconditionFailed
+from google.api_core.exceptions import GoogleAPICallError, NotFound, PreconditionFailed, ServiceUnavailable
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
@@ -34,7 +34,8 @@ from taxi_assets.stores.bigquery.tables import (
     partition_of,
     require_names,
 )
-from taxi_assets.stores.google import google_failures
+from taxi_assets.stores.disk import disk_failures
+from taxi_assets.stores.google import google_failures, session_is_lost
 from taxi_assets.stores.lake.parquet import write_parquet
 from taxi_assets.stores.rows import Rows, conform
 from taxi_assets.stores.slices import Slice, Stored
@@ -232,13 +233,20 @@ class BigQueryStore:
                 lambda job_id: self._client.load_table_from_uri(uris, to, job_id=job_id, retry=self._retry, **told),
             )
             return
-        with tempfile.TemporaryDirectory() as folder:
+        with disk_failures(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rows.parquet"
             write_parquet(_of_month(rows, self._month_column, piece.month).with_schema(arrow_schema(table)), path)
 
             def upload(job_id: str) -> bigquery.LoadJob:
-                with path.open("rb") as file:
-                    return self._client.load_table_from_file(file, to, job_id=job_id, **told)
+                try:
+                    with path.open("rb") as file:
+                        return self._client.load_table_from_file(
+                            file, to, job_id=job_id, num_retries=_TRIES - 1, **told
+                        )
+                except GoogleAPICallError as error:
+                    if session_is_lost(error):
+                        raise ServiceUnavailable("the upload is lost") from error  # which is tried again
+                    raise
 
             yield [sha256_of(path)], self._retry(upload)
 
@@ -247,6 +255,7 @@ class BigQueryStore:
         job = self._client.query(
             f"SELECT * FROM {self._quoted(piece.table)}{self._in_months(months)}",
             job_config=_query_config(months, dry_run=True, use_query_cache=False),
+            job_retry=None,  # the client's own goes on for ten minutes, whatever the other says
             **self._trying,
         )
         return int(job.total_bytes_processed)

@@ -6,7 +6,6 @@ names the generation that it replaces, so that an answer that was lost, or anoth
 """
 
 import base64
-import errno
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,14 +18,16 @@ from urllib.parse import urlsplit
 
 import google_crc32c
 import pyarrow as pa
-from google.api_core.exceptions import NotFound, PreconditionFailed
+from google.api_core.exceptions import GoogleAPICallError, NotFound, PreconditionFailed
 from google.cloud import storage
+from google.cloud.storage.exceptions import DataCorruption
 from google.cloud.storage.retry import DEFAULT_RETRY
 
 from taxi_assets.errors import SliceMissing, StoreError, StoreUnavailable
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
-from taxi_assets.stores.google import google_failures
+from taxi_assets.stores.disk import disk_failures
+from taxi_assets.stores.google import google_failures, session_is_lost
 from taxi_assets.stores.lake.layout import MONTH_FOLDER, inside, month_of_folder, path_of
 from taxi_assets.stores.lake.parquet import common_schema, write_parquet
 from taxi_assets.stores.rows import Rows, no_rows
@@ -216,14 +217,15 @@ class GCSLake:
             blob = self._bucket.get_blob(name, **self._trying)
             if blob is None:
                 return None
+            generation = int(blob.generation)  # kept, since the client changes the blob's to that of every answer
             try:
                 with blob.open("rb", chunk_size=_PEEK_BYTES, **self._trying) as file:
-                    return int(blob.generation), look(file)
+                    return generation, look(file)
             except (NotFound, pa.ArrowInvalid):
                 # The pieces are asked for by their generation, and it may have been replaced between two of them. The
                 # service answers 404 then; fake-gcs-server, which knows no old generations, the new one's bytes.
                 present = self._bucket.get_blob(name, **self._trying)
-                if present is not None and present.generation == blob.generation:
+                if present is not None and present.generation == generation:
                     raise
         raise StoreUnavailable(f"gs://{self._bucket_name}/{name} is replaced again and again while it is read")
 
@@ -252,9 +254,14 @@ class GCSLake:
                 there = self._bucket.get_blob(name, **self._trying)
                 if there is not None and (there.crc32c, there.metadata) == (_crc32c_of(written), metadata):
                     return int(there.generation)
+            except GoogleAPICallError as error:
+                if not session_is_lost(error):
+                    raise
             else:
                 return int(blob.generation)
-        raise StoreUnavailable(f"gs://{self._bucket_name}/{name} is replaced by others again and again")
+        raise StoreUnavailable(
+            f"gs://{self._bucket_name}/{name} is replaced by others, or its upload is lost, again and again"
+        )
 
     def _kept(self, generation: int, name: str) -> Path:
         folder = self._scratch / "kept" / str(generation)
@@ -263,14 +270,10 @@ class GCSLake:
 
     @contextmanager
     def _temporary_folder(self) -> Iterator[Path]:
-        try:
+        with disk_failures(self._scratch):
             self._scratch.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
                 yield Path(folder)
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise StoreUnavailable(f"no space left in {self._scratch}: make room and run it again") from error
-            raise
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -278,6 +281,8 @@ class GCSLake:
         with google_failures(bucket, "roles/storage.objectAdmin"):
             try:
                 yield
+            except DataCorruption as error:
+                raise StoreUnavailable(f"{bucket}: bytes were damaged on the way: {error}") from error
             except NotFound as error:
                 raise StoreError(f"{bucket} is not there: gcloud storage buckets create {bucket}") from error
 

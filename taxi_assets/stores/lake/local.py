@@ -5,7 +5,6 @@ reads sees the old file or the new one, whole. A writer that was killed leaves o
 removes.
 """
 
-import errno
 import json
 import os
 import shutil
@@ -14,10 +13,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from taxi_assets.errors import SliceMissing, StoreUnavailable
+from taxi_assets.errors import SliceMissing
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.scratch import scratch_folder
+from taxi_assets.stores.disk import disk_failures
 from taxi_assets.stores.lake.layout import MONTH_FOLDER, inside, month_of_folder, path_of
 from taxi_assets.stores.lake.parquet import common_schema, write_parquet
 from taxi_assets.stores.rows import Rows
@@ -43,9 +43,10 @@ class LocalLake:
 
         Raises:
             SchemaMismatch: Parquet does not have a column's type, or a column lacks a value that it must have.
-            StoreUnavailable: the disk is full or the folder cannot be written.
+            StoreUnavailable: the disk is full.
+            StoreError: the folder may not be written.
         """
-        with self._incoming(piece) as folder:
+        with self._incoming() as folder:
             written = folder / "rows.parquet"
             count = write_parquet(rows, written)
             size = written.stat().st_size
@@ -88,7 +89,7 @@ class LocalLake:
         a process killed between the two renames leaves an origin that is not believed.
         """
         target = self.root / inside(folder) / raw.path.name
-        with self._incoming(Slice(folder)) as incoming:
+        with self._incoming() as incoming:
             staged, origin = incoming / "file", incoming / "origin"
             shutil.move(raw.path, staged)
             known = {key: value for key, value in asdict(raw).items() if key not in ("path", "size")}
@@ -136,18 +137,9 @@ class LocalLake:
         return self.root / path_of(piece)
 
     @contextmanager
-    def _incoming(self, piece: Slice) -> Iterator[Path]:
-        try:
-            with scratch_folder(self.root / ".incoming") as folder:
-                yield folder
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise StoreUnavailable(
-                    f"no space left for {piece} under {self.root}: make room and run it again"
-                ) from error
-            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-                raise StoreUnavailable(f"{self.root} cannot be written: {error.strerror}") from error
-            raise
+    def _incoming(self) -> Iterator[Path]:
+        with disk_failures(self.root), scratch_folder(self.root / ".incoming") as folder:
+            yield folder
 
 
 def _origin_of(path: Path) -> Path:

@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -12,6 +13,13 @@ from psycopg import sql
 from taxi_assets.errors import InvalidRequest, StoreError, StoreUnavailable
 
 CONNECT_TIMEOUT_SECONDS = 10
+# A machine that vanished is noticed within two minutes; by the system's own settings it takes two hours.
+_NOTICING_DEATH: dict[str, Any] = {
+    "keepalives_idle": 60,
+    "keepalives_interval": 15,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 120_000,  # milliseconds
+}
 _LOCK_TIMEOUT_SECONDS = 2  # for as long as this one waits, everybody who comes later to the table waits too
 
 
@@ -27,7 +35,11 @@ def connected(url: str) -> Iterator[psycopg.Connection]:
     server = _server(url)
     try:
         with psycopg.connect(
-            url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS, application_name="taxi_assets"
+            url,
+            autocommit=True,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            application_name="taxi_assets",
+            **_NOTICING_DEATH,
         ) as connection:
             yield connection
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
