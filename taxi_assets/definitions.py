@@ -9,6 +9,13 @@ from urllib.parse import parse_qsl, urlsplit
 import dagster as dg
 
 from taxi_assets.assets import trips_assets, zones_assets
+from taxi_assets.automation import (
+    alert_sensors,
+    catch_up_job,
+    catch_up_schedule,
+    publication_sensor,
+    zones_schedule,
+)
 from taxi_assets.catalog import DATASETS
 from taxi_assets.checks import trips_checks
 from taxi_assets.io_managers import (
@@ -20,7 +27,7 @@ from taxi_assets.io_managers import (
 )
 from taxi_assets.io_managers.tables import TableIOManager
 from taxi_assets.jobs import trips_job, zones_job
-from taxi_assets.resources import ScratchResource, SourceResource
+from taxi_assets.resources import AlertResource, ScratchResource, SourceResource
 from taxi_assets.settings import EMBEDDED, Settings
 
 SCHEMA = "taxi"
@@ -37,10 +44,13 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
     return dg.Definitions(
         assets=[*(asset for dataset in DATASETS for asset in trips_assets(dataset, kinds)), *zones_assets(kinds)],
         asset_checks=[check for dataset in DATASETS for check in trips_checks(dataset)],
-        jobs=[*(trips_job(dataset) for dataset in DATASETS), zones_job()],
+        jobs=[*(trips_job(dataset) for dataset in DATASETS), zones_job(), catch_up_job],
+        schedules=[catch_up_schedule, zones_schedule],
+        sensors=[*(publication_sensor(dataset) for dataset in DATASETS), *alert_sensors()],
         resources={
             "source": SourceResource(url=settings.source),
             "scratch": ScratchResource(root=str(settings.home / "scratch")),
+            "alerts": _alerts(settings),
             "lake": LakeIOManager(url=settings.lake, scratch=str(settings.home / "scratch")),
             "postgres": _postgres(settings),
             "warehouse": _warehouse(settings),
@@ -50,11 +60,22 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
     )
 
 
+def _alerts(settings: Settings) -> AlertResource:
+    return AlertResource(
+        webhook=_secret(settings, "alert_webhook", settings.alert_webhook),
+        ui=settings.ui,
+        postgres=_secret(settings, "postgres", None),
+    )
+
+
+def _secret(settings: Settings, field: str, otherwise: str | None) -> str | None:
+    return dg.EnvVar(settings.secrets[field]) if field in settings.secrets else otherwise
+
+
 def _postgres(settings: Settings) -> TableIOManager:
     if settings.postgres == EMBEDDED:
         return EmbeddedPostgresIOManager(folder=str(settings.postgres_folder), schema_name=SCHEMA)
-    url = dg.EnvVar(settings.secrets["postgres"]) if "postgres" in settings.secrets else settings.postgres
-    return PostgresIOManager(url=url, schema_name=SCHEMA)
+    return PostgresIOManager(url=_secret(settings, "postgres", settings.postgres) or "", schema_name=SCHEMA)
 
 
 def _warehouse(settings: Settings) -> TableIOManager:

@@ -1,10 +1,11 @@
-"""Everything that can go wrong, as one tree; only `StoreUnavailable` and `SourceUnavailable` are worth a retry.
+"""Everything that can go wrong, as one tree; only what is called `…Unavailable` is worth a retry.
 
 TaxiError
 ├── InvalidRequest        asked for something that does not exist (a dataset, a month, a rule, a variable's form)
 ├── NotPublished          TLC has not published that month (yet)
 ├── SourceUnavailable     the source does not answer, or answers with a server error: try again
 ├── BadFile               what the source sent is not a whole Parquet file
+├── AlertUnavailable      the webhook does not take an alert: try again
 ├── SchemaBroken          a whole Parquet file, without the columns that a dataset cannot do without
 └── StoreError
     ├── SliceMissing      the month that was asked for is not in the store
@@ -39,6 +40,12 @@ class BadFile(TaxiError):
 
 class SchemaBroken(TaxiError):
     """The file lacks columns that its dataset cannot do without, or holds one twice."""
+
+
+class AlertUnavailable(TaxiError):
+    """An alert could not be delivered."""
+
+    retryable = True
 
 
 class StoreError(TaxiError):

@@ -11,10 +11,18 @@ if TYPE_CHECKING:  # what define_asset_job returns has no public name
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 
+ZONES_JOB = f"{ZONES_TABLE}_job"
+
+
+def trips_job_name(dataset: Dataset) -> str:
+    """The job of one month of the dataset."""
+    return f"{dataset.table}_job"
+
+
 def trips_job(dataset: Dataset) -> "UnresolvedAssetJobDefinition":
     """One month of a dataset: all its assets and checks."""
     return dg.define_asset_job(
-        f"{dataset.table}_job",
+        trips_job_name(dataset),
         dg.AssetSelection.groups(dataset.name),
         description=f"One month of {dataset.name}: fetch, clean, load everywhere, check.",
     )
@@ -23,7 +31,7 @@ def trips_job(dataset: Dataset) -> "UnresolvedAssetJobDefinition":
 def zones_job() -> "UnresolvedAssetJobDefinition":
     """The zone lookup: all its assets."""
     return dg.define_asset_job(
-        f"{ZONES_TABLE}_job",
+        ZONES_JOB,
         dg.AssetSelection.groups(ZONES_GROUP),
         description="The zone lookup: fetch, load everywhere.",
     )

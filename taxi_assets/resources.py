@@ -1,10 +1,12 @@
-"""The resources that are not IO managers: where files come from, and room for what is only needed for a moment."""
+"""The resources that are not IO managers: where files come from, where alerts go, and room for a moment."""
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 import dagster as dg
 from pydantic import Field
@@ -14,6 +16,7 @@ from taxi_assets.scratch import scratch_folder
 if TYPE_CHECKING:
     from taxi_assets.source import Source
 
+_PASSWORD_IN_URL = re.compile(r"(://[^/\s:@]*:)[^@\s]*@")
 DOWNLOADS = logging.getLogger("taxi_assets.downloads")
 
 
@@ -22,11 +25,11 @@ class SourceResource(dg.ConfigurableResource[None]):
 
     url: str = Field(description="https://…, file:///…, a folder laid out like TLC's CDN, or `sample`.")
 
-    def open(self) -> "Source":
-        """The source behind the URL."""
+    def open(self, *, patient: bool = True) -> "Source":
+        """The source behind the URL; an impatient one asks a server once."""
         from taxi_assets.source import open_source
 
-        return open_source(self.url)
+        return open_source(self.url, patient=patient)
 
 
 class ScratchResource(dg.ConfigurableResource[None]):
@@ -39,6 +42,42 @@ class ScratchResource(dg.ConfigurableResource[None]):
         """A new folder that is gone afterwards."""
         with scratch_folder(Path(self.root)) as folder:
             yield folder
+
+
+class AlertResource(dg.ConfigurableResource[None]):
+    """Where alerts go."""
+
+    webhook: str | None = Field(default=None, description="A Slack-compatible URL; no alerts where it is not set.")
+    ui: str = Field(description="Where the UI is, for links to runs.")
+    postgres: str | None = Field(default=None, description="The Postgres URL, so that its password is kept out.")
+
+    def post(self, text: str) -> None:
+        """Send the text, without what must not be seen.
+
+        Raises:
+            AlertUnavailable: the webhook does not answer, or refuses.
+        """
+        import httpx
+
+        from taxi_assets.errors import AlertUnavailable
+
+        try:
+            httpx.post(self.webhook or "", json={"text": self._scrubbed(text)}, timeout=10).raise_for_status()
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            # Not its text: that repeats the URL, which is a secret itself.
+            answer = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else type(error).__name__
+            raise AlertUnavailable(f"the webhook does not take alerts: {answer}") from None
+
+    def link(self, run_id: str) -> str:
+        """The run's page."""
+        return f"{self.ui.rstrip('/')}/runs/{run_id}"
+
+    def _scrubbed(self, text: str) -> str:
+        text = _PASSWORD_IN_URL.sub(r"\1…@", text)
+        password = urlsplit(self.postgres or "").password
+        for secret in filter(None, (self.webhook, self.postgres, password, unquote(password or ""))):
+            text = text.replace(secret, "…")
+        return text
 
 
 def tell_download(name: str, done: int, total: int | None) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from taxi_assets.automation.failures import failed_checks, failed_steps
 from taxi_assets.catalog import Dataset
 from taxi_assets.errors import NotPublished
 from taxi_assets.jobs import trips_job, zones_job
@@ -18,12 +19,16 @@ ROW_COUNT = "dagster/partition_row_count"
 REJECTED = "taxi/rejected_by_rule"
 
 # What a run prints goes to the terminal that it was started in; to keep it as well takes Dagster four processes a run.
+# The limit of pools is the one that `dagster dev` has: a run without it takes away the limits that others have set up.
 _CONFIGURATION = """\
 telemetry:
   enabled: false
 compute_logs:
   module: dagster._core.storage.noop_compute_log_manager
   class: NoOpComputeLogManager
+concurrency:
+  pools:
+    default_limit: 1
 """
 
 
@@ -132,15 +137,5 @@ def run(definitions: dg.Definitions, instance: dg.DagsterInstance, request: Requ
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> list[str]:
-    failures = []
-    for event in result.all_events:
-        if event.event_type == dg.DagsterEventType.STEP_FAILURE:
-            data = event.step_failure_data
-            told = data.user_failure_data.description if data.user_failure_data else None
-            failures.append(f"{event.step_key}: {told or (data.error and data.error.message.strip())}")
-        elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-            check = event.asset_check_evaluation_data
-            if not check.passed and check.severity == dg.AssetCheckSeverity.ERROR:
-                facts = {name: value.value for name, value in check.metadata.items()}
-                failures.append(f"check {check.check_name} of {check.asset_key.to_user_string()} failed: {facts}")
-    return failures or ["the run failed: see its page in the UI (make dev)"]
+    troubles = [*failed_steps(result.all_events), *failed_checks(result.all_events, dg.AssetCheckSeverity.ERROR)]
+    return [str(one) for one in troubles] or ["the run failed: see its page in the UI (make dev)"]

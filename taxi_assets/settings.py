@@ -18,7 +18,9 @@ POSTGRES_FORMS = "postgresql://user:password@host:5432/database, or embedded"
 WAREHOUSE_FORMS = (
     "bigquery://project/dataset?location=US&require_partition_filter=true, or duckdb:///absolute/path/to/file.duckdb"
 )
+ADDRESS_FORMS = "https://… or http://…"
 EMBEDDED = "embedded"
+_SECRETS = {"postgres": "TAXI_POSTGRES", "alert_webhook": "TAXI_ALERT_WEBHOOK"}
 _BIGQUERY_OPTIONS = {"location", "require_partition_filter"}
 
 
@@ -33,6 +35,8 @@ class Settings:
         lake: as `TAXI_LAKE`.
         postgres: as `TAXI_POSTGRES`.
         warehouse: as `TAXI_WAREHOUSE`.
+        alert_webhook: as `TAXI_ALERT_WEBHOOK`; None where it is not set.
+        ui: as `TAXI_UI_URL`: where the UI is, for links in alerts.
         secrets: fields whose value the environment holds, and the variable that does; the UI shows its name only.
     """
 
@@ -42,6 +46,8 @@ class Settings:
     lake: str
     postgres: str
     warehouse: str
+    alert_webhook: str | None
+    ui: str
     secrets: Mapping[str, str]
 
     @classmethod
@@ -59,12 +65,16 @@ class Settings:
             lake=environment.get("TAXI_LAKE") or str(home / "lake"),
             postgres=environment.get("TAXI_POSTGRES") or EMBEDDED,
             warehouse=environment.get("TAXI_WAREHOUSE") or f"duckdb://{quote(str(home / 'warehouse.duckdb'))}",
-            secrets={"postgres": "TAXI_POSTGRES"} if environment.get("TAXI_POSTGRES") else {},
+            alert_webhook=environment.get("TAXI_ALERT_WEBHOOK") or None,
+            ui=environment.get("TAXI_UI_URL") or "http://127.0.0.1:3000",
+            secrets={field: variable for field, variable in _SECRETS.items() if environment.get(variable)},
         )
         open_source(settings.source)
         _check_lake(settings.lake)
         _check_postgres(settings.postgres)
         _check_warehouse(settings.warehouse)
+        _check_address("TAXI_ALERT_WEBHOOK", settings.alert_webhook)
+        _check_address("TAXI_UI_URL", settings.ui)
         return settings
 
     @property
@@ -113,6 +123,12 @@ def _check_warehouse(value: str) -> None:
     )
     if not is_duckdb and not is_bigquery:
         raise _wrong("TAXI_WAREHOUSE", WAREHOUSE_FORMS)
+
+
+def _check_address(variable: str, value: str | None) -> None:
+    url = _split(variable, value or "", ADDRESS_FORMS)
+    if value is not None and not (url.scheme in ("http", "https") and url.hostname):
+        raise _wrong(variable, ADDRESS_FORMS)
 
 
 def _split(variable: str, value: str, forms: str) -> SplitResult:

@@ -1,11 +1,12 @@
 """A dataset's assets: raw file -> clean rows and quarantine -> tables, all by month."""
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 
 import dagster as dg
 from pydantic import Field
 
-from taxi_assets.catalog import DEFAULT_RULES, RULES, Dataset
+from taxi_assets.catalog import DEFAULT_RULES, PUBLICATION_LAG_DAYS, RULES, Dataset
 from taxi_assets.io_managers.lake import FILE_NAME
 from taxi_assets.io_managers.slices import named_failures
 from taxi_assets.partitions import month_of_run, months_of
@@ -16,6 +17,20 @@ from taxi_assets.stores.rows import Rows
 # Tries again only what calls itself retryable. A raw asset does without: its source retries by itself.
 RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
 COLUMNS_KNOWN = "columns_known"
+_SHORTEST_LAG, _LONGEST_LAG = PUBLICATION_LAG_DAYS
+# Between two publications lie a month and, where the first came as early and the second as late as any, the difference
+# of the lags: only after that has TLC surely published something that is not loaded.
+FRESH = dg.FreshnessPolicy.time_window(
+    warn_window=timedelta(days=31 + _SHORTEST_LAG), fail_window=timedelta(days=31 + _LONGEST_LAG - _SHORTEST_LAG + 7)
+)
+# A table is made again when its clean month was made without it, whichever month that is.
+FOLLOW_CLEAN = (
+    dg.AutomationCondition.any_deps_updated().since_last_handled()
+    & dg.AutomationCondition.all_deps_blocking_checks_passed()
+    & ~dg.AutomationCondition.any_deps_missing()
+    & ~dg.AutomationCondition.any_deps_in_progress()
+    & ~dg.AutomationCondition.in_progress()
+).with_label("its clean month was made again")
 
 
 class CleaningConfig(dg.Config):
@@ -119,6 +134,8 @@ def _table(store: str, dataset: Dataset, kind: str) -> dg.AssetsDefinition:
         kinds={kind},
         retry_policy=RETRY,
         pool=store,
+        automation_condition=FOLLOW_CLEAN,
+        freshness_policy=FRESH,
     )
     def trips_table(clean: Rows) -> Rows:
         return clean

@@ -8,7 +8,17 @@ file, opens a connection or knows Dagster.
 from taxi_assets.catalog.fhv import FHV
 from taxi_assets.catalog.fhvhv import FHVHV
 from taxi_assets.catalog.green import GREEN
-from taxi_assets.catalog.model import IDENTITY, SOURCE_MONTH, SOURCE_ROW, Column, Dataset, Era, Field, Rule
+from taxi_assets.catalog.model import (
+    IDENTITY,
+    PUBLICATION_LAG_DAYS,
+    SOURCE_MONTH,
+    SOURCE_ROW,
+    Column,
+    Dataset,
+    Era,
+    Field,
+    Rule,
+)
 from taxi_assets.catalog.rules import DEFAULT_RULES, RULES, select_rules
 from taxi_assets.catalog.yellow import YELLOW
 from taxi_assets.catalog.zones import ZONES_FILE, ZONES_HEADER, ZONES_SCHEMA, ZONES_TABLE
@@ -18,6 +28,7 @@ __all__ = [
     "DATASETS",
     "DEFAULT_RULES",
     "IDENTITY",
+    "PUBLICATION_LAG_DAYS",
     "RULES",
     "SOURCE_MONTH",
     "SOURCE_ROW",

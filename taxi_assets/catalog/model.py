@@ -12,6 +12,8 @@ import pyarrow as pa
 from taxi_assets.errors import InvalidRequest
 from taxi_assets.month import Month
 
+# TLC publishes a month so many days after its end: the shortest and the longest of 104 files of 2022-04 to 2024-05.
+PUBLICATION_LAG_DAYS = (48, 122)
 SOURCE_MONTH = "source_month"
 SOURCE_ROW = "source_row"
 

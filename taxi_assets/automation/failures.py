@@ -1,0 +1,47 @@
+"""What went wrong in a run, from its events, in the words of this project."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import dagster as dg
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One thing that went wrong.
+
+    Attributes:
+        where: the step, or the asset that was checked, as `postgres/green_trips`.
+        what: the error or the check's findings.
+    """
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}"
+
+
+def failed_steps(events: Iterable[dg.DagsterEvent]) -> list[Trouble]:
+    """The steps that failed by themselves, not those that were left out for it."""
+    troubles = []
+    for event in events:
+        if event.event_type == dg.DagsterEventType.STEP_FAILURE:
+            data = event.step_failure_data
+            told = data.user_failure_data.description if data.user_failure_data else None
+            text = told or (data.error.message.strip() if data.error else "failed")
+            troubles.append(Trouble((event.step_key or "").replace("__", "/"), text))
+    return troubles
+
+
+def failed_checks(events: Iterable[dg.DagsterEvent], *severities: dg.AssetCheckSeverity) -> list[Trouble]:
+    """The checks of these severities that did not pass."""
+    troubles = []
+    for event in events:
+        if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            check = event.asset_check_evaluation_data
+            if not check.passed and check.severity in severities:
+                facts = ", ".join(f"{name} {value.value}" for name, value in check.metadata.items())
+                where = check.asset_key.to_user_string()
+                troubles.append(Trouble(where, f"check {check.check_name} failed: {facts}"))
+    return troubles

@@ -1,0 +1,92 @@
+"""What Dagster's own records say about months: which are loaded, which are under way, and what was loaded of one."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from taxi_assets.catalog import Dataset
+from taxi_assets.jobs import trips_job_name
+from taxi_assets.month import Month
+
+PARTITION_TAG = "dagster/partition"
+_UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+_ORDER = (("raw", "clean"), ("clean", "postgres"), ("clean", "warehouse"))
+
+
+@dataclass(frozen=True)
+class LoadedFile:
+    """What was known of a month's file when it was loaded.
+
+    Attributes:
+        etag: as the source sent it; None where it sent none.
+        size: in bytes.
+        sha256: of its bytes.
+    """
+
+    etag: str | None
+    size: int
+    sha256: str
+
+
+def loaded_months(instance: dg.DagsterInstance, dataset: Dataset) -> set[Month]:
+    """The months whose every asset was made from the one before it: what failed half-way is not among them."""
+    newest = {
+        layer: instance.get_latest_storage_id_by_partition(
+            dg.AssetKey([layer, dataset.table]), dg.DagsterEventType.ASSET_MATERIALIZATION
+        )
+        for layer in ("raw", "clean", "postgres", "warehouse")
+    }
+    keys = set.intersection(*(set(found) for found in newest.values()))
+    return {Month.parse(key) for key in keys if all(newest[first][key] < newest[then][key] for first, then in _ORDER)}
+
+
+def months_under_way(instance: dg.DagsterInstance, dataset: Dataset) -> set[Month]:
+    """The months that a run is queued for, or works on."""
+    return {
+        Month.parse(run.tags[PARTITION_TAG])
+        for run in instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY))
+        if PARTITION_TAG in run.tags and is_of(run, dataset)
+    }
+
+
+def failed_months(instance: dg.DagsterInstance, dataset: Dataset) -> set[Month]:
+    """The months whose newest run of the last 30 days failed."""
+    since = datetime.now(tz=UTC) - timedelta(days=30)
+    newest: dict[str, dg.DagsterRunStatus] = {}
+    for run in instance.get_runs(dg.RunsFilter(created_after=since)):
+        if PARTITION_TAG in run.tags and is_of(run, dataset):
+            newest.setdefault(run.tags[PARTITION_TAG], run.status)
+    return {Month.parse(key) for key, status in newest.items() if status == dg.DagsterRunStatus.FAILURE}
+
+
+def is_of(run: dg.DagsterRun, dataset: Dataset) -> bool:
+    """Whether the run makes assets of the dataset, by its job or by its selection."""
+    if run.asset_selection:
+        return any(key.path[-1] == dataset.table for key in run.asset_selection)
+    return run.job_name == trips_job_name(dataset)
+
+
+def raw_months(instance: dg.DagsterInstance, dataset: Dataset) -> list[Month]:
+    """The months whose file was loaded, oldest first."""
+    return sorted(map(Month.parse, instance.get_materialized_partitions(dg.AssetKey(["raw", dataset.table]))))
+
+
+def loaded_file(instance: dg.DagsterInstance, dataset: Dataset, month: Month) -> LoadedFile | None:
+    """The month's file as it was loaded last; None where nobody knows."""
+    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(["raw", dataset.table]), asset_partitions=[str(month)])
+    for record in instance.fetch_materializations(wanted, limit=1).records:
+        facts = record.asset_materialization.metadata if record.asset_materialization else {}
+        if "taxi/source_sha256" in facts:
+            return LoadedFile(
+                str(facts["taxi/source_etag"].value) or None,
+                int(str(facts["taxi/bytes"].value)),
+                str(facts["taxi/source_sha256"].value),
+            )
+    return None

@@ -1,0 +1,88 @@
+"""A small world to automate in: a server of TLC's files, a Dagster instance, and stores."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from taxi_assets.catalog import dataset_named
+from taxi_assets.definitions import build_definitions
+from taxi_assets.metadata import raw_metadata
+from taxi_assets.month import Month
+from taxi_assets.raw_file import RawFile
+from taxi_assets.sample import write_month
+from taxi_assets.settings import Settings
+from taxi_assets_tests.source.cdn import Cdn
+
+GREEN = dataset_named("green")
+LAYERS = ("raw", "quarantine", "clean", "postgres", "warehouse")
+ROWS = 200
+
+
+@dataclass
+class World:
+    """Everything that a sensor sees.
+
+    Attributes:
+        cdn: the server that TAXI_SOURCE names.
+        instance: Dagster's own records.
+        settings: of this world.
+        cursors: sensor -> where it is.
+    """
+
+    cdn: Cdn
+    instance: dg.DagsterInstance
+    settings: Settings
+    cursors: dict[str, str | None] = field(default_factory=dict)
+
+    @property
+    def definitions(self) -> dg.Definitions:
+        return build_definitions(self.settings)
+
+    def publish(self, month: str, *, etag: str | None = '"first"', rows: int = ROWS) -> None:
+        """Put the month on the server; other rows are other bytes."""
+        path = Path(self.settings.home) / "published.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_month(GREEN, Month.parse(month), path, rows=rows)
+        self.cdn.put(f"trip-data/{GREEN.file_name(Month.parse(month))}", path.read_bytes(), etag)
+
+    def load(self, month: str, **config: Any) -> dg.ExecuteInProcessResult:
+        """Run the month's job in this process."""
+        job = self.definitions.resolve_job_def("green_trips_job")
+        return job.execute_in_process(
+            partition_key=month, instance=self.instance, raise_on_error=False, run_config=config or None
+        )
+
+    def note_loaded(self, *months: str) -> None:
+        """Record the months as loaded as they are on the server; a run of each would take two seconds."""
+        for month in months:
+            path = f"trip-data/{GREEN.file_name(Month.parse(month))}"
+            body, etag = self.cdn.files[path]
+            facts = raw_metadata(
+                RawFile(Path(path), f"{self.cdn.url}/{path}", len(body), hashlib.sha256(body).hexdigest(), ROWS, etag),
+                uri=f"file:///{path}",
+                seconds=1.0,
+            )
+            for layer in LAYERS:
+                event = dg.AssetMaterialization(
+                    dg.AssetKey([layer, GREEN.table]), partition=month, metadata=facts if layer == "raw" else {}
+                )
+                self.instance.report_runless_asset_event(event)
+
+    def tick(self, sensor: str) -> tuple[list[str], str | None]:
+        """One tick of the sensor: the partitions that it requests runs for, and what it says otherwise."""
+        definitions = self.definitions
+        watching = definitions.get_repository_def().get_sensor_def(sensor)
+        needed = {name: (definitions.resources or {})[name] for name in watching.required_resource_keys}
+        context = dg.build_sensor_context(
+            self.instance, cursor=self.cursors.get(sensor), definitions=definitions, resources=needed
+        )
+        data = watching.evaluate_tick(context)
+        self.cursors[sensor] = data.cursor
+        return [request.partition_key or "" for request in data.run_requests or []], data.skip_message
+
+    def cursor(self, sensor: str) -> dict[str, Any]:
+        return json.loads(self.cursors[sensor] or "{}")
