@@ -17,7 +17,7 @@ FLOORS = (
     {"catalog", "month", "errors"},
     {"source", "cleaning", "stores", "sample", "raw_file", "scratch", "duckdb_sql"},
     {"io_managers", "resources", "metadata"},
-    {"assets", "checks", "jobs", "partitions"},
+    {"assets", "checks", "jobs", "partitions", "automation", "launcher"},
     {"definitions", "settings", "running", "terminal", "cli", "demo", "__main__"},
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
