@@ -1,0 +1,179 @@
+"""Asset backfills through the webserver's GraphQL, with faults on the way, and what the stores hold afterwards."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import httpx
+import psutil
+import psycopg
+import pyarrow.parquet as pq
+
+from taxi_assets.catalog import Dataset
+from taxi_assets.month import Month
+from taxi_assets.sample import DEFAULT_ROWS, expected_dirt
+from taxi_assets.stores.embedded_postgres import embedded_url
+
+from .machines import Machine
+
+_CHANCE = random.Random()  # noqa: S311 - picks moments and victims
+LAYERS = ("raw", "clean", "quarantine", "postgres", "warehouse")
+_LAUNCH = """
+mutation ($parameters: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $parameters) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on Error { message }
+  }
+}"""
+_AGAIN = """
+mutation ($parameters: ReexecutionParams!) {
+  reexecutePartitionBackfill(reexecutionParams: $parameters) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on Error { message }
+  }
+}"""
+_STATUS = """
+query ($backfill: String!) {
+  partitionBackfillOrError(backfillId: $backfill) { ... on PartitionBackfill { status } ... on Error { message } }
+  runsOrError(filter: {tags: [{key: "dagster/backfill", value: $backfill}]}) {
+    ... on Runs { results { status tags { key value } } }
+    ... on Error { message }
+  }
+}"""
+
+_RUNS = """
+query ($job: String!) {
+  runsOrError(filter: {pipelineName: $job}) { ... on Runs { results { status } } ... on Error { message } }
+}"""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How far a backfill is: its status, and the status of each of its runs with the month that it is for."""
+
+    status: str
+    runs: Sequence[tuple[str, str]]
+
+    @property
+    def is_over(self) -> bool:
+        return self.status not in ("REQUESTED", "CANCELING", "FAILING", "COMPLETING")
+
+    @property
+    def counts(self) -> Counter[str]:
+        return Counter(status for status, _ in self.runs)
+
+
+class Backfill:
+    """One that was launched.
+
+    Args:
+        machine: where it runs.
+        answer: what the webserver said when it was asked for it.
+    """
+
+    def __init__(self, machine: Machine, answer: dict[str, Any]) -> None:
+        assert answer["__typename"] == "LaunchBackfillSuccess", answer
+        self.machine = machine
+        self.id = answer["backfillId"]
+
+    @classmethod
+    def launched(cls, machine: Machine, dataset: Dataset, months: Sequence[Month]) -> "Backfill":
+        """All assets of the dataset for those months, as the UI's Materialize asks for them."""
+        keys = [{"path": [layer, dataset.table]} for layer in LAYERS]
+        parameters = {"assetSelection": keys, "partitionNames": [str(month) for month in months]}
+        return cls(machine, _ask(machine, _LAUNCH, parameters=parameters)["launchPartitionBackfill"])
+
+    def launched_again_from_failure(self) -> "Backfill":
+        """What failed in it, as the UI's "Re-execute from failure" asks for it."""
+        parameters = {"parentRunId": self.id, "strategy": "FROM_FAILURE"}
+        return Backfill(self.machine, _ask(self.machine, _AGAIN, parameters=parameters)["reexecutePartitionBackfill"])
+
+    def seen(self) -> Seen:
+        answer = _ask(self.machine, _STATUS, backfill=self.id)
+        runs = [
+            (run["status"], next(tag["value"] for tag in run["tags"] if tag["key"] == "dagster/partition"))
+            for run in answer["runsOrError"]["results"]
+        ]
+        return Seen(answer["partitionBackfillOrError"]["status"], runs)
+
+    def wait(self, seconds: float, until: Callable[[Seen], bool] = lambda seen: seen.is_over) -> Seen:
+        """Come back when it is so far."""
+        give_up = time.monotonic() + seconds
+        while not until(seen := self.seen()):
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"{seen} after {seconds} s:\n{self.machine.log.read_text()[-4000:]}")
+            time.sleep(0.3)
+        return seen
+
+
+def kill_runs(backfill: Backfill, kills: int, seconds: float) -> None:
+    """Kill so many of its runs, each at a moment of its own, and see each of them fail."""
+    give_up = time.monotonic() + seconds
+    failed = backfill.seen().counts["FAILURE"]
+    enough = failed + kills
+    while failed < enough:
+        if backfill.seen().is_over or time.monotonic() > give_up:
+            raise TimeoutError(f"{enough - failed} of {kills} runs could not be killed: {backfill.seen()}")
+        time.sleep(_CHANCE.uniform(0.2, 4))
+        runs = backfill.machine.runs()
+        if runs:
+            try:
+                _CHANCE.choice(runs).kill()
+            except psutil.NoSuchProcess:
+                continue
+            time.sleep(2.5)  # the code server looks twice a second; a process that had done its work is no loss
+            failed = backfill.seen().counts["FAILURE"]
+
+
+def runs_of(machine: Machine, job: str) -> list[str]:
+    """The status of each run of the job, newest first."""
+    return [run["status"] for run in _ask(machine, _RUNS, job=job)["runsOrError"]["results"]]
+
+
+def expected_rows(dataset: Dataset, month: Month) -> tuple[int, int]:
+    """Clean and quarantined rows of the sample's month under the default rules."""
+    dirt = expected_dirt(dataset, month)
+    rejected = sum(rows for rule, rows in dirt.items() if rule not in ("no_passengers", "no_distance"))
+    return DEFAULT_ROWS - rejected, rejected
+
+
+def stored_rows(machine: Machine, dataset: Dataset, months: Sequence[Month]) -> dict[str, dict[Month, int]]:
+    """What each store holds of those months: store -> month -> rows, read past all of the project's own code."""
+    lake = machine.home / "lake"
+    query = f"SELECT source_month, count(*) FROM taxi.{dataset.table} GROUP BY 1"
+    with duckdb.connect(machine.home / "warehouse.duckdb", read_only=True) as connection:
+        warehouse = {Month.of(day): rows for day, rows in connection.execute(query).fetchall()}
+    with psycopg.connect(embedded_url(machine.home / "postgres")) as connection:
+        postgres = {Month.of(day): rows for day, rows in connection.execute(query)}
+    return {
+        **{
+            layer: {
+                month: pq.read_metadata(
+                    lake / layer / dataset.table / f"month={month}" / f"{dataset.table}.parquet"
+                ).num_rows
+                for month in months
+            }
+            for layer in ("clean", "quarantine")
+        },
+        "postgres": postgres,
+        "warehouse": warehouse,
+    }
+
+
+def expected_store(dataset: Dataset, months: Sequence[Month]) -> dict[str, dict[Month, int]]:
+    """What `stored_rows` gives where every month is right and no other month is there."""
+    clean = {month: expected_rows(dataset, month)[0] for month in months}
+    quarantine = {month: expected_rows(dataset, month)[1] for month in months}
+    return {"clean": clean, "quarantine": quarantine, "postgres": clean, "warehouse": clean}
+
+
+def _ask(machine: Machine, query: str, **variables: Any) -> dict[str, Any]:
+    answer = httpx.post(f"{machine.url}/graphql", json={"query": query, "variables": variables}, timeout=60).json()
+    assert "errors" not in answer, answer
+    return answer["data"]
