@@ -7,7 +7,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 PIP := $(BIN)/python $(INSTALL) --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run dev test reliability test-gcp lint bench
+.PHONY: help demo run dev test test-daemon reliability test-gcp lint bench
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
@@ -23,6 +23,9 @@ dev: $(VENV)/installed  ## the Dagster UI with its daemon on http://127.0.0.1:30
 
 test: $(VENV)/developing $(EMULATOR)/installed  ## every test, with real servers
 	@$(BIN)/pytest -n auto
+
+test-daemon: $(VENV)/developing  ## backfills and sensors with the real daemon, which is killed on the way; ten minutes
+	@$(BIN)/pytest -m daemon
 
 reliability: $(VENV)/developing $(EMULATOR)/installed  ## every fault in every store, and the table in docs/reliability.md
 	@$(BIN)/python -m taxi_assets_tests.faults

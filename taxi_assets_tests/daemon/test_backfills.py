@@ -16,7 +16,7 @@ from .backfills import Backfill, Seen, expected_store, kill_runs, runs_of, store
 from .machines import Machine, laptop, server
 
 # Dagster's daemon looks after backfills every 30 seconds, so that even a small one takes a minute.
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.daemon, pytest.mark.timeout(600)]
 
 GREEN, YELLOW, FHV = (dataset_named(name) for name in ("green", "yellow", "fhv"))
 MONTHS = tuple(Month(2024, 1).until(Month(2024, 4)))

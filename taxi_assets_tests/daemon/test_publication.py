@@ -22,7 +22,7 @@ from . import hurried
 from .backfills import stored_rows
 from .machines import PROJECT, Laptop, Machine
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.daemon, pytest.mark.timeout(600)]
 
 GREEN = dataset_named("green")
 JULY, AUGUST, SEPTEMBER = Month(2026, 7), Month(2026, 8), Month(2026, 9)
