@@ -70,6 +70,8 @@ def make(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.fixture
-def server(request: pytest.FixtureRequest, make: object) -> GcsServer | BigQueryServer:
-    """The server behind the proxy."""
-    return request.getfixturevalue(request.node.callspec.params["make"].partition("_")[0])
+def server(request: pytest.FixtureRequest, make: object) -> Iterator[GcsServer | BigQueryServer]:
+    """The server behind the proxy; it runs again afterwards, or one test that fails would fail all that follow."""
+    server = request.getfixturevalue(request.node.callspec.params["make"].partition("_")[0])
+    yield server
+    server.process.ensure_running()

@@ -62,6 +62,11 @@ class ServerProcess:
         self.kill()
         self.start()
 
+    def ensure_running(self) -> None:
+        """Start the server again if it does not answer."""
+        if not self._answers():
+            self.restart()
+
     def _answers(self) -> bool:
         try:
             with urllib.request.urlopen(self.ready_url, timeout=5):  # noqa: S310 - our own server
