@@ -5,12 +5,16 @@ as after a power cut, or never was, as for a killed `taxi run`: such a run would
 place in the queue and in its pools. `dagster.yaml` names the launcher, and the daemon's run monitoring asks it.
 """
 
+import time
+
 import dagster as dg
 import psutil
 from dagster._core.launcher.base import (
     CheckRunHealthResult,
     WorkerStatus,
 )  # what run monitoring wants has no public name
+
+_SECONDS_TO_TELL = 60  # for a run that has begun to tell of its process: it does so at once, or was killed before
 
 
 class LocalRunLauncher(dg.DefaultRunLauncher):
@@ -29,7 +33,10 @@ class LocalRunLauncher(dg.DefaultRunLauncher):
                 if _was_there(int(str(pid.value)), entry.timestamp):
                     return CheckRunHealthResult(WorkerStatus.RUNNING)
                 return CheckRunHealthResult(WorkerStatus.NOT_FOUND, f"its process {pid.value} is gone")
-        return CheckRunHealthResult(WorkerStatus.RUNNING, "it has not told of a process yet")
+        record = self._instance.get_run_record_by_id(run.run_id)
+        if record is None or record.start_time is None or time.time() < record.start_time + _SECONDS_TO_TELL:
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "it has not told of a process yet")
+        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "it never told of a process")
 
 
 def _was_there(pid: int, moment: float) -> bool:

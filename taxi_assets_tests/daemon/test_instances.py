@@ -12,6 +12,7 @@ import dagster as dg
 import psycopg
 import pytest
 import yaml
+from dagster._core.events import DagsterEvent, EngineEventData
 from dagster._core.launcher.base import WorkerStatus
 
 from taxi_assets.launcher import LocalRunLauncher
@@ -104,23 +105,23 @@ def test_another_process_under_the_same_number_is_not_taken_for_the_run_s(laptop
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as other:
         for told_at, status in ((time.time() + 1, WorkerStatus.RUNNING), (1.0, WorkerStatus.NOT_FOUND)):
             run = laptop.create_run_for_job(greeting)
-            _tell_of_process(laptop, run, other.pid, told_at)
+            _report(laptop, run, dg.DagsterEventType.ENGINE_EVENT, told_at, other.pid)
             assert laptop.run_launcher.check_run_worker_health(run).status == status
         os.kill(other.pid, signal.SIGKILL)
 
 
-def test_a_run_that_has_not_told_of_its_process_is_given_time(laptop: dg.DagsterInstance) -> None:
+@pytest.mark.parametrize(("ago", "status"), [(30, WorkerStatus.RUNNING), (120, WorkerStatus.NOT_FOUND)])
+def test_a_run_that_has_not_told_of_its_process_is_given_a_minute(
+    laptop: dg.DagsterInstance, ago: float, status: WorkerStatus
+) -> None:
     run = laptop.create_run_for_job(greeting)
-    assert laptop.run_launcher.check_run_worker_health(run).status == WorkerStatus.RUNNING
+    _report(laptop, run, dg.DagsterEventType.RUN_START, time.time() - ago)
+    assert laptop.run_launcher.check_run_worker_health(run).status == status
 
 
-def _tell_of_process(instance: dg.DagsterInstance, run: dg.DagsterRun, pid: int, moment: float) -> None:
-    from dagster._core.events import DagsterEvent, DagsterEventType, EngineEventData
-
-    event = DagsterEvent(
-        event_type_value=DagsterEventType.ENGINE_EVENT.value,
-        job_name=run.job_name,
-        message="Started process for run",
-        event_specific_data=EngineEventData.in_process(pid),
-    )
+def _report(
+    instance: dg.DagsterInstance, run: dg.DagsterRun, kind: dg.DagsterEventType, moment: float, pid: int | None = None
+) -> None:
+    told = None if pid is None else EngineEventData.in_process(pid)
+    event = DagsterEvent(event_type_value=kind.value, job_name=run.job_name, event_specific_data=told)
     instance.report_dagster_event(event, run.run_id, timestamp=moment)
