@@ -7,7 +7,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 PIP := $(BIN)/python $(INSTALL) --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run dev test test-daemon reliability test-gcp lint bench
+.PHONY: help demo run dev test test-daemon test-browser reliability test-gcp lint bench
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
@@ -26,6 +26,9 @@ test: $(VENV)/developing $(EMULATOR)/installed  ## every test, with real servers
 
 test-daemon: $(VENV)/developing  ## backfills and sensors with the real daemon, which is killed on the way; ten minutes
 	@$(BIN)/pytest -m daemon
+
+test-browser: $(VENV)/developing  ## the Dagster UI as a person uses it, in Chromium: apt-get install chromium
+	@$(BIN)/pytest -m browser
 
 reliability: $(VENV)/developing $(EMULATOR)/installed  ## every fault in every store, and the table in docs/reliability.md
 	@$(BIN)/python -m taxi_assets_tests.faults
