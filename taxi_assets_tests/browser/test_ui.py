@@ -1,0 +1,91 @@
+"""A person's first quarter of an hour with the Dagster UI, in a real browser over the real `dagster dev`."""
+
+import pytest
+
+from taxi_assets.catalog import dataset_named
+from taxi_assets.month import Month
+from taxi_assets_tests.daemon.backfills import LAYERS, expected_store, stored_rows
+from taxi_assets_tests.daemon.machines import laptop
+
+pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install '.[dev]'")
+
+from playwright.sync_api import expect
+
+from .ui import CHROMIUM, window
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}: apt-get install chromium"),
+]
+
+GREEN = dataset_named("green")
+JANUARY, FEBRUARY, MARCH = (Month(2024, month) for month in (1, 2, 3))
+GROUPS = ("yellow", "green", "fhv", "fhvhv", "zones")
+SENSOR = "green_trips_published"
+NO_RUNS = "0 runs requested"
+CLEAN_ROWS = str(expected_store(GREEN, [MARCH])["warehouse"][MARCH])
+PLOTS = (
+    "dagster/partition_row_count",
+    "taxi/rejected_rows",
+    "taxi/rows_per_second",
+    "taxi/seconds",
+    "taxi/source_rows",
+)
+PATIENCE = 180  # the daemon looks after backfills every 30 seconds
+
+
+def test_months_are_loaded_looked_at_and_watched_from_the_ui() -> None:
+    with laptop(source="sample") as machine, window(machine.url) as ui:
+        ui.open("/")
+        ui.follow("Lineage")
+        for group in GROUPS:
+            ui.see(group)
+
+        ui.open(f"/locations/taxi_assets/asset-groups/{GREEN.name}/lineage")
+        ui.see_times("0% filled", len(LAYERS))
+        dialog = ui.materialize_all()
+        dialog.choose(str(JANUARY))
+        dialog.launch("Launch 1 run")
+        ui.see("Success", PATIENCE)
+        ui.see("Succeeded (7)")  # four steps make the five assets, three check them
+        ui.picture("run")
+        assert stored_rows(machine, GREEN, [JANUARY]) == expected_store(GREEN, [JANUARY])
+
+        ui.open(f"/locations/taxi_assets/asset-groups/{GREEN.name}/lineage")
+        dialog = ui.materialize_all()
+        dialog.choose(f"[{FEBRUARY}...{MARCH}]")
+        dialog.launch("Launch backfill")
+        ui.see(f"{FEBRUARY}...{MARCH}")
+        backfill = ui.page.url
+
+        ui.follow("Automation")  # the sensor ticks while the backfill goes on
+        ui.switch_on(SENSOR)
+        ui.follow(SENSOR)
+        ui.see_times(NO_RUNS, 3, PATIENCE)  # the latest tick, and its status and its result in the table of ticks
+        ui.page.get_by_text(NO_RUNS, exact=True).last.click()
+        tick = ui.page.get_by_role("dialog")
+        expect(tick).to_contain_text(f"Skip reason: {GREEN.name} is watched from ")
+        tick.get_by_role("button", name="Close").click()
+        ui.see(NO_RUNS).hover()  # which shows the reason too
+        ui.picture("sensor")
+
+        ui.page.goto(backfill)
+        ui.see_times("100% completed", len(LAYERS), PATIENCE)
+        ui.see_times("Succeeded", 2, PATIENCE)  # the backfill's status, and the head of a column
+        ui.picture("backfill")
+        months = [JANUARY, FEBRUARY, MARCH]
+        assert stored_rows(machine, GREEN, months) == expected_store(GREEN, months)
+
+        ui.open(f"/assets/warehouse/{GREEN.table}")
+        for column in GREEN.columns:
+            ui.see_row(column.name, column.comment)
+        ui.see_row("dagster/partition_row_count", CLEAN_ROWS)
+        ui.picture("asset-page")
+        ui.see("Plots").click()
+        ui.see_plots(*PLOTS)
+        ui.picture("plots", ui.see("Metadata"))
+
+        ui.open(f"/locations/taxi_assets/asset-groups/{GREEN.name}/lineage")
+        ui.see_times("1% filled", len(LAYERS))  # three of 154: the UI rounds down
+        ui.picture("asset-graph")
