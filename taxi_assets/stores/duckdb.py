@@ -19,8 +19,10 @@ from taxi_assets.duckdb_sql import literal, quoted
 from taxi_assets.errors import SchemaMismatch, SliceMissing, StoreError, StoreUnavailable
 from taxi_assets.month import Month
 from taxi_assets.stores.arrow import description, storable, type_names, with_month
+from taxi_assets.stores.digest import Digest, Parts, digest_query
 from taxi_assets.stores.disk import disk_failures
 from taxi_assets.stores.rows import BATCH_ROWS, Rows, conform
+from taxi_assets.stores.rows_digest import DUCKDB
 from taxi_assets.stores.slices import Slice, Stored
 
 TYPE_NAMES = {
@@ -116,6 +118,18 @@ class DuckDBStore:
             return 0
         with self._connected() as connection:
             return self._count(connection, piece) if self._columns(connection, piece.table) else 0
+
+    def digest(self, piece: Slice, parts: Parts, position: str, total: str | None = None) -> Digest:
+        """What the slice holds, computed by DuckDB: see `stores.digest`."""
+        if not self._path.exists():
+            return Digest(0, 0, dict.fromkeys(parts, 0))
+        with self._connected() as connection:
+            if not self._columns(connection, piece.table):
+                return Digest(0, 0, dict.fromkeys(parts, 0))
+            where, bound = self._where(None if piece.month is None else [piece.month])
+            source = f"{self._identifier(connection, piece.table)}{where}"
+            query = digest_query(DUCKDB, source, parts, position, total)
+            return Digest.of(connection.execute(query, bound).fetchone() or (), parts)
 
     def months(self, table: str) -> list[Month]:
         """The months of the table that have rows, oldest first."""

@@ -22,6 +22,7 @@ from taxi_assets.errors import SchemaMismatch, SliceMissing, StoreError, StoreUn
 from taxi_assets.month import Month
 from taxi_assets.stores.arrow import description
 from taxi_assets.stores.rows import Rows
+from taxi_assets.stores.rows_digest import digest_of
 from taxi_assets.stores.slices import Slice
 
 from .versions import ROWS, AnyStore, replace_in_turn, rows_of, version_of
@@ -55,6 +56,33 @@ TYPICAL = pa.table(
         "instant": pa.array([datetime(2024, 1, 31, 4, tzinfo=UTC), None, datetime(2024, 7, 1, tzinfo=UTC)]),
     }
 )
+
+DIGESTED = pa.table(
+    {
+        "row": pa.array([0, 1, 2, 9_999_999], pa.int32()),
+        "vendor": pa.array([1, None, -32768, 32767], pa.int16()),
+        "fare": pa.array([12.34, -0.01, None, 1e300]),
+        "zone": pa.array(["JFK", None, "", "Łódź"]),
+        "base": pa.array(["B00254", "B00254", None, "B02512"]),
+        "day": pa.array([date(2024, 2, 29), None, date(1969, 12, 31), date(1970, 1, 1)]),
+        "pickup": pa.array(
+            [datetime(2024, 2, 29, 23, 59, 59, 999_999), None, datetime(1900, 1, 1), datetime(3019, 5, 6)]
+        ),
+    }
+)
+PARTS = {"all": list(DIGESTED.schema), **{field.name: [field] for field in DIGESTED.schema}}
+CHANGES = [
+    ("vendor", [1, -1, -32768, 32767]),
+    ("vendor", [None, 1, -32768, 32767]),
+    ("fare", [12.35, -0.01, None, 1e300]),
+    ("fare", [12.34, -0.01, 0.0, 1e300]),
+    ("fare", [-0.01, 12.34, None, 1e300]),
+    ("zone", ["JFK", "", "", "Łódź"]),
+    ("zone", ["JFK", None, "Łódź", ""]),
+    ("base", ["B00254", "B00255", None, "B02512"]),
+    ("day", [date(2024, 3, 1), None, date(1969, 12, 31), date(1970, 1, 1)]),
+    ("pickup", [datetime(2024, 2, 29, 23, 59, 58), None, datetime(1900, 1, 1), datetime(3019, 5, 6)]),
+]
 
 
 def fares(*values: float | None, first_row: int = 0) -> pa.Table:
@@ -443,3 +471,34 @@ class TableContract(StoreContract):
     def test_two_columns_of_one_name_are_refused(self, store: AnyStore) -> None:
         with pytest.raises(SchemaMismatch, match="more than one column is called fare"):
             self.put(store, JANUARY, pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["fare", "fare"]))
+
+    # The digest, by which stores are compared
+
+    def test_the_digest_is_the_one_that_the_rows_have_anywhere(self, store: AnyStore) -> None:
+        store.replace(Slice("trips", FEBRUARY), Rows.from_table(DIGESTED))
+        assert store.digest(Slice("trips", FEBRUARY), PARTS, "row", "fare") == digest_of(
+            Rows.from_table(DIGESTED), PARTS, "row", "fare"
+        )
+
+    def test_the_digest_counts_rows_and_sums_to_the_ten_thousandth(self, store: AnyStore) -> None:
+        store.replace(Slice("trips", FEBRUARY), Rows.from_table(fares(0.1, 0.2, None, -1234.5678)))
+        digest = store.digest(Slice("trips", FEBRUARY), {}, "row", "fare")
+        assert (digest.rows, digest.total) == (4, 1_000 + 2_000 - 12_345_678)
+
+    @pytest.mark.parametrize("changed", range(len(CHANGES)))
+    def test_the_digest_tells_which_column_changed(self, store: AnyStore, changed: int) -> None:
+        name, values = CHANGES[changed]
+        column = DIGESTED.schema.get_field_index(name)
+        other = DIGESTED.set_column(
+            column, DIGESTED.schema.field(name), pa.array(values, DIGESTED.schema.types[column])
+        )
+        store.replace(Slice("trips", FEBRUARY), Rows.from_table(other))
+        found = store.digest(Slice("trips", FEBRUARY), PARTS, "row").parts
+        expected = digest_of(Rows.from_table(DIGESTED), PARTS, "row").parts
+        assert {part for part in PARTS if found[part] != expected[part]} == {name, "all"}
+
+    @pytest.mark.parametrize("month", [None, MARCH])
+    def test_the_digest_of_what_is_not_there_is_that_of_no_rows(self, store: AnyStore, month: Month | None) -> None:
+        store.replace(Slice("trips", FEBRUARY), Rows.from_table(DIGESTED))
+        missing = Slice("nothing" if month is None else "trips", month)
+        assert store.digest(missing, PARTS, "row") == digest_of(Rows.from_table(DIGESTED[:0]), PARTS, "row")

@@ -25,6 +25,7 @@ from taxi_assets.raw_file import sha256_of
 from taxi_assets.stores.arrow import storable, type_names, with_month
 from taxi_assets.stores.bigquery.loading import Loader, job_name
 from taxi_assets.stores.bigquery.tables import (
+    DIALECT,
     TYPE_NAMES,
     adapt,
     arrow_schema,
@@ -34,6 +35,7 @@ from taxi_assets.stores.bigquery.tables import (
     partition_of,
     require_names,
 )
+from taxi_assets.stores.digest import Digest, Parts, digest_query
 from taxi_assets.stores.disk import disk_failures
 from taxi_assets.stores.google import google_failures, session_is_lost
 from taxi_assets.stores.lake.parquet import write_parquet
@@ -139,6 +141,17 @@ class BigQueryStore:
             months = None if piece.month is None else [piece.month]
             query = f"SELECT count(*) FROM {self._quoted(piece.table)}{self._where(table, months)}"
             return int(next(iter(self._query(query, months)))[0])
+
+    def digest(self, piece: Slice, parts: Parts, position: str, total: str | None = None) -> Digest:
+        """What the slice holds, computed by BigQuery, which bills a scan of it: see `stores.digest`."""
+        with self._failures():
+            table = self._table(piece.table)
+            if table is None:
+                return Digest(0, 0, dict.fromkeys(parts, 0))
+            months = None if piece.month is None else [piece.month]
+            source = f"{self._quoted(piece.table)}{self._where(table, months)}"
+            answer = self._query(digest_query(DIALECT, source, parts, position, total), months)
+            return Digest.of(list(next(iter(answer))), parts)
 
     def months(self, table: str) -> list[Month]:
         """The months of the table that are there, oldest first."""

@@ -10,6 +10,7 @@ from google.cloud.bigquery import SchemaField, Table, TableReference, TimePartit
 from taxi_assets.errors import SchemaMismatch
 from taxi_assets.month import Month
 from taxi_assets.stores.arrow import description
+from taxi_assets.stores.digest import Dialect
 
 TYPE_NAMES = {
     pa.bool_(): "BOOL",
@@ -23,6 +24,14 @@ TYPE_NAMES = {
     pa.timestamp("us"): "DATETIME",
     pa.timestamp("us", "UTC"): "TIMESTAMP",
 }
+DIALECT = Dialect(
+    quoted=lambda name: f"`{name}`",
+    double="FLOAT64",
+    bigint="INT64",
+    seconds=lambda time: f"(DATETIME_DIFF({time}, DATETIME '1970-01-01', MICROSECOND) / 1e6)",
+    days=lambda date: f"DATE_DIFF({date}, DATE '1970-01-01', DAY)",
+    text=lambda text: f"CAST(CONCAT('0x', SUBSTR(TO_HEX(MD5({text})), 1, 8)) AS INT64)",
+)
 _ARROW_TYPES = {name: kind for kind, name in TYPE_NAMES.items()}
 _LEGACY_NAMES = {"BOOLEAN": "BOOL", "INTEGER": "INT64", "FLOAT": "FLOAT64"}  # as the service tells them
 _TABLE_NAME = re.compile(r"[\w\- ]{1,1024}")

@@ -12,6 +12,7 @@ from psycopg import sql
 from taxi_assets.errors import SchemaMismatch
 from taxi_assets.month import Month
 from taxi_assets.stores.arrow import description
+from taxi_assets.stores.digest import Dialect
 
 TYPE_NAMES = {
     pa.bool_(): "boolean",
@@ -26,6 +27,14 @@ TYPE_NAMES = {
     pa.timestamp("us", "UTC"): "timestamp with time zone",
 }
 ARROW_TYPES = {name: kind for kind, name in TYPE_NAMES.items()}
+DIALECT = Dialect(
+    quoted=lambda name: sql.Identifier(name).as_string(),
+    double="double precision",
+    bigint="bigint",
+    seconds=lambda time: f"date_part('epoch', {time})",
+    days=lambda date: f"({date} - DATE '1970-01-01')",
+    text=lambda text: f"CAST(CAST('x' || substr(md5({text}), 1, 8) AS bit(32)) AS bigint)",
+)
 _NAME_BYTES = 63
 _LOWER_BOUND = re.compile(r"FROM \('(\d{4}-\d{2})-\d{2}'\)")
 

@@ -1,0 +1,153 @@
+"""What a slice holds, told in a few numbers that every store computes by itself, so that no row has to leave it.
+
+The numbers of two stores are equal where the rows are. Every value counts together with its row's position, so that two
+rows that exchange a value are seen as well. All stores must compute with the very same floating-point numbers, which
+they do: a column's weight is a power of two, so that no product is rounded, whether a store rounds between multiplying
+and adding or not; and the sums are of whole numbers, so that the order of the rows does not matter.
+
+Not seen are a change by less than 1/8192 of a column's unit (seconds, dollars, miles) and one among values beyond 9e13.
+That another change is missed by chance has a probability of one in 134 million.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from taxi_assets.errors import SchemaMismatch
+
+Parts = Mapping[str, Sequence[pa.Field]]
+
+# So that the sums for 20,000,000 rows have room in 64 bits, of which BigQuery's have no more.
+_POSITIONS, _PRIME = 1021, 134217689
+_WEIGHTS = 24  # powers of two; with more columns they begin again
+_GRAIN = "8192e0"
+_LARGEST = "9e13"  # times the grain, it still has room in 64 bits
+_NULL = "-31007.25e0"  # so that no value and 0 differ
+_TEN_THOUSANDTHS = "10000e0"
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a store writes what a digest needs.
+
+    Attributes:
+        quoted: name -> identifier.
+        double: the type of floating-point numbers of 64 bits.
+        bigint: the type of whole numbers of 64 bits.
+        seconds: an expression of a time -> seconds since 1970, as a double.
+        days: an expression of a date -> days since 1970.
+        text: an expression of a text -> the first 32 bits of its MD5 as a whole number.
+    """
+
+    quoted: Callable[[str], str]
+    double: str
+    bigint: str
+    seconds: Callable[[str], str]
+    days: Callable[[str], str]
+    text: Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What a slice holds.
+
+    Attributes:
+        rows: how many rows.
+        total: the sum of the column that was asked for, in ten thousandths of its unit; 0 where none was.
+        parts: name of a part -> a number that is equal where the part's columns are.
+    """
+
+    rows: int
+    total: int
+    parts: Mapping[str, int]
+
+    @classmethod
+    def of(cls, answer: Sequence[Any], parts: Parts) -> "Digest":
+        """The digest that a store's answer to `digest_query` stands for."""
+        rows, total, *numbers = map(int, answer)
+        return cls(rows, total, dict(zip(parts, numbers, strict=True)))
+
+
+def digest_query(dialect: Dialect, source: str, parts: Parts, position: str, total: str | None) -> str:
+    """The query for a digest; its answer is one row: the rows, the total, then a number for each part.
+
+    Texts are grouped by first, since a store takes longer to hash one than for all the rest of a row, and months have
+    few different ones.
+
+    Args:
+        dialect: the store's own.
+        source: what follows FROM, with the condition for the slice.
+        parts: name -> the columns that one number is to stand for.
+        position: the column with the row's number.
+        total: the column to sum up, if any.
+
+    Raises:
+        SchemaMismatch: a column has a type that has no digest.
+    """
+    texts = dict.fromkeys(field.name for fields in parts.values() for field in fields if _is_text(field))
+    groups = ", ".join(map(dialect.quoted, texts))
+    weight = f"(mod({dialect.quoted(position)}, {_POSITIONS}) + 1)"
+    amount = "0" if total is None else f"floor({dialect.quoted(total)} * {_TEN_THOUSANDTHS} + 0.5e0)"
+    inner = [
+        "count(*) AS group_rows",
+        f"sum({weight}) AS group_weight",
+        f"sum({amount}) AS group_total",
+        *(
+            f"sum(mod({_number(fields, dialect)}, {_PRIME}) * {weight}) AS group_part_{index}"
+            for index, fields in enumerate(parts.values())
+        ),
+    ]
+    outer = [
+        "sum(group_rows)",
+        "sum(group_total)",
+        *(f"sum(group_part_{index}{_of_texts(fields, dialect)})" for index, fields in enumerate(parts.values())),
+    ]
+    return (
+        f"SELECT {', '.join(f'coalesce({one}, 0)' for one in outer)} FROM ("
+        f"SELECT {', '.join([*map(dialect.quoted, texts), *inner])} FROM {source}"
+        f"{f' GROUP BY {groups}' if groups else ''}) AS grouped"
+    )
+
+
+def _number(fields: Sequence[pa.Field], dialect: Dialect) -> str:
+    """A row's columns as one whole number, texts aside."""
+    # Times first: they are the largest, and the smaller a number's weight, the finer is what the sum can tell.
+    ordered = sorted((field for field in fields if not _is_text(field)), key=lambda field: not _is_time(field))
+    terms = [
+        f"coalesce({_double(field, dialect)}, {_NULL}) * {2 ** (index % _WEIGHTS)}e0"
+        for index, field in enumerate(ordered)
+    ]
+    total = f"least(greatest({' + '.join(terms) or '0e0'}, -{_LARGEST}), {_LARGEST})"
+    return f"CAST(floor({total} * {_GRAIN} + 0.5e0) AS {dialect.bigint})"
+
+
+def _double(field: pa.Field, dialect: Dialect) -> str:
+    name = dialect.quoted(field.name)
+    if _is_time(field):
+        return dialect.seconds(name)
+    if pa.types.is_date(field.type):
+        return f"CAST({dialect.days(name)} AS {dialect.double})"
+    if pa.types.is_floating(field.type):
+        return name
+    if pa.types.is_integer(field.type):
+        return f"CAST({name} AS {dialect.double})"
+    raise SchemaMismatch(f"column {field.name} has type {field.type}, of which no digest is made")
+
+
+def _of_texts(fields: Sequence[pa.Field], dialect: Dialect) -> str:
+    """What a group of rows adds to a part for the texts that they have in common."""
+    texts = [dialect.text(dialect.quoted(field.name)) for field in fields if _is_text(field)]
+    if not texts:
+        return ""
+    terms = (f"coalesce({text} + 1, 0) * {2 * index + 1}" for index, text in enumerate(texts))
+    return f" + mod({' + '.join(terms)}, {_PRIME}) * group_weight"
+
+
+def _is_text(field: pa.Field) -> bool:
+    return bool(pa.types.is_string(field.type))
+
+
+def _is_time(field: pa.Field) -> bool:
+    return bool(pa.types.is_timestamp(field.type)) and field.type.tz is None

@@ -1,0 +1,39 @@
+"""SQL over rows that lie in the lake, by DuckDB in this process; they are read where they are and not kept."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from glob import escape
+from typing import Any
+
+import duckdb
+
+from taxi_assets.duckdb_sql import literal
+from taxi_assets.errors import StoreError
+from taxi_assets.stores.rows import Rows
+
+_SETTINGS = "SET threads = 2; SET memory_limit = '300MB'"
+
+
+def one_answer(rows: Rows, select: str) -> Sequence[Any]:
+    """The one row that `SELECT select FROM rows` gives; in the text, the rows are called `{rows}`.
+
+    Raises:
+        StoreError: the rows cannot be read.
+    """
+    with _queried(rows) as (connection, source):
+        try:
+            return connection.execute(select.replace("{rows}", source)).fetchone() or ()
+        except duckdb.Error as error:
+            raise StoreError(f"the lake's rows cannot be read: {str(error).splitlines()[0]}") from error
+
+
+@contextmanager
+def _queried(rows: Rows) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
+    with duckdb.connect() as connection:
+        connection.execute(_SETTINGS)
+        if rows.files:
+            files = ", ".join(literal(escape(file)) for file in rows.files)
+            yield connection, f"read_parquet([{files}], hive_partitioning = false)"
+            return
+        connection.register("passing_rows", rows.reader())
+        yield connection, "passing_rows"
