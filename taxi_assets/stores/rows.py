@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 122_880  # DuckDB's row group, and about 25 MB of a yellow month in memory
 PROVENANCE = "taxi/"
+NULL_COUNTS = f"{PROVENANCE}null_counts"  # JSON: column -> rows without a value in it; the lake's files tell it
 
 
 class Rows:
@@ -69,7 +70,7 @@ class Rows:
         import pyarrow.parquet as pq
 
         files = tuple(paths)
-        schemas = [pq.read_schema(path) for path in files]
+        schemas = [schema_of_parquet(path) for path in files]
         target = schemas[0] if schema is None else schema
         alike = all(one.equals(target) for one in schemas)
 
@@ -160,6 +161,16 @@ class Rows:
     def with_provenance(self, facts: Mapping[str, str]) -> Rows:
         """The same rows, with more known of where they came from."""
         return self.with_schema(self.schema.with_metadata({**(self.schema.metadata or {}), **facts}))
+
+
+def schema_of_parquet(file: Path | BinaryIO) -> pa.Schema:
+    """The schema of a Parquet file, with what was known of its rows only when the last was written."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(file) as parquet:
+        schema, late = parquet.schema_arrow, parquet.metadata.metadata or {}
+    found = {key: late[key] for key in (NULL_COUNTS.encode(),) if key in late}
+    return schema.with_metadata({**(schema.metadata or {}), **found}) if found else schema
 
 
 def no_rows(schema: pa.Schema) -> pa.RecordBatch:

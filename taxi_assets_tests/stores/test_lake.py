@@ -154,8 +154,14 @@ def test_the_origin_of_one_month_is_known_and_that_of_several_is_not(lake: Local
     assert lake.read("clean/trips", [FEBRUARY]).provenance == {
         "taxi/source_url": "https://example.org/2024-02",
         "taxi/rules": "none",
+        "taxi/null_counts": '{"row": 0, "fare": 0}',
     }
     assert lake.read("clean/trips").provenance == {}
+
+
+def test_a_file_tells_how_many_values_each_column_lacks(lake: LocalLake) -> None:
+    lake.replace(TRIPS, Rows.from_table(fares(1.0, None, None)))
+    assert lake.read("clean/trips", [JANUARY]).provenance["taxi/null_counts"] == '{"row": 0, "fare": 2}'
 
 
 def test_a_folder_of_a_month_without_a_file_is_no_month(lake: LocalLake) -> None:

@@ -30,7 +30,7 @@ from taxi_assets.stores.disk import disk_failures
 from taxi_assets.stores.google import google_failures, session_is_lost
 from taxi_assets.stores.lake.layout import MONTH_FOLDER, inside, month_of_folder, path_of
 from taxi_assets.stores.lake.parquet import common_schema, write_parquet
-from taxi_assets.stores.rows import Rows, no_rows
+from taxi_assets.stores.rows import Rows, no_rows, schema_of_parquet
 from taxi_assets.stores.slices import Slice, Stored
 
 _UPLOAD_CHUNK = 8 << 20  # bytes; larger files go up in pieces of this size, each of which is tried again by itself
@@ -99,7 +99,7 @@ class GCSLake:
         with self._failures():
             pieces = [Slice(table, month) for month in months] if months is not None else self._pieces(table)
             names = [self._name(path_of(piece)) for piece in pieces]
-            seen = [self._peek(name, _schema_of) for name in names]
+            seen = [self._peek(name, schema_of_parquet) for name in names]
         missing = [str(piece) for piece, one in zip(pieces, seen, strict=True) if one is None]
         if missing or not names:
             raise SliceMissing(f"{self._url} has no {', '.join(missing) or table}: materialize it first")
@@ -285,12 +285,6 @@ class GCSLake:
                 raise StoreUnavailable(f"{bucket}: bytes were damaged on the way: {error}") from error
             except NotFound as error:
                 raise StoreError(f"{bucket} is not there: gcloud storage buckets create {bucket}") from error
-
-
-def _schema_of(file: BinaryIO) -> pa.Schema:
-    import pyarrow.parquet as pq
-
-    return pq.read_schema(file)
 
 
 def _rows_of(file: BinaryIO) -> int:

@@ -1,5 +1,6 @@
 """How the lake writes Parquet, and what months have in common."""
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -7,13 +8,16 @@ import pyarrow as pa
 
 from taxi_assets.errors import SchemaMismatch
 from taxi_assets.stores.arrow import complete
-from taxi_assets.stores.rows import BATCH_ROWS, PROVENANCE, Rows
+from taxi_assets.stores.rows import BATCH_ROWS, NULL_COUNTS, PROVENANCE, Rows
 
 _NO_LIMIT = 1 << 30  # bytes; a page of 122,880 rows has few of them
 
 
 def write_parquet(rows: Rows, path: Path) -> int:
     """Write the rows as one Parquet file and return their number; the same rows always give the same bytes.
+
+    The file's metadata tell how many values each column lacks (`NULL_COUNTS`); Parquet's own statistics would tell it
+    for those columns only that have any.
 
     Row groups have one size and each of their columns is one page, since otherwise it would show in the file where the
     batches end. Times, dates and wide whole numbers are stored as differences and with their smallest and largest
@@ -37,9 +41,12 @@ def write_parquet(rows: Rows, path: Path) -> int:
         dictionary_pagesize_limit=_NO_LIMIT,
     ) as writer:
         count = 0
+        nulls = dict.fromkeys(rows.schema.names, 0)
         for table in _even_tables(complete(rows)):
             writer.write_table(table, row_group_size=BATCH_ROWS)
             count += table.num_rows
+            nulls = {name: missing + table[name].null_count for name, missing in nulls.items()}
+        writer.add_key_value_metadata({NULL_COUNTS: json.dumps(nulls)})
     return count
 
 
