@@ -19,6 +19,7 @@ from taxi_assets.catalog.model import (
     Field,
     Rule,
 )
+from taxi_assets.catalog.published import disruption_between, published_rows
 from taxi_assets.catalog.rules import DEFAULT_RULES, RULES, select_rules
 from taxi_assets.catalog.yellow import YELLOW
 from taxi_assets.catalog.zones import ZONES_FILE, ZONES_HEADER, ZONES_SCHEMA, ZONES_TABLE
@@ -42,6 +43,8 @@ __all__ = [
     "Field",
     "Rule",
     "dataset_named",
+    "disruption_between",
+    "published_rows",
     "select_rules",
 ]
 
