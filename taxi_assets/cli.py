@@ -55,6 +55,27 @@ def run(dataset: str, months: str | None, source: str | None, rules: str | None)
 
 
 @main.command()
+@click.argument("dataset")
+@click.argument("months")
+def check(dataset: str, months: str) -> None:
+    """Compare the tables with the lake, and look for what is odd: `taxi check green 2024-01..2024-06`.
+
+    Loads nothing. The exit status is 0 only where every table holds what the lake holds.
+    """
+    chosen = dataset_named(dataset)
+    settings = _settings()
+    screen = terminal.Terminal()
+    definitions = build_definitions(settings, screen.loggers)
+    with running.instance_of(settings) as instance, screen.running():
+        outcomes = [
+            running.run(definitions, instance, running.checks_request(chosen, month), terminal.LOGGER)
+            for month in Month.parse_range(months)
+        ]
+    screen.print_checked(outcomes)
+    sys.exit(0 if all(outcome.loaded for outcome in outcomes) else 1)
+
+
+@main.command()
 @click.argument("dataset", required=False)
 def status(dataset: str | None) -> None:
     """Which months are loaded, and where."""

@@ -1,11 +1,13 @@
 """Jobs: what a person, a schedule or a sensor starts."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from taxi_assets.assets.zones import ZONES_GROUP
 from taxi_assets.catalog import ZONES_TABLE, Dataset
+from taxi_assets.partitions import PARTITION_TAG
 
 if TYPE_CHECKING:  # what define_asset_job returns has no public name
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -25,6 +27,23 @@ def trips_job(dataset: Dataset) -> "UnresolvedAssetJobDefinition":
         trips_job_name(dataset),
         dg.AssetSelection.groups(dataset.name),
         description=f"One month of {dataset.name}: fetch, clean, load everywhere, check.",
+    )
+
+
+def checks_job_name(dataset: Dataset) -> str:
+    """The job that checks one month of the dataset, and loads nothing."""
+    return f"{dataset.table}_checks_job"
+
+
+def checks_job(dataset: Dataset, checks: Sequence[dg.AssetChecksDefinition]) -> "UnresolvedAssetJobDefinition":
+    """One month of a dataset: the checks alone, for what may have happened to the tables since they were loaded."""
+    return dg.define_asset_job(
+        checks_job_name(dataset),
+        dg.AssetSelection.checks(*(key for each in checks for key in each.check_keys)),
+        description=(
+            f"One month of {dataset.name}: compares and checks what is there; loads nothing. "
+            f"The month is the run's tag {PARTITION_TAG}."
+        ),
     )
 
 

@@ -6,6 +6,7 @@ from taxi_assets.catalog import Dataset
 from taxi_assets.month import Month
 
 KEY_FORMAT = "%Y-%m"
+PARTITION_TAG = "dagster/partition"  # Dagster's own; a run of checks alone has its month from here, by no other way
 
 
 def months_of(dataset: Dataset) -> dg.MonthlyPartitionsDefinition:
@@ -17,5 +18,11 @@ def months_of(dataset: Dataset) -> dg.MonthlyPartitionsDefinition:
 
 
 def month_of_run(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> Month:
-    """The month that the run is for."""
+    """The month that the run is for.
+
+    Raises:
+        Failure: it is for none, as checks are that somebody executes from an asset's page.
+    """
+    if not context.has_partition_key:
+        raise dg.Failure("which month? Say it by a run's tag dagster/partition, or: taxi check green 2024-01")
     return Month.parse(context.partition_key)

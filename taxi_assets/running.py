@@ -10,13 +10,15 @@ import dagster as dg
 from taxi_assets.automation.failures import failed_checks, failed_steps
 from taxi_assets.catalog import Dataset
 from taxi_assets.errors import NotPublished
-from taxi_assets.jobs import trips_job, zones_job
+from taxi_assets.jobs import ZONES_JOB, checks_job_name, trips_job_name
 from taxi_assets.month import Month
-from taxi_assets.partitions import months_of
+from taxi_assets.partitions import PARTITION_TAG, months_of
 from taxi_assets.settings import Settings
 
 ROW_COUNT = "dagster/partition_row_count"
 REJECTED = "taxi/rejected_by_rule"
+
+_BLOCKED = "DagsterAssetCheckFailedError"  # whose class has no public name
 
 # What a run prints goes to the terminal that it was started in; to keep it as well takes Dagster four processes a run.
 # The limit of pools is the one that `dagster dev` has: a run without it takes away the limits that others have set up.
@@ -34,12 +36,21 @@ concurrency:
 
 @dataclass(frozen=True)
 class Request:
-    """One run to make: a job, and for a month of trips its partition and the rules to clean by."""
+    """One run to make.
+
+    Attributes:
+        name: what it is for.
+        job: the job's name.
+        month: the partition, for a job that has partitions.
+        config: run configuration, for example the rules to clean by.
+        tags: of the run.
+    """
 
     name: str
     job: str
     month: Month | None = None
     config: Mapping[str, object] | None = None
+    tags: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,7 @@ class Outcome:
         rows: asset key, as `postgres/green_trips` -> rows in its slice.
         rejected: rule -> rows it sent to quarantine.
         failures: what went wrong, a line each.
+        warnings: what is odd, a line each.
         seconds: how long the run took.
     """
 
@@ -60,18 +72,24 @@ class Outcome:
     rows: Mapping[str, int]
     rejected: Mapping[str, int]
     failures: Sequence[str]
+    warnings: Sequence[str]
     seconds: float
 
 
 def month_request(dataset: Dataset, month: Month, rules: Sequence[str]) -> Request:
     """One month of a dataset, cleaned by those rules."""
     config = {"ops": {f"clean_{dataset.table}": {"config": {"rules": list(rules)}}}}
-    return Request(f"{dataset.name} {month}", trips_job(dataset).name, month, config)
+    return Request(f"{dataset.name} {month}", trips_job_name(dataset), month, config)
+
+
+def checks_request(dataset: Dataset, month: Month) -> Request:
+    """The checks of one month of a dataset."""
+    return Request(f"{dataset.name} {month}", checks_job_name(dataset), tags={PARTITION_TAG: str(month)})
 
 
 def zones_request() -> Request:
     """The zone lookup."""
-    return Request("zones", zones_job().name)
+    return Request("zones", ZONES_JOB)
 
 
 def require_month(settings: Settings, dataset: Dataset, month: Month) -> None:
@@ -116,6 +134,7 @@ def run(definitions: dg.Definitions, instance: dg.DagsterInstance, request: Requ
         instance=instance,
         partition_key=None if request.month is None else str(request.month),
         run_config={**(request.config or {}), "loggers": {logger: {"config": {}}}},
+        tags=dict(request.tags or {}),
         raise_on_error=False,
     )
     materialized = [
@@ -132,10 +151,13 @@ def run(definitions: dg.Definitions, instance: dg.DagsterInstance, request: Requ
         rows={key: int(str(facts[ROW_COUNT].value)) for key, facts in metadata.items() if ROW_COUNT in facts},
         rejected=rejected,
         failures=[] if result.success else _failures(result),
+        warnings=[str(one) for one in failed_checks(result.all_events, dg.AssetCheckSeverity.WARN)],
         seconds=(stats.end_time or 0) - (stats.start_time or 0),
     )
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> list[str]:
-    troubles = [*failed_steps(result.all_events), *failed_checks(result.all_events, dg.AssetCheckSeverity.ERROR)]
-    return [str(one) for one in troubles] or ["the run failed: see its page in the UI (make dev)"]
+    checks = failed_checks(result.all_events, dg.AssetCheckSeverity.ERROR)
+    # A blocking check that fails makes its step fail too, and says better why.
+    steps = [one for one in failed_steps(result.all_events) if not checks or _BLOCKED not in one.what]
+    return [str(one) for one in (*steps, *checks)] or ["the run failed: see its page in the UI (make dev)"]

@@ -59,7 +59,20 @@ class Terminal:
         rejected = _rejected_table(outcomes)
         if rejected.row_count:
             self.console.print(rejected)
+        self.print_troubles(outcomes)
+
+    def print_checked(self, outcomes: Sequence[Outcome]) -> None:
+        """What the checks of each month found."""
         for outcome in outcomes:
+            if outcome.loaded:
+                self.console.print(f"[green]{outcome.request.name}[/green]: the tables hold what the lake holds")
+        self.print_troubles(outcomes)
+
+    def print_troubles(self, outcomes: Sequence[Outcome]) -> None:
+        """What failed, and what is odd."""
+        for outcome in outcomes:
+            for warning in outcome.warnings:
+                self.console.print(f"[yellow]{outcome.request.name} is odd[/yellow] in {escape(warning)}")
             for failure in outcome.failures:
                 self.console.print(f"[red]{outcome.request.name} failed[/red] in {escape(failure)}")
 

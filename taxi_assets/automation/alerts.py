@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from taxi_assets.automation.failures import Trouble, failed_checks, failed_steps
-from taxi_assets.automation.records import PARTITION_TAG
 from taxi_assets.errors import AlertUnavailable
+from taxi_assets.partitions import PARTITION_TAG
 from taxi_assets.resources import AlertResource
 
 SECONDS_BETWEEN_TICKS = 30

@@ -43,5 +43,5 @@ def failed_checks(events: Iterable[dg.DagsterEvent], *severities: dg.AssetCheckS
             if not check.passed and check.severity in severities:
                 facts = ", ".join(f"{name} {value.value}" for name, value in check.metadata.items())
                 where = check.asset_key.to_user_string()
-                troubles.append(Trouble(where, f"check {check.check_name} failed: {facts}"))
+                troubles.append(Trouble(where, f"check {check.check_name} failed: {check.description or facts}"))
     return troubles

@@ -8,8 +8,8 @@ import dagster as dg
 from taxi_assets.catalog import Dataset
 from taxi_assets.jobs import trips_job_name
 from taxi_assets.month import Month
+from taxi_assets.partitions import PARTITION_TAG
 
-PARTITION_TAG = "dagster/partition"
 _UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,

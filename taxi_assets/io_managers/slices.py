@@ -16,6 +16,7 @@ import pyarrow as pa
 from taxi_assets.errors import TaxiError
 from taxi_assets.metadata import PREVIEW_ROWS, slice_metadata
 from taxi_assets.month import Month
+from taxi_assets.stores.digest import Digest, Parts
 from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.slices import Slice, Stored
 
@@ -30,8 +31,9 @@ class Store(Protocol):
 
 
 class TableStore(Store, Protocol):
-    """A store whose tables have names in SQL."""
+    """A store whose tables have names in SQL, and which can add up what they hold."""
 
+    def digest(self, piece: Slice, parts: Parts, position: str, total: str | None = None) -> Digest: ...  # noqa: D102
     def table_name(self, table: str) -> str: ...  # noqa: D102
 
 

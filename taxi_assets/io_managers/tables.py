@@ -75,7 +75,8 @@ class EmbeddedPostgresIOManager(_SchemaIOManager):
 
     def open_store(self) -> TableStore:
         """The store on the server in the folder, started where it does not run."""
-        url = self._start() if self._url is None else self._url.result()
+        began = self._url is not None and self._url.exception() is None  # a step that is tried again starts it again
+        url = self._url.result() if self._url is not None and began else self._start()
         from taxi_assets.stores.postgres import PostgresStore
 
         return PostgresStore(url, self.schema_name, self.month_column)

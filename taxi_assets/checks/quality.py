@@ -1,0 +1,166 @@
+"""Whether a month looks like the others; what is odd may be true, so that nothing here stops a run."""
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from taxi_assets.catalog import Dataset, disruption_between, published_rows
+from taxi_assets.io_managers import LakeIOManager
+from taxi_assets.io_managers.slices import named_failures
+from taxi_assets.month import Month
+from taxi_assets.partitions import month_of_run
+from taxi_assets.source import TLC_CDN
+from taxi_assets.stores.rows import NULL_COUNTS
+from taxi_assets.stores.slices import Slice
+
+if TYPE_CHECKING:
+    from taxi_assets.stores.lake import Lake
+
+# Of TLC's 487 files until 2024-05, disruptions aside, none has less than 0.63 or more than 1.61 times the rows of the
+# month before, and none less than 0.58 or more than 3.13 times those of the year before.
+USUAL_RATIOS = {"the month before": (1, 0.55, 1.8), "the year before": (12, 0.4, 3.3)}
+USUAL_QUARANTINE = 0.05  # TLC's own months have 0.6 to 1.3 %
+USUAL_CHANGE_OF_NULLS = 0.25  # of the rows: those without passenger count and payment were 5 % of a month, and 45 %
+DESCRIPTIONS = {
+    "rows_as_published": "TLC's file has as many rows as in May 2024, when all files were counted.",
+    "rows_as_usual": "The file has about as many rows as that of the month before, and of the year before.",
+    "nulls_as_usual": "Columns lack about as many values as in the month before, and in the year before.",
+    "codes_known": "Every code is in the catalogue's tables.",
+    "quarantine_as_usual": f"Not more than {USUAL_QUARANTINE:.0%} of the rows broke a rule.",
+}
+
+
+def quality_checks(dataset: Dataset) -> dg.AssetChecksDefinition:
+    """The clean month, compared with what is known of it, with its neighbour and with its year before."""
+    asset = dg.AssetKey(["clean", dataset.table])
+    spec = partial(dg.AssetCheckSpec, asset=asset)
+
+    @dg.multi_asset_check(
+        name=f"clean__{dataset.table}_as_usual",
+        specs=[spec(name, description=text) for name, text in DESCRIPTIONS.items()],
+        can_subset=True,
+        required_resource_keys={"lake"},
+    )
+    def clean_as_usual(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        from taxi_assets.cleaning.codes import strange_codes
+
+        lake: LakeIOManager = context.resources.lake
+        with named_failures():
+            file = _File(lake.store(), dataset, month_of_run(context))
+            results = {
+                "rows_as_published": _rows_as_published(file),
+                "rows_as_usual": _rows_as_usual(file),
+                "nulls_as_usual": _nulls_as_usual(file),
+                "codes_known": _codes_known(strange_codes(file.clean, dataset)),
+                "quarantine_as_usual": _quarantine_as_usual(file),
+            }
+        for name, finding in results.items():
+            key = dg.AssetCheckKey(asset, name)
+            if key in context.selected_asset_check_keys:
+                yield finding.result(key)
+
+    return clean_as_usual
+
+
+class _File:
+    """A month's file as the lake has it, and those that it can be compared with."""
+
+    def __init__(self, lake: "Lake", dataset: Dataset, month: Month) -> None:
+        self.lake = lake
+        self.dataset = dataset
+        self.month = month
+        self.clean = lake.read(f"clean/{dataset.table}", [month])
+        self.url = self.clean.provenance.get("taxi/source_url", "")
+        self.rows = self.rows_of(month)
+
+    def rows_of(self, month: Month) -> int:
+        """Rows in that month's file; 0 where the lake does not have it."""
+        return self.lake.file_rows(f"raw/{self.dataset.table}", self.dataset.file_name(month))
+
+    def null_shares(self, month: Month) -> Mapping[str, float]:
+        """Share of a month's clean rows that lack a value, by column; nothing where the lake does not know."""
+        piece = Slice(f"clean/{self.dataset.table}", month)
+        rows = self.lake.count(piece)
+        if not rows:
+            return {}
+        counts = self.lake.read(piece.table, [month]).provenance.get(NULL_COUNTS, "{}")
+        return {name: round(nulls / rows, 4) for name, nulls in json.loads(counts).items()}
+
+    def comparable(self) -> Iterator[tuple[str, Month]]:
+        """The months that this one can be compared with, and what they are to it."""
+        for name, (months, _, _) in USUAL_RATIOS.items():
+            other = self.month.plus(-months)
+            if other >= self.dataset.first_month and disruption_between(self.dataset, self.month, other) is None:
+                yield name, other
+
+
+class _Finding:
+    """What a check found: what is odd, a line each, and the numbers behind it."""
+
+    def __init__(self, odd: list[str], **metadata: Any) -> None:
+        self._odd = odd
+        self._metadata = metadata
+
+    def result(self, key: dg.AssetCheckKey) -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(
+            asset_key=key.asset_key,
+            check_name=key.name,
+            passed=not self._odd,
+            severity=dg.AssetCheckSeverity.WARN,
+            description="; ".join(self._odd) or None,
+            metadata=self._metadata,
+        )
+
+
+def _rows_as_published(file: _File) -> _Finding:
+    published = published_rows(file.dataset, file.month)
+    if published is None or not file.url.startswith(TLC_CDN):
+        return _Finding([], compared="not a file of TLC's that was counted")
+    same = file.rows == published
+    return _Finding(
+        [] if same else [f"{file.rows:,} rows instead of {published:,}: TLC has published the month anew"],
+        rows=file.rows,
+        published=published,
+    )
+
+
+def _rows_as_usual(file: _File) -> _Finding:
+    odd, facts = [], {"rows": file.rows}
+    for name, other in file.comparable():
+        _, lowest, highest = USUAL_RATIOS[name]
+        rows = file.rows_of(other)
+        if rows:
+            facts[name.replace(" ", "_")] = rows
+            ratio = file.rows / rows
+            if not lowest <= ratio <= highest:
+                odd.append(f"{ratio:.2f} times the rows of {name}, {other}")
+    return _Finding(odd, **facts)
+
+
+def _nulls_as_usual(file: _File) -> _Finding:
+    odd, shares = [], file.null_shares(file.month)
+    for name, other in file.comparable():
+        for column, usual in file.null_shares(other).items():
+            share = shares.get(column, 1.0)
+            if abs(share - usual) > USUAL_CHANGE_OF_NULLS:
+                odd.append(f"{column} is missing in {share:.0%} of the rows, and was in {usual:.0%} in {name}, {other}")
+    return _Finding(odd, null_shares=dg.MetadataValue.json(dict(shares)))
+
+
+def _codes_known(strange: Mapping[str, Mapping[str, int]]) -> _Finding:
+    odd = [
+        f"{column} {code} in {rows:,} row{'' if rows == 1 else 's'}"
+        for column, codes in strange.items()
+        for code, rows in codes.items()
+    ]
+    return _Finding(odd, unknown=dg.MetadataValue.json({column: dict(codes) for column, codes in strange.items()}))
+
+
+def _quarantine_as_usual(file: _File) -> _Finding:
+    rejected = file.lake.count(Slice(f"quarantine/{file.dataset.table}", file.month))
+    share = rejected / file.rows if file.rows else 0.0
+    odd = [f"{share:.1%} of the rows broke a rule"] if share > USUAL_QUARANTINE else []
+    return _Finding(odd, share=round(share, 4), rejected=rejected)

@@ -1,0 +1,78 @@
+"""How a slice in one store differs from the same slice in the lake, in words that say what to look for."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from taxi_assets.stores.digest import Digest, Parts
+
+_ALL = "all"
+MakeDigest = Callable[[Parts], Digest]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two slices that should hold the same rows.
+
+    Attributes:
+        expected: of the slice that is right.
+        found: of the other one.
+        rows, total, content: what is wrong with each; None where nothing is.
+    """
+
+    expected: Digest
+    found: Digest
+    rows: str | None
+    total: str | None
+    content: str | None
+
+
+def compare(schema: pa.Schema, expected: MakeDigest, found: MakeDigest) -> Comparison:
+    """Compare two slices: first all columns at once, and column by column only where that finds a difference.
+
+    Args:
+        schema: the columns to compare.
+        expected: makes digests of the slice that is right.
+        found: makes digests of the other one.
+    """
+    whole = {_ALL: list(schema)}
+    right, other = expected(whole), found(whole)
+    content = None
+    if other.rows != right.rows:
+        content = "not the same rows"
+    elif other.parts != right.parts:
+        content = _different_columns(list(schema), expected, found)
+    return Comparison(right, other, _different_rows(right, other), _different_total(right, other), content)
+
+
+def _different_rows(right: Digest, other: Digest) -> str | None:
+    if other.rows == right.rows:
+        return None
+    if right.rows and other.rows % right.rows == 0 and other.rows:
+        return f"{other.rows:,} rows: each of the {right.rows:,} is there {other.rows // right.rows} times"
+    difference = abs(other.rows - right.rows)
+    kind = "too many" if other.rows > right.rows else "missing"
+    return f"{other.rows:,} rows instead of {right.rows:,}: {difference:,} {kind}"
+
+
+def _different_total(right: Digest, other: Digest) -> str | None:
+    if other.total == right.total:
+        return None
+    difference = (other.total - right.total) / 10_000
+    return f"{other.total / 10_000:,.2f} instead of {right.total / 10_000:,.2f}: {difference:+,.2f}"
+
+
+def _different_columns(fields: Sequence[pa.Field], expected: MakeDigest, found: MakeDigest) -> str:
+    each = {field.name: [field] for field in fields}
+    right, other = expected(each).parts, found(each).parts
+    different = [name for name in each if other[name] != right[name]]
+    exchanged = [
+        f"{one} and {two} are exchanged"
+        for index, one in enumerate(different)
+        for two in different[index + 1 :]
+        if (other[one], other[two]) == (right[two], right[one])
+    ]
+    if exchanged:
+        return "; ".join(exchanged)
+    return f"other values in {', '.join(different)}" if different else "values belong to other rows"
