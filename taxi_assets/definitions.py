@@ -3,7 +3,9 @@
 `defs` is what `dagster dev`, `dagster definitions validate`, `dg` and `workspace.yaml` load.
 """
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import dagster as dg
@@ -26,7 +28,7 @@ from taxi_assets.io_managers import (
     PostgresIOManager,
 )
 from taxi_assets.io_managers.tables import TableIOManager
-from taxi_assets.jobs import trips_job, zones_job
+from taxi_assets.jobs import checks_job, trips_job, zones_job
 from taxi_assets.resources import AlertResource, ScratchResource, SourceResource
 from taxi_assets.settings import EMBEDDED, Settings
 
@@ -41,10 +43,18 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
         loggers: what runs may log to instead of Dagster's console.
     """
     kinds = settings.kinds
+    checks = [(dataset, trips_checks(dataset)) for dataset in DATASETS]
     return dg.Definitions(
-        assets=[*(asset for dataset in DATASETS for asset in trips_assets(dataset, kinds)), *zones_assets(kinds)],
-        asset_checks=[check for dataset in DATASETS for check in trips_checks(dataset)],
-        jobs=[*(trips_job(dataset) for dataset in DATASETS), zones_job(), catch_up_job],
+        assets=_linked_to_code(
+            [*(asset for dataset in DATASETS for asset in trips_assets(dataset, kinds)), *zones_assets(kinds)]
+        ),
+        asset_checks=[check for _, each in checks for check in each],
+        jobs=[
+            *(trips_job(dataset) for dataset in DATASETS),
+            *(checks_job(dataset, each) for dataset, each in checks),
+            zones_job(),
+            catch_up_job,
+        ],
         schedules=[catch_up_schedule, zones_schedule],
         sensors=[*(publication_sensor(dataset) for dataset in DATASETS), *alert_sensors()],
         resources={
@@ -58,6 +68,13 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
         executor=dg.in_process_executor,
         loggers=loggers,
     )
+
+
+def _linked_to_code(assets: Sequence[dg.AssetsDefinition]) -> Sequence[Any]:
+    """The assets, each with a link to its function for the UI."""
+    with warnings.catch_warnings():  # four for each asset, and the version is pinned
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return dg.with_source_code_references(assets)
 
 
 def _alerts(settings: Settings) -> AlertResource:

@@ -33,6 +33,12 @@ def column_schema(schema: pa.Schema, types: Mapping[str, str]) -> dg.TableSchema
     )
 
 
+def column_lineage(upstream: dg.AssetKey, sources: Mapping[str, str]) -> dict[str, Any]:
+    """The metadata entry that says from which column of the upstream asset each column is made."""
+    deps = {column: [dg.TableColumnDep(upstream, source)] for column, source in sources.items()}
+    return {"dagster/column_lineage": dg.TableColumnLineage(deps)}
+
+
 def slice_metadata(
     stored: Stored,
     provenance: Mapping[str, str],
@@ -56,8 +62,10 @@ def slice_metadata(
     return metadata
 
 
-def raw_metadata(raw: RawFile, uri: str, seconds: float) -> Mapping[str, dg.MetadataValue]:
-    """What a file of the source is, where it came from and where in the lake it is."""
+def raw_metadata(
+    raw: RawFile, uri: str, seconds: float, schema: pa.Schema | None = None
+) -> Mapping[str, dg.MetadataValue]:
+    """What a file of the source is, where it came from, where in the lake it is, and its columns if it has a schema."""
     metadata: dict[str, dg.MetadataValue] = {
         "dagster/uri": dg.MetadataValue.url(uri),
         "taxi/bytes": dg.MetadataValue.int(raw.size),
@@ -69,6 +77,9 @@ def raw_metadata(raw: RawFile, uri: str, seconds: float) -> Mapping[str, dg.Meta
     }
     if raw.rows is not None:
         metadata["dagster/partition_row_count"] = dg.MetadataValue.int(raw.rows)
+    if schema is not None:
+        types = {field.name: str(field.type) for field in schema}
+        metadata["dagster/column_schema"] = dg.MetadataValue.table_schema(column_schema(schema, types))
     return metadata
 
 

@@ -97,6 +97,10 @@ def test_every_asset_tells_what_it_is_where_it_belongs_and_what_it_is_made_of() 
         assert node.description
         assert node.group_name in {*(dataset.name for dataset in DATASETS), "zones"}
         assert node.kinds
+        assert node.owners
+        assert node.tags["source"] == "nyc-tlc"
+        [reference] = node.metadata["dagster/code_references"].code_references
+        assert Path(reference.file_path).exists()
 
 
 def test_a_blocking_check_stands_between_clean_and_the_tables() -> None:

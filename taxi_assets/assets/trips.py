@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import Field
@@ -9,14 +10,19 @@ from pydantic import Field
 from taxi_assets.catalog import DEFAULT_RULES, PUBLICATION_LAG_DAYS, RULES, Dataset
 from taxi_assets.io_managers.lake import FILE_NAME
 from taxi_assets.io_managers.slices import named_failures
+from taxi_assets.metadata import column_lineage
 from taxi_assets.partitions import month_of_run, months_of
 from taxi_assets.raw_file import RawFile
 from taxi_assets.resources import ScratchResource, SourceResource, tell_download
 from taxi_assets.stores.rows import Rows
 
+if TYPE_CHECKING:
+    from taxi_assets.cleaning import Cleaned
+
 # Tries again only what calls itself retryable. A raw asset does without: its source retries by itself.
 RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
 COLUMNS_KNOWN = "columns_known"
+OWNERS = ["team:taxi-assets"]
 _SHORTEST_LAG, _LONGEST_LAG = PUBLICATION_LAG_DAYS
 # Between two publications lie a month and, where the first came as early and the second as late as any, the difference
 # of the lags: only after that has TLC surely published something that is not loaded.
@@ -38,6 +44,16 @@ class CleaningConfig(dg.Config):
 
     rules: list[str] = Field(default=list(DEFAULT_RULES), description="Names of the rules to apply.")
 
+    def version_of(self, raw: RawFile) -> dg.DataVersion:
+        """What the outcome depends on, by which the UI tells what is stale: the file, and the rules if others apply."""
+        others = "" if set(self.rules) == set(DEFAULT_RULES) else f" by {','.join(sorted(self.rules))}"
+        return dg.DataVersion(f"{raw.sha256}{others}")
+
+
+def tags_of(dataset: Dataset, layer: str) -> dict[str, str]:
+    """What the UI can filter assets by."""
+    return {"dataset": dataset.name, "layer": layer, "source": "nyc-tlc"}
+
 
 def trips_assets(dataset: Dataset, kinds: Mapping[str, str]) -> list[dg.AssetsDefinition]:
     """The assets of one dataset; `kinds` tells the technology of each role, for the UI."""
@@ -58,6 +74,8 @@ def _raw(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
         group_name=dataset.name,
         kinds={"parquet", kinds["lake"]},
         metadata={FILE_NAME: dataset.file_name_template},
+        owners=OWNERS,
+        tags=tags_of(dataset, "raw"),
     )
     def raw_trips(
         context: dg.AssetExecutionContext, source: SourceResource, scratch: ScratchResource
@@ -65,30 +83,36 @@ def _raw(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
         from taxi_assets.source import fetch_month
 
         with named_failures(), scratch.folder() as folder:
-            yield dg.Output(fetch_month(source.open(), dataset, month_of_run(context), folder, tell_download))
+            raw = fetch_month(source.open(), dataset, month_of_run(context), folder, tell_download)
+            context.set_data_version(context.asset_key, dg.DataVersion(raw.sha256))
+            yield dg.Output(raw)
 
     return raw_trips
 
 
 def _clean(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
-    clean_key = dg.AssetKey(["clean", dataset.table])
+    raw_key, clean_key = dg.AssetKey(["raw", dataset.table]), dg.AssetKey(["clean", dataset.table])
     rules = "; ".join(f"{rule.name}: {rule.description}" for rule in RULES if rule.default and rule.applies_to(dataset))
 
     @dg.multi_asset(
         name=f"clean_{dataset.table}",
-        ins={"raw": dg.AssetIn(["raw", dataset.table])},
+        ins={"raw": dg.AssetIn(raw_key)},
         outs={
             "quarantine": dg.AssetOut(
                 key=["quarantine", dataset.table],
                 description=f"The rows that broke a rule, as TLC published them, with the rules. Rules: {rules}.",
                 io_manager_key="lake",
                 kinds={"parquet", kinds["lake"]},
+                owners=OWNERS,
+                tags=tags_of(dataset, "quarantine"),
             ),
             "clean": dg.AssetOut(
                 key=clean_key,
                 description=f"Every row that broke no rule, under canonical names and types. {dataset.description}",
                 io_manager_key="lake",
                 kinds={"duckdb", "parquet", kinds["lake"]},
+                owners=OWNERS,
+                tags=tags_of(dataset, "clean"),
             ),
         },
         partitions_def=months_of(dataset),
@@ -110,8 +134,9 @@ def _clean(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
             scratch.folder() as folder,
             cleaned_month(raw, dataset, month_of_run(context), config.rules, folder) as cleaned,
         ):
-            yield dg.Output(cleaned.quarantine, "quarantine")
-            yield dg.Output(cleaned.clean, "clean")
+            for key in context.selected_asset_keys:
+                context.set_data_version(key, config.version_of(raw))
+            yield from _outputs(cleaned, raw_key)
             yield dg.AssetCheckResult(
                 check_name=COLUMNS_KNOWN,
                 asset_key=clean_key,
@@ -123,10 +148,22 @@ def _clean(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
     return clean_trips
 
 
+def _outputs(cleaned: "Cleaned", raw_key: dg.AssetKey) -> Iterator[dg.Output[Rows]]:
+    """Both streams, each with the columns of the file that its own are made from."""
+    unchanged = {name: name for name in cleaned.source_columns}
+    for name, rows, sources in (
+        ("quarantine", cleaned.quarantine, unchanged),
+        ("clean", cleaned.clean, cleaned.sources),
+    ):
+        yield dg.Output(rows, name, column_lineage(raw_key, sources))
+
+
 def _table(store: str, dataset: Dataset, kind: str) -> dg.AssetsDefinition:
+    clean_key = dg.AssetKey(["clean", dataset.table])
+
     @dg.asset(
         key=[store, dataset.table],
-        ins={"clean": dg.AssetIn(["clean", dataset.table])},
+        ins={"clean": dg.AssetIn(clean_key)},
         description=f"The clean rows as a table. {dataset.description}",
         partitions_def=months_of(dataset),
         io_manager_key=store,
@@ -136,8 +173,10 @@ def _table(store: str, dataset: Dataset, kind: str) -> dg.AssetsDefinition:
         pool=store,
         automation_condition=FOLLOW_CLEAN,
         freshness_policy=FRESH,
+        owners=OWNERS,
+        tags=tags_of(dataset, store),
     )
-    def trips_table(clean: Rows) -> Rows:
-        return clean
+    def trips_table(clean: Rows) -> dg.Output[Rows]:
+        return dg.Output(clean, metadata=column_lineage(clean_key, {name: name for name in clean.schema.names}))
 
     return trips_table

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
-from taxi_assets.assets.trips import RETRY
+from taxi_assets.assets.trips import OWNERS, RETRY
 from taxi_assets.catalog import ZONES_FILE, ZONES_SCHEMA, ZONES_TABLE
 from taxi_assets.io_managers.lake import FILE_NAME
 from taxi_assets.io_managers.slices import named_failures
@@ -29,6 +29,8 @@ def _raw(kinds: Mapping[str, str]) -> dg.AssetsDefinition:
         group_name=ZONES_GROUP,
         kinds={"csv", kinds["lake"]},
         metadata={FILE_NAME: ZONES_FILE},
+        owners=OWNERS,
+        tags={"layer": "raw", "source": "nyc-tlc"},
     )
     def raw_zones(source: SourceResource, scratch: ScratchResource) -> Iterator[dg.Output[RawFile]]:
         from taxi_assets.source import fetch_zones
@@ -49,6 +51,8 @@ def _table(store: str, kind: str) -> dg.AssetsDefinition:
         kinds={kind},
         retry_policy=RETRY,
         pool=store,
+        owners=OWNERS,
+        tags={"layer": store, "source": "nyc-tlc"},
     )
     def zones_table(raw: RawFile) -> Rows:
         from taxi_assets.cleaning import zone_rows

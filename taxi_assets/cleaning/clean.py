@@ -42,6 +42,8 @@ class Cleaned:
         clean: rows that break no rule, under the dataset's canonical schema.
         quarantine: the other rows under their original names with their original values, and `rule` (the first one
             broken), `rules` (all of them) and `source_row`.
+        source_columns: the file's columns, as TLC spells them.
+        sources: canonical column -> the file's column that it is read from; for those that the file has.
         source_rows: rows in the file.
         rejected: rule -> rows that broke it first, for every rule that was applied.
         unknown_columns: columns of the file that the catalogue does not know.
@@ -50,6 +52,8 @@ class Cleaned:
 
     clean: Rows
     quarantine: Rows
+    source_columns: tuple[str, ...]
+    sources: Mapping[str, str]
     source_rows: int
     rejected: Mapping[str, int]
     unknown_columns: tuple[str, ...]
@@ -164,6 +168,8 @@ class _Cleaning:
         return Cleaned(
             clean=self._clean().with_provenance(facts),
             quarantine=self._quarantine().with_provenance(facts),
+            source_columns=tuple(column.name for column in self.source_columns),
+            sources={name: column.name for name, column in self.matched.sources.items()},
             source_rows=self.source_rows,
             rejected=rejected,
             unknown_columns=self.matched.unknown,

@@ -14,7 +14,7 @@ from taxi_assets.io_managers.slices import from_rows, load_slice, month_of, name
 from taxi_assets.metadata import raw_metadata
 from taxi_assets.raw_file import RawFile
 from taxi_assets.scratch import scratch_folder
-from taxi_assets.stores.rows import Rows
+from taxi_assets.stores.rows import Rows, schema_of_parquet
 
 if TYPE_CHECKING:
     from taxi_assets.stores.lake import Lake
@@ -64,7 +64,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
             with named_failures():
                 stored = store.put_file(path, obj)
             uri = store.file_uri(path, stored.path.name)
-            context.add_output_metadata(raw_metadata(stored, uri, time.monotonic() - started))
+            schema = schema_of_parquet(stored.path) if stored.path.suffix == ".parquet" else None
+            context.add_output_metadata(raw_metadata(stored, uri, time.monotonic() - started, schema))
         else:
             piece = store_slice(context, store, path, obj)
             context.add_output_metadata({"dagster/uri": dg.MetadataValue.url(store.uri(piece))})
