@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Mapping
-from urllib.parse import parse_qsl, urlsplit
 
 import dagster as dg
 
@@ -18,19 +17,9 @@ from taxi_assets.automation import (
 )
 from taxi_assets.catalog import DATASETS
 from taxi_assets.checks import trips_checks
-from taxi_assets.io_managers import (
-    BigQueryIOManager,
-    DuckDBIOManager,
-    EmbeddedPostgresIOManager,
-    LakeIOManager,
-    PostgresIOManager,
-)
-from taxi_assets.io_managers.tables import TableIOManager
 from taxi_assets.jobs import trips_job, zones_job
-from taxi_assets.resources import AlertResource, ScratchResource, SourceResource
-from taxi_assets.settings import EMBEDDED, Settings
-
-SCHEMA = "taxi"
+from taxi_assets.places import build_resources
+from taxi_assets.settings import Settings
 
 
 def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None = None) -> dg.Definitions:
@@ -47,47 +36,9 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
         jobs=[*(trips_job(dataset) for dataset in DATASETS), zones_job(), catch_up_job],
         schedules=[catch_up_schedule, zones_schedule],
         sensors=[*(publication_sensor(dataset) for dataset in DATASETS), *alert_sensors()],
-        resources={
-            "source": SourceResource(url=settings.source),
-            "scratch": ScratchResource(root=str(settings.home / "scratch")),
-            "alerts": _alerts(settings),
-            "lake": LakeIOManager(url=settings.lake, scratch=str(settings.home / "scratch")),
-            "postgres": _postgres(settings),
-            "warehouse": _warehouse(settings),
-        },
+        resources=build_resources(settings),
         executor=dg.in_process_executor,
         loggers=loggers,
-    )
-
-
-def _alerts(settings: Settings) -> AlertResource:
-    return AlertResource(
-        webhook=_secret(settings, "alert_webhook", settings.alert_webhook),
-        ui=settings.ui,
-        postgres=_secret(settings, "postgres", None),
-    )
-
-
-def _secret(settings: Settings, field: str, otherwise: str | None) -> str | None:
-    return dg.EnvVar(settings.secrets[field]) if field in settings.secrets else otherwise
-
-
-def _postgres(settings: Settings) -> TableIOManager:
-    if settings.postgres == EMBEDDED:
-        return EmbeddedPostgresIOManager(folder=str(settings.postgres_folder), schema_name=SCHEMA)
-    return PostgresIOManager(url=_secret(settings, "postgres", settings.postgres) or "", schema_name=SCHEMA)
-
-
-def _warehouse(settings: Settings) -> TableIOManager:
-    url = urlsplit(settings.warehouse)
-    if url.scheme == "duckdb":
-        return DuckDBIOManager(path=str(settings.duckdb_path), schema_name=SCHEMA)
-    options = dict(parse_qsl(url.query))
-    return BigQueryIOManager(
-        project=url.netloc,
-        dataset=url.path.strip("/"),
-        location=options.get("location"),
-        require_partition_filter=options.get("require_partition_filter") == "true",
     )
 
 
