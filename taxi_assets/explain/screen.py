@@ -13,6 +13,8 @@ _ROWS_NAMED = 5
 
 def print_explanation(console: Console, found: Explanation) -> None:
     """Print the row, the rules that it broke, and where it is."""
+    title = f"{found.dataset.name} {found.month}, row {found.row:,} of {found.rows_in_file:,}"
+    console.print(f"{title}, counted from 0")
     console.print(_values(found))
     if found.broken:
         console.print("\n[bold]Rules that it broke[/bold]")
@@ -26,8 +28,7 @@ def print_explanation(console: Console, found: Explanation) -> None:
 
 
 def _values(found: Explanation) -> Table:
-    title = f"{found.dataset.name} {found.month}, row {found.row:,} of {found.rows_in_file:,}"
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 1, 0, 0))
+    table = Table(box=None, padding=(0, 1, 0, 0))
     for heading, is_name in (("TLC's column", True), ("value", False), ("is read as", True), ("value", False)):
         table.add_column(heading, no_wrap=is_name, overflow="fold")
     for one in found.values:

@@ -47,7 +47,8 @@ def _print_dataset(console: Console, status: DatasetStatus, stores: Sequence[str
         console.print(f"{name}: no such month")
         return False
     answering = [store for store in stores if any(one == store for _, one in cells)]
-    table = Table(title=_title(status, begun), title_justify="left", padding=(0, 1, 0, 0), box=None)
+    console.print(_title(status, begun))
+    table = Table(padding=(0, 1, 0, 0), box=None)
     for heading in ("", "", *_INITIALS):
         table.add_column(heading)
     for year in years:
