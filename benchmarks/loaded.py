@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +37,16 @@ def load_everything(settings: Settings, source: Path) -> int:
     (source / "trip-data").mkdir(parents=True)
     with instance_of(settings) as instance, opened_stores(settings, STORES) as openers:
         stores = {name: opener() for name, opener in openers.items()}
-        for number, (dataset, month) in enumerate(months):
+        for dataset, month in months:
             (source / "trip-data" / dataset.file_name(month)).touch()
-            _load(instance, stores, dataset, month, f"{number:064x}")
+            _load(instance, stores, dataset, month, sha256(f"{dataset.name} {month}".encode()).hexdigest())
     return len(months)
 
 
-def _load(instance: dg.DagsterInstance, stores: dict[str, Any], dataset: Dataset, month: Month, sha256: str) -> None:
-    raw = RawFile(Path(dataset.file_name(month)), "file:///source", 1, sha256, _ROWS, f'"{sha256[:8]}"')
+def _load(instance: dg.DagsterInstance, stores: dict[str, Any], dataset: Dataset, month: Month, digest: str) -> None:
+    raw = RawFile(Path(dataset.file_name(month)), "file:///source", 1, digest, _ROWS, f'"{digest[:8]}"')
     _report(instance, dataset, month, "raw", raw_metadata(raw, "file:///lake", 1.0))
-    facts = {"taxi/source_sha256": sha256, "taxi/rejected_by_rule": json.dumps(dict.fromkeys(DEFAULT_RULES, 0))}
+    facts = {"taxi/source_sha256": digest, "taxi/rejected_by_rule": json.dumps(dict.fromkeys(DEFAULT_RULES, 0))}
     rows = _rows(dataset, month)
     preview = rows.head(_ROWS).to_pylist()
     for layer, store in (("quarantine", None), ("clean", "lake"), ("postgres", "postgres"), ("warehouse", "warehouse")):
