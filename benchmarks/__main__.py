@@ -1,6 +1,6 @@
 """Measure and print; each pair is measured in turns, since the speed of a machine drifts.
 
-python -m benchmarks [--rows N] [--rounds N] [postgres] [clean] [run] [cloud]
+python -m benchmarks [--rows N] [--rounds N] [postgres] [clean] [run] [cloud] [status]
 """
 
 import argparse
@@ -17,7 +17,7 @@ from google.cloud import storage
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import loading
+from benchmarks import loading, overview
 from taxi_assets.catalog import dataset_named
 from taxi_assets.month import Month
 from taxi_assets.sample import write_month
@@ -26,7 +26,7 @@ from taxi_assets_tests.servers.bigquery import bigquery_server
 from taxi_assets_tests.servers.gcs import gcs_server
 
 YELLOW, MONTH = dataset_named("yellow"), Month(2024, 1)
-MEASURES = ("postgres", "clean", "run", "cloud")
+MEASURES = ("postgres", "clean", "run", "cloud", "status")
 
 
 def main() -> None:
@@ -79,6 +79,14 @@ def measure_cloud(work: Path, raw: Path, rounds: int) -> tuple[str, ...]:
         storage.Client().create_bucket("bench")
         stores = {"TAXI_LAKE": "gs://bench/lake", "TAXI_WAREHOUSE": "bigquery://bench/taxi"}
         return ("taxi run, emulated GCS and BigQuery", *_runs(work, rounds, **servers, **stores))
+
+
+def measure_status(work: Path, raw: Path, rounds: int) -> tuple[str, ...]:
+    """The whole `taxi status` process where every month is loaded, against one that opens Dagster's instance only."""
+    del raw
+    home = overview.Overview(work)
+    ours, theirs = _in_turns(rounds, home.status, home.only_dagster)
+    return _pair(f"taxi status, {home.months} months loaded", ours, "importing Dagster, opening its instance", theirs)
 
 
 def _runs(work: Path, rounds: int, **variables: str) -> tuple[str, ...]:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from taxi_assets import running, terminal
+from taxi_assets import explain, running, terminal
 from taxi_assets.catalog import DATASETS, DEFAULT_RULES, dataset_named, select_rules
-from taxi_assets.definitions import SCHEMA, build_definitions
 from taxi_assets.errors import InvalidRequest, TaxiError
-from taxi_assets.io_managers import LakeIOManager
-from taxi_assets.io_managers.tables import TableIOManager
 from taxi_assets.month import Month
+from taxi_assets.places import SCHEMA, opened_stores
+from taxi_assets.resources import SourceResource
 from taxi_assets.settings import EMBEDDED, Settings
+from taxi_assets.status import STORES, Shown, State, as_json, print_status, read_status
 
 ZONES = "zones"
 
@@ -44,6 +44,8 @@ def run(dataset: str, months: str | None, source: str | None, rules: str | None)
 
     The exit status is 0 only where everything that was asked for was loaded.
     """
+    from taxi_assets.definitions import build_definitions  # which makes them all, and takes its time
+
     settings = _settings(source)
     requests = _requests(settings, dataset, months, rules)
     screen = terminal.Terminal()
@@ -62,6 +64,8 @@ def check(dataset: str, months: str) -> None:
 
     Loads nothing. The exit status is 0 only where every table holds what the lake holds.
     """
+    from taxi_assets.definitions import build_definitions
+
     chosen = dataset_named(dataset)
     settings = _settings()
     screen = terminal.Terminal()
@@ -75,21 +79,51 @@ def check(dataset: str, months: str) -> None:
     sys.exit(0 if all(outcome.loaded for outcome in outcomes) else 1)
 
 
-@main.command()
+@main.command(name="status")
 @click.argument("dataset", required=False)
-def status(dataset: str | None) -> None:
-    """Which months are loaded, and where."""
-    screen = terminal.Terminal()
-    resources = build_definitions(_settings()).resources or {}
-    for one in [dataset_named(dataset)] if dataset else DATASETS:
-        screen.print_matrix(
-            one.name,
-            {
-                "lake": _months_in(resources["lake"], f"clean/{one.table}"),
-                "postgres": _months_in(resources["postgres"], one.table),
-                "warehouse": _months_in(resources["warehouse"], one.table),
-            },
-        )
+@click.argument("months", required=False)
+@click.option("--state", "states", metavar="A,B", help=f"Only months in these states: {', '.join(State)}.")
+@click.option("--store", "store", type=click.Choice(STORES), help="Only this store; the others are not asked.")
+@click.option("--json", "as_document", is_flag=True, help="One JSON document instead; see docs/status.md.")
+def show_status(
+    dataset: str | None, months: str | None, states: str | None, store: str | None, as_document: bool
+) -> None:
+    """Which months are loaded, stale, failed or missing, and where: `taxi status green 2024-01..2024-06`.
+
+    The exit status is 1 where a month that is shown is failed, stale, or missing though published and later than the
+    dataset's first loaded month, and where a store or the source does not answer; otherwise it is 0.
+    """
+    shown = Shown(
+        Month.parse_range(months) if months else None, _states(states), (store,) if store is not None else STORES
+    )
+    settings = _settings()
+    chosen = [dataset_named(dataset)] if dataset else DATASETS
+    with running.instance_of(settings) as instance, opened_stores(settings, shown.stores) as stores:
+        status = read_status(instance, stores, SourceResource(url=settings.source), chosen).only(shown)
+    if as_document:
+        click.echo(as_json(status))
+    else:
+        print_status(terminal.Terminal().console, status, shown)
+    sys.exit(0 if status.is_well else 1)
+
+
+@main.command(name="explain")
+@click.argument("dataset")
+@click.argument("month")
+@click.argument("row", type=click.IntRange(min=0))
+@click.option("--json", "as_document", is_flag=True, help="One JSON document instead; see docs/status.md.")
+def explain_row(dataset: str, month: str, row: int, as_document: bool) -> None:
+    """What TLC wrote in a row, which rules it broke, and where it is now: `taxi explain green 2024-01 17`.
+
+    ROW is the row's position in TLC's file, counted from 0: the column source_row of every table and of quarantine.
+    """
+    with opened_stores(_settings(), STORES) as stores:
+        found = explain.explain(stores, dataset_named(dataset), Month.parse(month), row)
+    if as_document:
+        click.echo(explain.as_json(found))
+    else:
+        explain.print_explanation(terminal.Terminal().console, found)
+    sys.exit(0 if found.everybody_answered else 1)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
@@ -136,8 +170,10 @@ def _requests(settings: Settings, dataset: str, months: str | None, rules: str |
     return [running.month_request(chosen, month, names) for month in asked]
 
 
-def _months_in(manager: LakeIOManager | TableIOManager, table: str) -> set[Month] | str:
+def _states(text: str | None) -> set[State] | None:
+    if text is None:
+        return None
     try:
-        return set(manager.store().months(table))
-    except TaxiError as error:
-        return str(error)
+        return {State(name) for name in text.split(",")}
+    except ValueError as error:
+        raise click.BadParameter(f"{error}: the states are {', '.join(State)}", param_hint="--state") from error

@@ -6,7 +6,6 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import dagster as dg
 
@@ -20,19 +19,9 @@ from taxi_assets.automation import (
 )
 from taxi_assets.catalog import DATASETS
 from taxi_assets.checks import trips_checks
-from taxi_assets.io_managers import (
-    BigQueryIOManager,
-    DuckDBIOManager,
-    EmbeddedPostgresIOManager,
-    LakeIOManager,
-    PostgresIOManager,
-)
-from taxi_assets.io_managers.tables import TableIOManager
 from taxi_assets.jobs import checks_job, trips_job, zones_job
-from taxi_assets.resources import AlertResource, ScratchResource, SourceResource
-from taxi_assets.settings import EMBEDDED, Settings
-
-SCHEMA = "taxi"
+from taxi_assets.places import build_resources
+from taxi_assets.settings import Settings
 
 
 def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None = None) -> dg.Definitions:
@@ -57,14 +46,7 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
         ],
         schedules=[catch_up_schedule, zones_schedule],
         sensors=[*(publication_sensor(dataset) for dataset in DATASETS), *alert_sensors()],
-        resources={
-            "source": SourceResource(url=settings.source),
-            "scratch": ScratchResource(root=str(settings.home / "scratch")),
-            "alerts": _alerts(settings),
-            "lake": LakeIOManager(url=settings.lake, scratch=str(settings.home / "scratch")),
-            "postgres": _postgres(settings),
-            "warehouse": _warehouse(settings),
-        },
+        resources=build_resources(settings),
         executor=dg.in_process_executor,
         loggers=loggers,
     )
@@ -75,37 +57,6 @@ def _linked_to_code(assets: Sequence[dg.AssetsDefinition]) -> Sequence[Any]:
     with warnings.catch_warnings():  # four for each asset, and the version is pinned
         warnings.simplefilter("ignore", dg.BetaWarning)
         return dg.with_source_code_references(assets)
-
-
-def _alerts(settings: Settings) -> AlertResource:
-    return AlertResource(
-        webhook=_secret(settings, "alert_webhook", settings.alert_webhook),
-        ui=settings.ui,
-        postgres=_secret(settings, "postgres", None),
-    )
-
-
-def _secret(settings: Settings, field: str, otherwise: str | None) -> str | None:
-    return dg.EnvVar(settings.secrets[field]) if field in settings.secrets else otherwise
-
-
-def _postgres(settings: Settings) -> TableIOManager:
-    if settings.postgres == EMBEDDED:
-        return EmbeddedPostgresIOManager(folder=str(settings.postgres_folder), schema_name=SCHEMA)
-    return PostgresIOManager(url=_secret(settings, "postgres", settings.postgres) or "", schema_name=SCHEMA)
-
-
-def _warehouse(settings: Settings) -> TableIOManager:
-    url = urlsplit(settings.warehouse)
-    if url.scheme == "duckdb":
-        return DuckDBIOManager(path=str(settings.duckdb_path), schema_name=SCHEMA)
-    options = dict(parse_qsl(url.query))
-    return BigQueryIOManager(
-        project=url.netloc,
-        dataset=url.path.strip("/"),
-        location=options.get("location"),
-        require_partition_filter=options.get("require_partition_filter") == "true",
-    )
 
 
 defs = build_definitions(Settings.from_environment())

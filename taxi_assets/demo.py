@@ -5,8 +5,9 @@ import sys
 
 from taxi_assets import running, terminal
 from taxi_assets.catalog import DATASETS, DEFAULT_RULES
-from taxi_assets.definitions import SCHEMA, build_definitions
+from taxi_assets.definitions import build_definitions
 from taxi_assets.month import Month
+from taxi_assets.places import SCHEMA
 from taxi_assets.settings import EMBEDDED, Settings
 
 DEMO_MONTH = Month(2024, 1)

@@ -1,7 +1,7 @@
-"""What `taxi` shows: how far a run is, what came of it, and which months are where."""
+"""What `taxi` shows: how far a run is, and what came of it."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
 
@@ -12,7 +12,6 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from taxi_assets.catalog import RULES
-from taxi_assets.month import Month
 from taxi_assets.resources import DOWNLOADS
 from taxi_assets.running import Outcome
 
@@ -76,22 +75,6 @@ class Terminal:
             for failure in outcome.failures:
                 self.console.print(f"[red]{outcome.request.name} failed[/red] in {escape(failure)}")
 
-    def print_matrix(self, dataset: str, stores: Mapping[str, set[Month] | str]) -> None:
-        """Which months of a dataset are in which store; a store that does not answer says why."""
-        months = sorted(set().union(*(found for found in stores.values() if isinstance(found, set))))
-        counted = f"{len(months)} month{'' if len(months) == 1 else 's'}" if months else "nothing loaded yet"
-        table = Table(title=f"{dataset}: {counted}")
-        table.add_column("month")
-        for store in stores:
-            table.add_column(store, justify="center")
-        for month in months:
-            marks = (found if isinstance(found, str) else _mark(month in found) for found in stores.values())
-            table.add_row(str(month), *marks)
-        self.console.print(table if months else table.title)
-        for store, found in stores.items():
-            if isinstance(found, str):
-                self.console.print(f"[red]{store}[/red]: {escape(found)}")
-
     def _hear_dagster(self, record: logging.LogRecord) -> None:
         meta = getattr(record, "dagster_meta", {})
         event = meta.get("dagster_event")
@@ -142,7 +125,3 @@ def _rejected_table(outcomes: Sequence[Outcome]) -> Table:
         if rows:
             table.add_row(f"{rows:,}", rule.name, rule.description)
     return table
-
-
-def _mark(present: bool) -> str:
-    return "●" if present else "·"

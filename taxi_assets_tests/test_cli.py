@@ -71,9 +71,17 @@ def test_months_run_again_in_any_order_leave_the_same_tables(home: EmbeddedHome)
 
 def test_the_status_shows_what_is_where(home: EmbeddedHome) -> None:
     home.taxi("run", "green", "2022-05", "--source", "sample")
-    shown = home.taxi("status", "green")
-    assert shown.returncode == 0
-    assert re.search(r"2022-05 .*●.*●.*●", shown.stdout)
+    shown = home.taxi("status", "green", "2022-05", TAXI_SOURCE="sample")
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert re.search(r"^2022 all stores +●", shown.stdout, re.M)
+
+
+def test_a_row_is_explained(home: EmbeddedHome) -> None:
+    home.taxi("run", "green", "2022-05", "--source", "sample")
+    shown = home.taxi("explain", "green", "2022-05", "0")
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert "lpep_pickup_datetime" in shown.stdout
+    assert home.taxi("explain", "green", "2022-05", "--", "-1").returncode == 2
 
 
 def test_the_rules_that_are_asked_for_replace_the_default_ones(home: EmbeddedHome) -> None:

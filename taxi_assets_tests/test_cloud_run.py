@@ -1,5 +1,7 @@
 """A run with the lake in GCS and the warehouse in BigQuery, as a person makes it."""
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,9 +64,22 @@ def test_a_month_of_the_sample_is_loaded_into_the_cloud(
     assert lake.count(Slice("quarantine/yellow_trips", january)) == rejected
     assert lake.count(Slice("clean/yellow_trips", january)) == DEFAULT_ROWS - rejected
     assert rows_in_bigquery("yellow_trips", "2024-01") == DEFAULT_ROWS - rejected
-    shown = home.taxi("status", "yellow").stdout
-    assert "2024-01" in shown
-    assert shown.count("●") == 3
+    shown = home.taxi("status", "yellow", "2024-01", TAXI_SOURCE="sample")
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert re.search(r"^2024 all stores +●", shown.stdout, re.M)
+
+
+def test_a_row_in_the_cloud_is_explained_and_nothing_of_it_stays_on_the_disk(home: Home) -> None:
+    home.taxi("run", "green", "2024-02", "--source", "sample")
+    for row in range(3):
+        shown = home.taxi("explain", "green", "2024-02", row, "--json")
+        assert shown.returncode == 0, shown.stdout + shown.stderr
+        told = json.loads(shown.stdout)
+        if told["layer"] == "clean":
+            break
+    assert told["tables"]["warehouse"]["row"]["source_row"] == row
+    assert [one["differs_in"] for one in told["tables"].values()] == [[], []]
+    assert list((home.folder / "scratch").iterdir()) == []
 
 
 def test_the_zones_are_loaded_into_the_cloud(home: Home, rows_in_bigquery: Callable[[str, str], int]) -> None:

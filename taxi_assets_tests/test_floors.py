@@ -18,7 +18,7 @@ FLOORS = (
     {"source", "cleaning", "stores", "sample", "raw_file", "scratch", "duckdb_sql"},
     {"io_managers", "resources", "metadata"},
     {"assets", "checks", "jobs", "partitions", "automation", "launcher"},
-    {"definitions", "settings", "running", "terminal", "cli", "demo", "__main__"},
+    {"definitions", "settings", "running", "places", "status", "explain", "terminal", "cli", "demo", "__main__"},
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

@@ -1,5 +1,6 @@
 """What Dagster's own records say about months: which are loaded, which are under way, and what was loaded of one."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +11,8 @@ from taxi_assets.jobs import trips_job_name
 from taxi_assets.month import Month
 from taxi_assets.partitions import PARTITION_TAG
 
-_UNDER_WAY = [
+REQUESTED_BY_TAG = "taxi/requested_by"
+UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -37,33 +39,43 @@ class LoadedFile:
 
 def loaded_months(instance: dg.DagsterInstance, dataset: Dataset) -> set[Month]:
     """The months whose every asset was made from the one before it: what failed half-way is not among them."""
-    newest = {
+    newest = newest_materializations(instance, dataset)
+    keys = set.intersection(*(set(found) for found in newest.values()))
+    return {Month.parse(key) for key in keys if all(newest[first][key] < newest[then][key] for first, then in _ORDER)}
+
+
+def newest_materializations(instance: dg.DagsterInstance, dataset: Dataset) -> Mapping[str, Mapping[str, int]]:
+    """Layer -> partition -> where in the records its newest materialization is; what is higher was made later."""
+    return {
         layer: instance.get_latest_storage_id_by_partition(
             dg.AssetKey([layer, dataset.table]), dg.DagsterEventType.ASSET_MATERIALIZATION
         )
         for layer in ("raw", "clean", "postgres", "warehouse")
     }
-    keys = set.intersection(*(set(found) for found in newest.values()))
-    return {Month.parse(key) for key in keys if all(newest[first][key] < newest[then][key] for first, then in _ORDER)}
 
 
 def months_under_way(instance: dg.DagsterInstance, dataset: Dataset) -> set[Month]:
     """The months that a run is queued for, or works on."""
     return {
         Month.parse(run.tags[PARTITION_TAG])
-        for run in instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY))
+        for run in instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY))
         if PARTITION_TAG in run.tags and is_of(run, dataset)
     }
 
 
 def failed_months(instance: dg.DagsterInstance, dataset: Dataset) -> set[Month]:
     """The months whose newest run of the last 30 days failed."""
-    since = datetime.now(tz=UTC) - timedelta(days=30)
     newest: dict[str, dg.DagsterRunStatus] = {}
-    for run in instance.get_runs(dg.RunsFilter(created_after=since)):
-        if PARTITION_TAG in run.tags and is_of(run, dataset):
+    for run in recent_runs(instance):
+        if is_of(run, dataset):
             newest.setdefault(run.tags[PARTITION_TAG], run.status)
     return {Month.parse(key) for key, status in newest.items() if status == dg.DagsterRunStatus.FAILURE}
+
+
+def recent_runs(instance: dg.DagsterInstance) -> Sequence[dg.DagsterRun]:
+    """The runs of the last 30 days that are for a month, newest first."""
+    since = datetime.now(tz=UTC) - timedelta(days=30)
+    return [run for run in instance.get_runs(dg.RunsFilter(created_after=since)) if PARTITION_TAG in run.tags]
 
 
 def is_of(run: dg.DagsterRun, dataset: Dataset) -> bool:

@@ -4,6 +4,7 @@ The SQL is made from the catalogue and the types that the file happens to have. 
 """
 
 from taxi_assets.cleaning.clean import Cleaned, cleaned_month
+from taxi_assets.cleaning.one_row import OneRow, SourceValue, looked_at
 from taxi_assets.cleaning.zones import zone_rows
 
-__all__ = ["Cleaned", "cleaned_month", "zone_rows"]
+__all__ = ["Cleaned", "OneRow", "SourceValue", "cleaned_month", "looked_at", "zone_rows"]

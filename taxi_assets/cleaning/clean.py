@@ -29,9 +29,9 @@ from taxi_assets.raw_file import RawFile
 from taxi_assets.stores.rows import BATCH_ROWS, PROVENANCE, Rows
 
 MEMORY_LIMIT = "300MB"  # a 20,000,000-row month passes within it; DuckDB spills what does not fit
-_POSITION = "file_row_number"
-_ROW = f"CAST({_POSITION} AS INTEGER)"
-_ADDED = ("rule", "rules", SOURCE_ROW, _POSITION)
+POSITION = "file_row_number"
+_ROW = f"CAST({POSITION} AS INTEGER)"
+_ADDED = ("rule", "rules", SOURCE_ROW, POSITION)
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def cleaned_month(
     with duckdb.connect(config=config) as connection:
         connection.execute("SET GLOBAL TimeZone = 'UTC'")  # or the machine's own would show in the quarantine
         cleaning = _Cleaning(connection, raw, dataset, month, applied)
-        with _named_errors(raw):
+        with named_errors(raw):
             cleaning.note_broken_rows()
             outcome = cleaning.outcome()
         yield outcome
@@ -108,14 +108,10 @@ class _Cleaning:
         self.dataset = dataset
         self.month = month
         self.rules = rules
-        # A folder above the file may have any name: `a=b` is no column of it, and `[x]` is not the folder `x`.
-        file = f"{literal(escape(str(raw.path)))}, hive_partitioning = false, {_POSITION} = true"
-        with _named_errors(raw):
+        with named_errors(raw):
             _refuse_ambiguous_names(raw)
-            connection.execute(f"CREATE VIEW source AS FROM read_parquet({file})")
-            described = connection.execute("DESCRIBE source").fetchall()
+            self.source_columns = view_source(connection, raw)
             ((self.source_rows,),) = connection.execute("SELECT count(*) FROM source").fetchall()
-        self.source_columns = [SourceColumn(name, kind) for name, kind, *_ in described if name != _POSITION]
         self.matched: FileColumns = match_columns(dataset, month, self.source_columns, raw.path.name)
         self.conditions = Conditions(dataset, month, rules)
         self.readings = {
@@ -133,12 +129,12 @@ class _Cleaning:
         found = suspects(scan.to_arrow_reader(BATCH_ROWS), self.source_rows)
         self.connection.register("suspects", found)
         self.connection.execute(
-            f"CREATE TABLE originals AS FROM source SEMI JOIN suspects ON source.{_POSITION} = suspects.position"
+            f"CREATE TABLE originals AS FROM source SEMI JOIN suspects ON source.{POSITION} = suspects.position"
         )
         self.connection.execute(f"CREATE VIEW typed AS {self._typed('originals')}")
         lookalikes = (
             f"(SELECT *, {_ROW} AS {SOURCE_ROW} FROM originals SEMI JOIN (FROM suspects WHERE lookalike = 1) AS alike "
-            f"ON originals.{_POSITION} = alike.position)"
+            f"ON originals.{POSITION} = alike.position)"
         )
         compared = (column.name for column in self.source_columns if column.name not in self.matched.ignored)
         self.connection.execute(
@@ -190,7 +186,7 @@ class _Cleaning:
         )
         return self._stream(
             f"SELECT {columns}, {self._first_rule()} AS rule, list_filter([{names}], lambda name: name IS NOT NULL) "
-            f"AS rules, {SOURCE_ROW} FROM originals JOIN broken ON originals.{_POSITION} = broken.{SOURCE_ROW} "
+            f"AS rules, {SOURCE_ROW} FROM originals JOIN broken ON originals.{POSITION} = broken.{SOURCE_ROW} "
             f"ORDER BY {SOURCE_ROW}"
         )
 
@@ -217,7 +213,7 @@ class _Cleaning:
     def _stream(self, query: str) -> Rows:
         def open_batches() -> Iterator[pa.RecordBatch]:
             # A connection has one open result at a time, and both streams may be open at once.
-            with _named_errors(self.raw), self.connection.cursor() as cursor:
+            with named_errors(self.raw), self.connection.cursor() as cursor:
                 cursor.execute("SET VARIABLE broken_bits = (SELECT bits FROM broken_bits)")
                 yield from cursor.sql(query).to_arrow_reader(BATCH_ROWS)
 
@@ -239,8 +235,23 @@ def _refuse_ambiguous_names(raw: RawFile) -> None:
         )
 
 
+def view_source(connection: duckdb.DuckDBPyConnection, raw: RawFile) -> list[SourceColumn]:
+    """Make the view `source`, the file with the position of each row, and return the file's columns."""
+    # A folder above the file may have any name: `a=b` is no column of it, and `[x]` is not the folder `x`.
+    file = f"{literal(escape(str(raw.path)))}, hive_partitioning = false, {POSITION} = true"
+    connection.execute(f"CREATE VIEW source AS FROM read_parquet({file})")
+    described = connection.execute("DESCRIBE source").fetchall()
+    return [SourceColumn(name, kind) for name, kind, *_ in described if name != POSITION]
+
+
 @contextmanager
-def _named_errors(raw: RawFile) -> Iterator[None]:
+def named_errors(raw: RawFile) -> Iterator[None]:
+    """Turn the errors of reading the file into ours.
+
+    Raises:
+        BadFile: the file cannot be read.
+        StoreUnavailable: there is not enough memory or scratch space.
+    """
     try:
         yield
     except TaxiError:

@@ -71,11 +71,21 @@ class Conditions:
     def _voided(self) -> str:
         """Trips whose refund record is in the file; NULL equals NULL, amounts are compared in whole cents."""
         names = ", ".join(self._trip)
-        same = " AND ".join(f"typed.{name} IS NOT DISTINCT FROM refunds.{name}" for name in self._trip)
         return (
             f"typed SEMI JOIN (SELECT {names}, {self._cents} AS cents FROM typed WHERE cents < 0) AS refunds "
-            f"ON {same} AND {self._cents} = -refunds.cents"
+            f"ON {self._same_trip('refunds')} AND {self._cents} = -refunds.cents"
         )
+
+    def refunds_of(self, trip: str) -> str:
+        """A query for the positions of the refund records in `typed` of one trip, given as a view like `typed`."""
+        names = ", ".join(self._trip)
+        return (
+            f"SELECT {SOURCE_ROW} FROM typed SEMI JOIN (SELECT {names}, {self._cents} AS cents FROM {trip}) AS trip "
+            f"ON {self._same_trip('trip')} AND {self._cents} = -trip.cents ORDER BY {SOURCE_ROW}"
+        )
+
+    def _same_trip(self, other: str) -> str:
+        return " AND ".join(f"typed.{name} IS NOT DISTINCT FROM {other}.{name}" for name in self._trip)
 
 
 def fingerprint(expressions: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ partitioned is one whole table.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -27,6 +27,7 @@ class Store(Protocol):
     def replace(self, piece: Slice, rows: Rows) -> Stored: ...  # noqa: D102
     def read(self, table: str, months: Sequence[Month] | None = None) -> Rows: ...  # noqa: D102
     def count(self, piece: Slice) -> int: ...  # noqa: D102
+    def row(self, piece: Slice, key: Mapping[str, Any]) -> dict[str, Any] | None: ...  # noqa: D102
     def months(self, table: str) -> list[Month]: ...  # noqa: D102
 
 

@@ -46,6 +46,9 @@ class SampleSource:
         identity = sha256(f"{_VERSION} {path} {self._rows}".encode()).hexdigest()
         return Published(url=f"{self.url}/{path}", etag=f'"{identity[:32]}"')
 
+    def names(self, folder: str) -> None:
+        """The sample has no folders to list."""
+
     def fetch(self, path: str, folder: Path, progress: "Progress | None" = None) -> RawFile:
         """Make the file and put it into the folder under its own name, whole or not at all.
 

@@ -47,6 +47,14 @@ class Source(Protocol):
         """
         ...
 
+    def names(self, folder: str) -> set[str] | None:
+        """The names of the files in a folder such as `trip-data`; None where they can only be asked for one by one.
+
+        Raises:
+            SourceUnavailable: the source does not answer.
+        """
+        ...
+
     def fetch(self, path: str, folder: Path, progress: Progress | None = None) -> RawFile:
         """Put the file into the folder under its own name, whole and verified, or not at all.
 

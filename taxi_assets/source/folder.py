@@ -31,11 +31,7 @@ class FolderSource:
             SourceUnavailable: the folder is not there, or not laid out like the CDN.
         """
         file = self._folder / path
-        if not file.parent.is_dir():
-            raise SourceUnavailable(
-                f"there is no folder {file.parent}: a source's folder is laid out like TLC's CDN, with files such as"
-                " trip-data/green_tripdata_2024-01.parquet and misc/taxi_zone_lookup.csv"
-            )
+        self._require(file.parent)
         if not file.is_file():
             return None
         stat = file.stat()
@@ -45,6 +41,16 @@ class FolderSource:
             etag=f'"{stat.st_size:x}-{stat.st_mtime_ns:x}"',
             last_modified=formatdate(stat.st_mtime, usegmt=True),
         )
+
+    def names(self, folder: str) -> set[str] | None:
+        """The names of the files in the folder of that name.
+
+        Raises:
+            SourceUnavailable: the folder is not there, or not laid out like the CDN.
+        """
+        listed = self._folder / folder
+        self._require(listed)
+        return {file.name for file in listed.iterdir()}
 
     def fetch(self, path: str, folder: Path, progress: Progress | None = None) -> RawFile:
         """Copy the file into the folder under its own name, whole and verified, or not at all.
@@ -70,6 +76,13 @@ class FolderSource:
             return published
 
         return land(path, folder, copy)
+
+    def _require(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise SourceUnavailable(
+                f"there is no folder {folder}: a source's folder is laid out like TLC's CDN, with files such as"
+                " trip-data/green_tripdata_2024-01.parquet and misc/taxi_zone_lookup.csv"
+            )
 
 
 def _blocks(file: Path) -> Iterator[bytes]:

@@ -85,6 +85,9 @@ class HttpSource:
         except NotPublished:
             return None
 
+    def names(self, folder: str) -> None:
+        """A web server lists no folders."""
+
     def fetch(self, path: str, folder: Path, progress: Progress | None = None) -> RawFile:
         """Download the file into the folder under its own name, whole and verified, or not at all.
 

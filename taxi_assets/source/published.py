@@ -11,12 +11,13 @@ from taxi_assets.source.base import Progress, Source
 
 _PROBES = 36
 
+_TRIPS_FOLDER = "trip-data"
 ZONES_PATH = f"misc/{ZONES_FILE}"
 
 
 def month_path(dataset: Dataset, month: Month) -> str:
     """Where the month's file is, relative to the CDN's root: the `path` of `Source.head` and `Source.fetch`."""
-    return f"trip-data/{dataset.file_name(month)}"
+    return f"{_TRIPS_FOLDER}/{dataset.file_name(month)}"
 
 
 def fetch_month(
@@ -66,6 +67,22 @@ def last_published(source: Source, dataset: Dataset, before: Month) -> Month | N
         if source.head(month_path(dataset, month)) is not None:
             return month
     return None
+
+
+def published_months(source: Source, dataset: Dataset) -> set[Month]:
+    """The months that the source has, by a few requests.
+
+    A folder is listed. A server is asked for its last month, and taken to have every month up to that, as TLC has.
+
+    Raises:
+        SourceUnavailable: the source does not answer.
+    """
+    today = Month.of(datetime.now(tz=UTC).date())
+    names = source.names(_TRIPS_FOLDER)
+    if names is not None:
+        return {month for month in dataset.first_month.until(today) if dataset.file_name(month) in names}
+    last = last_published(source, dataset, before=today.plus(1))
+    return set() if last is None else set(dataset.first_month.until(last))
 
 
 def _what_there_is(source: Source, dataset: Dataset, month: Month) -> str:

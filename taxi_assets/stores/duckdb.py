@@ -7,10 +7,11 @@ comes meanwhile asks again until it is free.
 import random
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -130,6 +131,20 @@ class DuckDBStore:
             source = f"{self._identifier(connection, piece.table)}{where}"
             query = digest_query(DUCKDB, source, parts, position, total)
             return Digest.of(connection.execute(query, bound).fetchone() or (), parts)
+
+    def row(self, piece: Slice, key: Mapping[str, Any]) -> dict[str, Any] | None:
+        """A row of the slice that has these values; None where there is none."""
+        if not self._path.exists():
+            return None
+        wanted = {**key, **({} if piece.month is None else {self._month_column: piece.month.first_day})}
+        with self._connected() as connection:
+            if not self._columns(connection, piece.table):
+                return None
+            conditions = " AND ".join(f"{quoted(name)} = ?" for name in wanted)
+            query = f"FROM {self._identifier(connection, piece.table)} WHERE {conditions} LIMIT 1"
+            found = connection.sql(query, params=list(wanted.values())).to_arrow_table()
+            rows = found.cast(self._arrow_schema(connection, piece.table)).to_pylist()
+        return rows[0] if rows else None
 
     def months(self, table: str) -> list[Month]:
         """The months of the table that have rows, oldest first."""

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from taxi_assets.catalog import dataset_named
-from taxi_assets.errors import InvalidRequest, NotPublished
+from taxi_assets.errors import InvalidRequest, NotPublished, SourceUnavailable
 from taxi_assets.month import Month
-from taxi_assets.source import fetch_month, fetch_zones, open_source
+from taxi_assets.source import fetch_month, fetch_zones, open_source, published_months
 from taxi_assets.source.http import HttpSource
 from taxi_assets.source.published import last_published
 
@@ -98,3 +98,22 @@ def test_a_real_folder_is_a_source(tlc: Path, inbox: Path) -> None:
     assert fetch_zones(folder, inbox).rows == 265
     with pytest.raises(NotPublished, match=r"file:///.* green 2022-06: the last month before it is 2022-03"):
         fetch_month(folder, GREEN, month("2022-06"), inbox)
+
+
+def test_a_folder_tells_the_months_that_it_has_with_the_gaps_between_them(tmp_path: Path) -> None:
+    (tmp_path / "trip-data").mkdir()
+    for name in ("green_tripdata_2014-01", "green_tripdata_2022-03", "fhvhv_tripdata_2022-04"):
+        (tmp_path / "trip-data" / f"{name}.parquet").touch()
+    assert published_months(open_source(str(tmp_path)), GREEN) == {month("2014-01"), month("2022-03")}
+
+
+def test_a_folder_that_is_not_laid_out_like_the_cdn_tells_no_months(tmp_path: Path) -> None:
+    with pytest.raises(SourceUnavailable, match="trip-data"):
+        published_months(open_source(str(tmp_path)), GREEN)
+
+
+def test_a_server_is_taken_to_have_every_month_up_to_its_last(cdn: Cdn, source: HttpSource) -> None:
+    assert published_months(source, GREEN) == set()
+    last = Month.of(datetime.now(tz=UTC).date()).plus(-3)
+    cdn.put(f"trip-data/green_tripdata_{last}.parquet", b"")
+    assert published_months(source, GREEN) == set(GREEN.first_month.until(last))

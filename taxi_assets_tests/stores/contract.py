@@ -198,6 +198,24 @@ class StoreContract:
         with pytest.raises(SliceMissing, match=f"{self.table}.*materialize"):
             store.read(self.table, months)
 
+    def test_a_row_is_found_by_its_values(self, store: AnyStore) -> None:
+        for month in (JANUARY, FEBRUARY):
+            self.put(store, month, TYPICAL)
+        for row in self.found(store, JANUARY).to_pylist():
+            found = store.row(Slice(self.table, JANUARY), {"row": row["row"]})
+            assert {name: value for name, value in (found or {}).items() if name != MONTH_COLUMN} == row
+        pickup = TYPICAL["pickup"][0].as_py()
+        found = store.row(Slice(self.table, FEBRUARY), {"row": 0, "pickup": pickup})
+        assert found is not None
+        assert found["pickup"] == pickup
+
+    def test_a_row_that_is_not_there_is_none(self, store: AnyStore) -> None:
+        assert store.row(Slice(self.table, JANUARY), {"row": 0}) is None
+        self.put(store, JANUARY, TYPICAL)
+        assert store.row(Slice(self.table, JANUARY), {"row": 3}) is None
+        assert store.row(Slice(self.table, JANUARY), {"row": 0, "vendor": 2}) is None
+        assert store.row(Slice(self.table, FEBRUARY), {"row": 0}) is None
+
     def test_a_table_without_months_is_replaced_as_a_whole(self, store: AnyStore) -> None:
         for table in (TYPICAL, fares(1.0, 2.0)):
             self.put(store, None, table)
@@ -212,6 +230,9 @@ class StoreContract:
         assert (store.count(Slice(table, JANUARY)), store.months(table)) == (3, [JANUARY])
         for months in ([JANUARY], None):
             self.assert_same(store.read(table, months).to_table().select(given.column_names), given)
+        found = store.row(Slice(table, JANUARY), {given.column_names[0]: 1})
+        assert found is not None
+        assert found[given.column_names[0]] == 1
 
     # Columns that come and go
 

@@ -153,6 +153,29 @@ class BigQueryStore:
             answer = self._query(digest_query(DIALECT, source, parts, position, total), months)
             return Digest.of(list(next(iter(answer))), parts)
 
+    def row(self, piece: Slice, key: Mapping[str, Any]) -> dict[str, Any] | None:
+        """A row of the slice that has these values; None where there is none.
+
+        BigQuery bills the month, less what a value in a column that the table is clustered by leaves out.
+        """
+        with self._failures():
+            table = self._table(piece.table)
+            if table is None:
+                return None
+            require_names(piece.table, key)
+            schema = arrow_schema(table)
+            months = None if piece.month is None else [piece.month]
+            where = self._where(table, months) or " WHERE TRUE"
+            conditions = "".join(f" AND `{name}` = @key_{number}" for number, name in enumerate(key))
+            bound = [
+                bigquery.ScalarQueryParameter(f"key_{number}", TYPE_NAMES[schema.field(name).type], value)
+                for number, (name, value) in enumerate(key.items())
+            ]
+            query = f"SELECT * FROM {self._quoted(piece.table)}{where}{conditions} LIMIT 1"
+            found = self._query(query, months, key=bound).to_arrow_iterable()
+            rows = [row for batch in found for row in conform(batch, schema).to_pylist()]
+        return rows[0] if rows else None
+
     def months(self, table: str) -> list[Month]:
         """The months of the table that are there, oldest first."""
         with self._failures():
@@ -267,7 +290,7 @@ class BigQueryStore:
         months = None if piece.month is None else [piece.month]
         job = self._client.query(
             f"SELECT * FROM {self._quoted(piece.table)}{self._in_months(months)}",
-            job_config=_query_config(months, dry_run=True, use_query_cache=False),
+            job_config=_query_config(months, (), dry_run=True, use_query_cache=False),
             job_retry=None,  # the client's own goes on for ten minutes, whatever the other says
             **self._trying,
         )
@@ -287,10 +310,16 @@ class BigQueryStore:
         found = [partition for (partition,) in answer if partition is not None and partition.isdecimal()]
         return sorted({Month(int(name[:4]), int(name[4:])) for name in found} | months_loaded_empty(table))
 
-    def _query(self, query: str, months: Sequence[Month] | None = None, page_size: int | None = None) -> Any:
+    def _query(
+        self,
+        query: str,
+        months: Sequence[Month] | None = None,
+        page_size: int | None = None,
+        key: Sequence[bigquery.ScalarQueryParameter] = (),
+    ) -> Any:
         return self._client.query_and_wait(
             query,
-            job_config=_query_config(months),
+            job_config=_query_config(months, key),
             page_size=page_size,
             api_timeout=self._timeout,
             retry=self._retry,
@@ -322,12 +351,14 @@ class BigQueryStore:
             yield
 
 
-def _query_config(months: Sequence[Month] | None, **options: bool) -> bigquery.QueryJobConfig:
+def _query_config(
+    months: Sequence[Month] | None, key: Sequence[bigquery.ScalarQueryParameter], **options: bool
+) -> bigquery.QueryJobConfig:
     bound = [
         bigquery.ScalarQueryParameter(f"month_{number}", "DATE", month.first_day)
         for number, month in enumerate(months or ())
     ]
-    return bigquery.QueryJobConfig(query_parameters=bound, **options)
+    return bigquery.QueryJobConfig(query_parameters=[*bound, *key], **options)
 
 
 def _of_month(rows: Rows, column: str, month: Month | None) -> Rows:

@@ -29,7 +29,7 @@ from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.stores.disk import disk_failures
 from taxi_assets.stores.google import google_failures, session_is_lost
 from taxi_assets.stores.lake.layout import MONTH_FOLDER, inside, month_of_folder, path_of
-from taxi_assets.stores.lake.parquet import common_schema, write_parquet
+from taxi_assets.stores.lake.parquet import common_schema, find_row, write_parquet
 from taxi_assets.stores.rows import Rows, no_rows, schema_of_parquet
 from taxi_assets.stores.slices import Slice, Stored
 
@@ -128,6 +128,12 @@ class GCSLake:
     def count(self, piece: Slice) -> int:
         """Rows in the slice, by the file's footer; 0 where there is none."""
         return self._rows_at(path_of(piece))
+
+    def row(self, piece: Slice, key: Mapping[str, Any]) -> dict[str, Any] | None:
+        """A row of the slice that has these values; None where there is none. Fetches the row groups that may."""
+        with self._failures():
+            seen = self._peek(self._name(path_of(piece)), lambda file: find_row(file, key))
+        return None if seen is None else seen[1]
 
     def months(self, table: str) -> list[Month]:
         """The months of the table that are there, oldest first."""

@@ -8,10 +8,11 @@ removes.
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from taxi_assets.errors import SliceMissing
 from taxi_assets.month import Month
@@ -19,7 +20,7 @@ from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.scratch import scratch_folder
 from taxi_assets.stores.disk import disk_failures
 from taxi_assets.stores.lake.layout import MONTH_FOLDER, inside, month_of_folder, path_of
-from taxi_assets.stores.lake.parquet import common_schema, write_parquet
+from taxi_assets.stores.lake.parquet import common_schema, find_row, write_parquet
 from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.slices import Slice, Stored
 
@@ -75,6 +76,14 @@ class LocalLake:
         """Rows in the slice, by the file's footer; 0 where there is none."""
         path = self._path(piece)
         return self.file_rows(str(path.parent.relative_to(self.root)), path.name)
+
+    def row(self, piece: Slice, key: Mapping[str, Any]) -> dict[str, Any] | None:
+        """A row of the slice that has these values; None where there is none."""
+        path = self._path(piece)
+        if not path.exists():
+            return None
+        with path.open("rb") as file:
+            return find_row(file, key)
 
     def months(self, table: str) -> list[Month]:
         """The months of the table that are there, oldest first."""

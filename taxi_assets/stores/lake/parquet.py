@@ -1,8 +1,9 @@
 """How the lake writes Parquet, and what months have in common."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
@@ -48,6 +49,14 @@ def write_parquet(rows: Rows, path: Path) -> int:
             nulls = {name: missing + table[name].null_count for name, missing in nulls.items()}
         writer.add_key_value_metadata({NULL_COUNTS: json.dumps(nulls)})
     return count
+
+
+def find_row(file: BinaryIO, key: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The first row that has these values, which reads no more than the row groups that may have it."""
+    import pyarrow.parquet as pq
+
+    found = pq.read_table(file, filters=[(name, "=", value) for name, value in key.items()], partitioning=None)
+    return next(iter(found.slice(0, 1).to_pylist()), None)
 
 
 def _require_types_of_parquet(schema: pa.Schema) -> None:

@@ -5,7 +5,8 @@ the commit and are locked out only for the exchange itself. A process that is ki
 what it had not committed never was.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 from psycopg import sql
@@ -115,6 +116,26 @@ class PostgresStore:
             query = digest_query(DIALECT, table.identifier.as_string(connection), parts, position, total)
             answer = connection.execute(query.encode()).fetchone()
         return Digest.of(answer or (), parts)
+
+    def row(self, piece: Slice, key: Mapping[str, Any]) -> dict[str, Any] | None:
+        """A row of the slice that has these values; None where there is none."""
+        wanted = {**key, **({} if piece.month is None else {self._month_column: piece.month.first_day})}
+        with connected(self._url) as connection:
+            columns = Table(connection, self._schema, piece.table).columns()
+            if not columns:
+                return None
+            schema = pa.schema([_field(column) for column in columns])
+            query = sql.SQL("SELECT {} FROM {} WHERE {} LIMIT 1").format(
+                sql.SQL(", ").join(map(_beside_values, schema.names)),
+                _beside_values(self._schema, piece.table),
+                sql.SQL(" AND ").join(sql.SQL("{} = %s").format(_beside_values(name)) for name in wanted),
+            )
+            found = [
+                row
+                for batch in stream_out(connection, query, list(wanted.values()), schema)
+                for row in batch.to_pylist()
+            ]
+        return found[0] if found else None
 
     def months(self, table: str) -> list[Month]:
         """The months of the table that are there, oldest first."""

@@ -1,0 +1,44 @@
+"""What `taxi status` costs where every month is loaded."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.loaded import load_everything
+from taxi_assets.settings import Settings
+from taxi_assets.stores.embedded_postgres import embedded_url
+
+_ONLY_DAGSTER = """
+import sys, dagster as dg
+with dg.DagsterInstance.from_config(sys.argv[1]) as instance:
+    instance.get_runs_count()
+"""
+
+
+class Overview:
+    """A home with every month of every dataset; its embedded server runs for as long as this process does.
+
+    Attributes:
+        months: how many are loaded.
+    """
+
+    def __init__(self, work: Path) -> None:
+        self._variables = {"TAXI_HOME": str(work / "everything"), "TAXI_SOURCE": str(work / "published")}
+        self._settings = Settings.from_environment(self._variables)
+        embedded_url(self._settings.postgres_folder)
+        self.months = load_everything(self._settings, work / "published")
+
+    def status(self) -> float:
+        """The whole process of `taxi status`, with the embedded server running."""
+        return self._seconds([Path(sys.executable).parent / "taxi", "status"])
+
+    def only_dagster(self) -> float:
+        """A process that imports Dagster, opens its instance and does nothing else."""
+        return self._seconds([sys.executable, "-c", _ONLY_DAGSTER, self._settings.dagster_home])
+
+    def _seconds(self, command: list[str | Path]) -> float:
+        started = time.perf_counter()
+        subprocess.run(command, env={**os.environ, **self._variables}, check=True, stdout=subprocess.DEVNULL)
+        return time.perf_counter() - started

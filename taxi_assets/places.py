@@ -1,0 +1,78 @@
+"""The resources, put together from the settings: for the definitions, and for commands that look at what is there."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import dagster as dg
+
+from taxi_assets.io_managers import (
+    BigQueryIOManager,
+    DuckDBIOManager,
+    EmbeddedPostgresIOManager,
+    LakeIOManager,
+    PostgresIOManager,
+)
+from taxi_assets.io_managers.tables import TableIOManager
+from taxi_assets.resources import AlertResource, ScratchResource, SourceResource
+from taxi_assets.scratch import scratch_folder
+from taxi_assets.settings import EMBEDDED, Settings
+
+SCHEMA = "taxi"
+
+
+@contextmanager
+def opened_stores(settings: Settings, names: Iterable[str]) -> Iterator[Mapping[str, Callable[[], Any]]]:
+    """Name -> what opens the store of that name, which is `lake`, `postgres` or `warehouse`.
+
+    To open one raises `StoreUnavailable` where it does not answer. What the stores bring here is gone at the end.
+    """
+    with scratch_folder(settings.home / "scratch") as folder:
+        resources = build_resources(replace(settings, secrets={}))  # outside of a run nobody reads an EnvVar
+        resources["lake"] = LakeIOManager(url=settings.lake, scratch=str(folder))
+        yield {name: resources[name].store if name == "lake" else resources[name].open_store for name in names}
+
+
+def build_resources(settings: Settings) -> dict[str, Any]:
+    """The resources by name, over the stores that the settings name; opens none of them."""
+    return {
+        "source": SourceResource(url=settings.source),
+        "scratch": ScratchResource(root=str(settings.home / "scratch")),
+        "alerts": _alerts(settings),
+        "lake": LakeIOManager(url=settings.lake, scratch=str(settings.home / "scratch")),
+        "postgres": _postgres(settings),
+        "warehouse": _warehouse(settings),
+    }
+
+
+def _alerts(settings: Settings) -> AlertResource:
+    return AlertResource(
+        webhook=_secret(settings, "alert_webhook", settings.alert_webhook),
+        ui=settings.ui,
+        postgres=_secret(settings, "postgres", None),
+    )
+
+
+def _secret(settings: Settings, field: str, otherwise: str | None) -> str | None:
+    return dg.EnvVar(settings.secrets[field]) if field in settings.secrets else otherwise
+
+
+def _postgres(settings: Settings) -> TableIOManager:
+    if settings.postgres == EMBEDDED:
+        return EmbeddedPostgresIOManager(folder=str(settings.postgres_folder), schema_name=SCHEMA)
+    return PostgresIOManager(url=_secret(settings, "postgres", settings.postgres) or "", schema_name=SCHEMA)
+
+
+def _warehouse(settings: Settings) -> TableIOManager:
+    url = urlsplit(settings.warehouse)
+    if url.scheme == "duckdb":
+        return DuckDBIOManager(path=str(settings.duckdb_path), schema_name=SCHEMA)
+    options = dict(parse_qsl(url.query))
+    return BigQueryIOManager(
+        project=url.netloc,
+        dataset=url.path.strip("/"),
+        location=options.get("location"),
+        require_partition_filter=options.get("require_partition_filter") == "true",
+    )

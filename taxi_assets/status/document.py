@@ -1,0 +1,28 @@
+"""The status for programs: `taxi status --json`; docs/status.md says what is in it."""
+
+import json
+
+from taxi_assets.status.problems import problems_of
+from taxi_assets.status.states import Status
+
+
+def as_json(status: Status) -> str:
+    """One JSON document, an entry a line for every month in every store that answered."""
+    slices = [
+        {"dataset": one.dataset.name, "month": str(month), "store": store, "state": state}
+        for one in status.datasets
+        for (month, store), state in one.states.items()
+    ]
+    problems = [
+        {
+            "dataset": problem.dataset,
+            "first_month": str(problem.first),
+            "last_month": str(problem.last),
+            "states": problem.states,
+            "under_way": problem.is_under_way,
+            "next": problem.next_step,
+        }
+        for one in status.datasets
+        for problem in problems_of(one)
+    ]
+    return json.dumps({"slices": slices, "problems": problems, "silent": status.silent}, indent=1)
