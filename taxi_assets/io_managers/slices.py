@@ -16,6 +16,7 @@ import pyarrow as pa
 from taxi_assets.errors import TaxiError
 from taxi_assets.metadata import PREVIEW_ROWS, slice_metadata
 from taxi_assets.month import Month
+from taxi_assets.stores.ledger import Entry
 from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.slices import Slice, Stored
 
@@ -33,6 +34,7 @@ class TableStore(Store, Protocol):
     """A store whose tables have names in SQL."""
 
     def table_name(self, table: str) -> str: ...  # noqa: D102
+    def replace(self, piece: Slice, rows: Rows, entry: Entry | None = None) -> Stored: ...  # noqa: D102
 
 
 @contextmanager

@@ -18,6 +18,7 @@ import pyarrow as pa
 from taxi_assets.duckdb_sql import literal, quoted
 from taxi_assets.errors import SchemaMismatch, SliceMissing, StoreError, StoreUnavailable
 from taxi_assets.month import Month
+from taxi_assets.stores import ledger
 from taxi_assets.stores.arrow import description, storable, type_names, with_month
 from taxi_assets.stores.disk import disk_failures
 from taxi_assets.stores.rows import BATCH_ROWS, Rows, conform
@@ -64,8 +65,8 @@ class DuckDBStore:
         """The table's name as a query says it."""
         return f"{self._schema}.{table}"
 
-    def replace(self, piece: Slice, rows: Rows) -> Stored:
-        """Make the slice hold exactly these rows, in one transaction.
+    def replace(self, piece: Slice, rows: Rows, entry: ledger.Entry | None = None) -> Stored:
+        """Make the slice hold exactly these rows, in one transaction; where an entry is given, its line goes into it.
 
         Raises:
             SchemaMismatch: a column has a type that the table, or DuckDB, does not have.
@@ -85,6 +86,10 @@ class DuckDBStore:
                 raise StoreError(f"{inserted - count} rows for {piece} have another month in {self._month_column}")
             if piece.month is not None:
                 self._note_loaded(connection, piece.table, piece.month)
+            if entry is not None:
+                types_of_ledger = type_names(ledger.SCHEMA, TYPE_NAMES, "DuckDB")
+                self._ensure(connection, entry.ledger, ledger.SCHEMA, types_of_ledger)
+                _insert(connection, self._identifier(connection, entry.ledger), entry.line(piece, count))
             return Stored(count, None, rows.schema, types)
 
     def read(self, table: str, months: Sequence[Month] | None = None) -> Rows:
