@@ -16,6 +16,7 @@ from dagster._core.execution.backfill import PartitionBackfill
 from dagster._core.utils import make_new_backfill_id
 
 from taxi_assets.catalog import Dataset
+from taxi_assets.io_managers.ledger import REQUESTED_BY
 from taxi_assets.month import Month
 
 
@@ -29,7 +30,7 @@ def request_backfill(
         backfill_id=make_new_backfill_id(),
         asset_graph=assets,
         backfill_timestamp=time.time(),
-        tags={"taxi/requested_by": "catch_up_schedule"},
+        tags={REQUESTED_BY: "catch_up_schedule"},
         dynamic_partitions_store=instance,
         partitions_by_assets=[
             PartitionsByAssetSelector(asset_key=key, partitions=PartitionsSelector(ranges)) for key in keys

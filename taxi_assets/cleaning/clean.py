@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from taxi_assets.catalog import SOURCE_ROW, Dataset, Rule, select_rules
 from taxi_assets.cleaning.conditions import Conditions, fingerprint
+from taxi_assets.cleaning.origin import origin_of
 from taxi_assets.cleaning.readings import FileColumns, SourceColumn, match_columns, reading
 from taxi_assets.cleaning.suspects import suspects
 from taxi_assets.duckdb_sql import literal, quoted
@@ -153,10 +154,8 @@ class _Cleaning:
         )
         rejected = {rule.name: first_broken.get(rule.name, 0) for rule in self.rules}
         facts = {
-            f"{PROVENANCE}source_url": self.raw.url,
-            f"{PROVENANCE}source_sha256": self.raw.sha256,
-            f"{PROVENANCE}source_etag": self.raw.etag or "",
-            f"{PROVENANCE}source_last_modified": self.raw.last_modified or "",
+            **origin_of(self.raw, self.dataset.name),
+            f"{PROVENANCE}rules": ",".join(rejected),
             f"{PROVENANCE}source_rows": str(self.source_rows),
             f"{PROVENANCE}rejected_rows": str(sum(rejected.values())),
             f"{PROVENANCE}rejected_by_rule": json.dumps(rejected),

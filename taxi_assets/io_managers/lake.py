@@ -66,7 +66,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
             uri = store.file_uri(path, stored.path.name)
             context.add_output_metadata(raw_metadata(stored, uri, time.monotonic() - started))
         else:
-            piece = store_slice(context, store, path, obj)
+            piece = store_slice(context, store.replace, path, obj)
             context.add_output_metadata({"dagster/uri": dg.MetadataValue.url(store.uri(piece))})
 
     @property

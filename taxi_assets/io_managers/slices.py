@@ -6,7 +6,7 @@ partitioned is one whole table.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -76,14 +76,16 @@ def from_rows(rows: Rows, wanted: object) -> Any:
     raise TypeError(f"cannot load rows as {wanted}: annotate the input as pandas.DataFrame, pyarrow.Table or Rows")
 
 
-def store_slice(context: dg.OutputContext, store: Store, table: str, value: object) -> Slice:
+def store_slice(
+    context: dg.OutputContext, replace: Callable[[Slice, Rows], Stored], table: str, value: object
+) -> Slice:
     """Replace the slice that the output stands for, tell Dagster what happened, and return the slice."""
     rows = as_rows(value)
     piece = Slice(table, _output_month(context))
     started = time.monotonic()
     with named_failures():
         seen = _Preview(rows)
-        stored = store.replace(piece, seen.rows)
+        stored = replace(piece, seen.rows)
         preview = seen.first_rows()
     pa.default_memory_pool().release_unused()  # some 60 MB, which Google's libraries need next
     seconds = time.monotonic() - started
