@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from taxi_assets.catalog import DEFAULT_RULES, PUBLICATION_LAG_DAYS, RULES, Dataset
-from taxi_assets.io_managers.lake import FILE_NAME
+from taxi_assets.io_managers.lake import FILE_NAME, LakeIOManager
 from taxi_assets.io_managers.slices import named_failures
 from taxi_assets.partitions import month_of_run, months_of
 from taxi_assets.raw_file import RawFile
@@ -101,17 +101,22 @@ def _clean(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
         retry_policy=RETRY,
     )
     def clean_trips(
-        context: dg.AssetExecutionContext, config: CleaningConfig, scratch: ScratchResource, raw: RawFile
+        context: dg.AssetExecutionContext,
+        config: CleaningConfig,
+        scratch: ScratchResource,
+        lake: dg.ResourceParam[LakeIOManager],
+        raw: RawFile,
     ) -> Iterator[dg.Output[Rows] | dg.AssetCheckResult]:
-        from taxi_assets.cleaning import cleaned_month
+        from taxi_assets.cleaning import cleaned_month, with_changes
 
+        month = month_of_run(context)
         with (
             named_failures(),
             scratch.folder() as folder,
-            cleaned_month(raw, dataset, month_of_run(context), config.rules, folder) as cleaned,
+            cleaned_month(raw, dataset, month, config.rules, folder) as cleaned,
         ):
             yield dg.Output(cleaned.quarantine, "quarantine")
-            yield dg.Output(cleaned.clean, "clean")
+            yield dg.Output(with_changes(cleaned.clean, lake.store(), dataset, month, folder), "clean")
             yield dg.AssetCheckResult(
                 check_name=COLUMNS_KNOWN,
                 asset_key=clean_key,

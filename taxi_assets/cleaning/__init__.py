@@ -3,7 +3,8 @@
 The SQL is made from the catalogue and the types that the file happens to have. Nothing here knows stores or Dagster.
 """
 
+from taxi_assets.cleaning.changes import with_changes
 from taxi_assets.cleaning.clean import Cleaned, cleaned_month
 from taxi_assets.cleaning.zones import zone_rows
 
-__all__ = ["Cleaned", "cleaned_month", "zone_rows"]
+__all__ = ["Cleaned", "cleaned_month", "with_changes", "zone_rows"]

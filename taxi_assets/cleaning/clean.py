@@ -77,18 +77,18 @@ def cleaned_month(
         StoreUnavailable: the scratch folder's disk is full.
     """
     applied = select_rules(dataset, rules)
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": MEMORY_LIMIT,
-        "threads": min(os.cpu_count() or 1, 4),
-        "temp_directory": str(scratch),
-    }
-    with duckdb.connect(config=config) as connection:
+    with duckdb.connect(config=duckdb_config(scratch)) as connection:
         connection.execute("SET GLOBAL TimeZone = 'UTC'")  # or the machine's own would show in the quarantine
         cleaning = _Cleaning(connection, raw, dataset, month, applied)
         with _named_errors(raw):
             cleaning.note_broken_rows()
             outcome = cleaning.outcome()
         yield outcome
+
+
+def duckdb_config(scratch: Path) -> dict[str, str | bool | int | float | list[str]]:
+    """How DuckDB is opened for a month, with a folder for what does not fit into memory."""
+    return {"memory_limit": MEMORY_LIMIT, "threads": min(os.cpu_count() or 1, 4), "temp_directory": str(scratch)}
 
 
 class _Cleaning:

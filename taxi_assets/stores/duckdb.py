@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from taxi_assets.duckdb_sql import literal, quoted
+from taxi_assets.duckdb_sql import literal, quoted, streamed
 from taxi_assets.errors import SchemaMismatch, SliceMissing, StoreError, StoreUnavailable
 from taxi_assets.month import Month
 from taxi_assets.stores import ledger
@@ -264,21 +264,8 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Rows) -> in
                 f"{insert} read_parquet(?, hive_partitioning = false)", [[escape(file) for file in rows.files]]
             )
         )
-    failures: list[BaseException] = []
-
-    def open_batches() -> Iterator[pa.RecordBatch]:
-        try:
-            yield from rows.batches()
-        except (Exception, KeyboardInterrupt) as error:
-            failures.append(error)
-            raise
-
-    connection.register(_INCOMING, Rows(rows.schema, open_batches).reader())
-    try:
+    with streamed(connection, _INCOMING, rows):
         return _number(connection.execute(f"{insert} {_INCOMING}"))
-    finally:
-        if failures:  # DuckDB passes on its text only, and whether to try again depends on its type
-            raise failures[0]
 
 
 def _number(answer: duckdb.DuckDBPyConnection) -> int:
