@@ -1,15 +1,15 @@
 """What changed in a month between the clean rows that the lake has and those that are about to take their place.
 
 Positions shift when a row goes, so the months are compared as bags of rows. Both are read once to add up fingerprints
-in 65,536 buckets, by what tells a trip. The second time only rows of buckets that differ are kept: a few thousand where
-TLC corrected a few. What does not fit into memory goes to the scratch folder.
+in 65,536 buckets, by what tells a trip, and once more for the fingerprints of the rows in buckets that differ: a few
+thousand where TLC corrected a few. Where all differ they are divided by trips, so that each share fits into memory.
 """
 
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
-from math import isfinite
+from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,8 @@ from taxi_assets.cleaning.clean import duckdb_config
 from taxi_assets.duckdb_sql import quoted, streamed
 from taxi_assets.errors import SchemaMismatch, SliceMissing, StoreUnavailable
 from taxi_assets.month import Month
+from taxi_assets.stores.disk import disk_failures
+from taxi_assets.stores.lake.parquet import write_parquet
 from taxi_assets.stores.rows import PROVENANCE, Rows
 
 if TYPE_CHECKING:
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
 CHANGES = f"{PROVENANCE}changes"
 _FILE, _RULES = f"{PROVENANCE}source_sha256", f"{PROVENANCE}rules"
 _EXAMPLES = 5  # of each kind
+_SHARE_ROWS = 2_000_000  # of both months, whose fingerprints are compared at a time
 _BUCKET_BITS = 16
+_BUCKET = f"CAST(trip >> {64 - _BUCKET_BITS} AS INTEGER)"
 # A row of the old month and one of the new are the same trip where these are equal.
 _TRIP = (
     "vendor_id",
@@ -68,7 +72,8 @@ def with_changes(clean: Rows, lake: "Lake", dataset: Dataset, month: Month, scra
         if all(old.provenance.get(name) == clean.provenance.get(name) for name in (_FILE, _RULES)):
             told = old.provenance.get(CHANGES)
             return clean if told is None else clean.with_provenance({CHANGES: told})
-        with _compared(old.with_schema(clean.schema), clean, dataset, scratch) as comparison:
+        before = _at_hand(old, scratch).with_schema(clean.schema)
+        with _compared(before, clean, dataset, scratch) as comparison:
             changes = comparison.changes()
     except (SliceMissing, SchemaMismatch, pa.ArrowException, OSError):  # Arrow's words for a damaged file
         return clean
@@ -86,27 +91,23 @@ class _Comparison:
         self._columns = ", ".join(map(quoted, names))
         self._trip = [name for name in _TRIP if name in names]
         self._values = [name for name in names if name not in self._trip]
-        self._bucket = f"hash({', '.join(map(quoted, self._trip))}) >> {64 - _BUCKET_BITS}"
-        self._same_row = " AND ".join(f"before.{quoted(one)} IS NOT DISTINCT FROM after.{quoted(one)}" for one in names)
-        self._same_trip = " AND ".join(
-            f"removed.{quoted(one)} IS NOT DISTINCT FROM added.{quoted(one)}" for one in (*self._trip, "turn")
-        )
+        # Two fingerprints of 64 bits: rows that are told apart by neither are the same.
+        self._prints = f"hash({', '.join(map(quoted, self._trip))}) AS trip, hash({self._columns}) AS print"
         self._amount = "NULL::DOUBLE" if dataset.total is None else f"fsum({quoted(dataset.total)})"
 
     def changes(self) -> dict[str, object]:
         """What changed, as `taxi/changes` tells it."""
         self._find_differing_buckets()
-        self._find_differing_rows()
-        changed = self._number("SELECT count(*) FROM changed")
+        self._note_differing_rows()
+        self._find_changes()
+        counts = dict(self._connection.execute("SELECT kind, count(*) FROM found GROUP BY kind").fetchall())
         return {
             "rows_before": self._number("SELECT sum(rows) FROM before_sums"),
             "rows_after": self._number("SELECT sum(rows) FROM after_sums"),
-            "added": self._number("SELECT count(*) FROM added") - changed,
-            "removed": self._number("SELECT count(*) FROM removed") - changed,
-            "changed": changed,
+            **{kind: counts.get(kind, 0) for kind in ("added", "removed", "changed")},
             "amount_before": self._dollars("before_sums"),
             "amount_after": self._dollars("after_sums"),
-            "examples": [*self._lone("removed", "added"), *self._lone("added", "removed"), *self._changed()],
+            "examples": self._examples(),
         }
 
     def _find_differing_buckets(self) -> None:
@@ -114,64 +115,83 @@ class _Comparison:
             self._make(
                 f"{side}_sums",
                 side,
-                f"SELECT {self._bucket} AS bucket, count(*) AS rows, sum(hash({self._columns})) AS prints, "
-                f"{self._amount} AS amount FROM incoming GROUP BY bucket",
+                f"SELECT {_BUCKET} AS bucket, count(*) AS rows, sum(print) AS prints, {self._amount} AS amount "
+                f"FROM (SELECT *, {self._prints} FROM incoming) GROUP BY bucket",
             )
         self._connection.execute(
-            "CREATE TABLE differing AS SELECT bucket FROM before_sums FULL JOIN after_sums USING (bucket) "
+            f"SET VARIABLE differing = (SELECT bitstring_agg(bucket, 0, {(1 << _BUCKET_BITS) - 1}) "
+            "FROM before_sums FULL JOIN after_sums USING (bucket) "
             "WHERE before_sums.rows IS DISTINCT FROM after_sums.rows "
-            "OR before_sums.prints IS DISTINCT FROM after_sums.prints"
+            "OR before_sums.prints IS DISTINCT FROM after_sums.prints)"
         )
 
-    def _find_differing_rows(self) -> None:
+    def _note_differing_rows(self) -> None:
         for side in self._sides:
             self._make(
                 side,
                 side,
-                f"SELECT {self._columns}, {SOURCE_ROW}, row_number() OVER (PARTITION BY {self._columns} "
-                f"ORDER BY {SOURCE_ROW}) AS copy FROM incoming WHERE {self._bucket} IN (FROM differing)",
+                f"SELECT * FROM (SELECT {self._prints}, {SOURCE_ROW} FROM incoming) "
+                f"WHERE get_bit(CAST(getvariable('differing') AS BIT), {_BUCKET}) = 1",
             )
-        trip = ", ".join(map(quoted, self._trip))
-        for name, side, other in (("removed", "before", "after"), ("added", "after", "before")):
+
+    def _find_changes(self) -> None:
+        """Make the table `found`: where each removed, added or changed row was, and where it is now."""
+        self._connection.execute("CREATE TABLE found (kind VARCHAR, was INTEGER, is_now INTEGER)")
+        rows = self._number("SELECT (SELECT count(*) FROM before) + (SELECT count(*) FROM after)")
+        shares = rows // _SHARE_ROWS + 1
+        for share in range(shares):
+            copies = (
+                f"(SELECT *, row_number() OVER (PARTITION BY trip, print ORDER BY {SOURCE_ROW}) AS copy "
+                f"FROM {{}} WHERE trip % {shares} = {share})"
+            )
+            old, new = copies.format("before"), copies.format("after")
+            for name, these, others in (("gone", old, new), ("come", new, old)):
+                self._connection.execute(
+                    f"CREATE OR REPLACE TABLE {name} AS SELECT trip, {SOURCE_ROW} AS place, "
+                    f"row_number() OVER (PARTITION BY trip ORDER BY {SOURCE_ROW}) AS turn "
+                    f"FROM {these} ANTI JOIN {others} USING (trip, print, copy)"
+                )
             self._connection.execute(
-                f"CREATE TABLE {name} AS SELECT * EXCLUDE (copy), row_number() OVER (PARTITION BY {trip} "
-                f"ORDER BY {SOURCE_ROW}) AS turn FROM {side} ANTI JOIN {other} "
-                f"ON {self._same_row} AND before.copy = after.copy"
+                "INSERT INTO found SELECT CASE WHEN come.place IS NULL THEN 'removed' WHEN gone.place IS NULL THEN "
+                "'added' ELSE 'changed' END, gone.place, come.place FROM gone FULL JOIN come USING (trip, turn)"
             )
-        self._connection.execute(
-            f"CREATE TABLE changed AS SELECT removed.{SOURCE_ROW} AS was, added.{SOURCE_ROW} AS is_now "
-            f"FROM removed JOIN added ON {self._same_trip}"
-        )
+
+    def _examples(self) -> list[dict[str, object]]:
+        first = {
+            kind: self._connection.execute(
+                f"SELECT was, is_now FROM found WHERE kind = ? ORDER BY coalesce(is_now, was) LIMIT {_EXAMPLES}", [kind]
+            ).fetchall()
+            for kind in ("removed", "added", "changed")
+        }
+        pairs = list(chain(*first.values()))
+        old = self._at("before", [was for was, _ in pairs if was is not None])
+        new = self._at("after", [now for _, now in pairs if now is not None])
+        examples: list[dict[str, object]] = [{"kind": "removed", "row": _told(old[was])} for was, _ in first["removed"]]
+        examples += [{"kind": "added", "row": _told(new[now])} for _, now in first["added"]]
+        examples += [self._changed(old[was], new[now]) for was, now in first["changed"]]
+        return examples
+
+    def _changed(self, was: Mapping[str, object], now: Mapping[str, object]) -> dict[str, object]:
+        differing = [name for name in self._values if was[name] != now[name]]
+        return {
+            "kind": "changed",
+            "row": _told({name: now[name] for name in (*self._trip, SOURCE_ROW)}),
+            "before": {name: _plain(was[name]) for name in differing},
+            "after": {name: _plain(now[name]) for name in differing},
+        }
 
     def _make(self, table: str, side: str, query: str) -> None:
         with streamed(self._connection, "incoming", self._sides[side]):
             self._connection.execute(f"CREATE TABLE {table} AS {query}")
 
-    def _lone(self, kind: str, other: str) -> list[dict[str, object]]:
-        query = f"FROM {kind} ANTI JOIN {other} ON {self._same_trip} ORDER BY {SOURCE_ROW} LIMIT {_EXAMPLES}"
-        rows = self._rows(f"SELECT * EXCLUDE (turn) {query}")
-        return [{"kind": kind, "row": _told(row)} for row in rows]
-
-    def _changed(self) -> list[dict[str, object]]:
-        pairs = f"(FROM changed ORDER BY is_now LIMIT {_EXAMPLES}) AS pairs"
-        old = self._rows(f"SELECT removed.* FROM {pairs} JOIN removed ON {SOURCE_ROW} = was ORDER BY is_now")
-        new = self._rows(f"SELECT added.* FROM {pairs} JOIN added ON {SOURCE_ROW} = is_now ORDER BY is_now")
-        examples: list[dict[str, object]] = []
-        for was, now in zip(old, new, strict=True):
-            differing = [name for name in self._values if was[name] != now[name]]
-            examples.append(
-                {
-                    "kind": "changed",
-                    "row": _told({name: now[name] for name in (*self._trip, SOURCE_ROW)}),
-                    "before": {name: _plain(was[name]) for name in differing},
-                    "after": {name: _plain(now[name]) for name in differing},
-                }
-            )
-        return examples
-
-    def _rows(self, query: str) -> list[dict[str, object]]:
-        rows: list[dict[str, object]] = self._connection.sql(query).to_arrow_table().to_pylist()
-        return rows
+    def _at(self, side: str, positions: list[int]) -> dict[object, dict[str, object]]:
+        """The rows of a side at these positions in their file."""
+        if not positions:
+            return {}
+        query = f"SELECT {self._columns}, {SOURCE_ROW} FROM incoming WHERE {SOURCE_ROW} IN ?"
+        with streamed(self._connection, "incoming", self._sides[side]):
+            found = self._connection.sql(query, params=[positions]).to_arrow_table()
+        return {row[SOURCE_ROW]: row for row in found.to_pylist()}
 
     def _number(self, query: str) -> int:
         [(number,)] = self._connection.execute(query).fetchall()
@@ -179,7 +199,18 @@ class _Comparison:
 
     def _dollars(self, table: str) -> float | None:
         [(amount,)] = self._connection.execute(f"SELECT fsum(amount) FROM {table}").fetchall()
-        return round(amount, 2) if amount is not None and isfinite(amount) else None
+        return None if amount is None else round(amount, 2)
+
+
+def _at_hand(rows: Rows, scratch: Path) -> Rows:
+    """The rows on this machine's disk: a month that lies in a bucket is fetched once, and not each time it is read."""
+    if rows.files:
+        return rows
+    scratch.mkdir(parents=True, exist_ok=True)
+    path = scratch / "before.parquet"
+    with disk_failures(scratch):
+        write_parquet(rows, path)
+    return Rows.from_parquet([path])
 
 
 @contextmanager
@@ -198,7 +229,5 @@ def _told(row: Mapping[str, object]) -> dict[str, object]:
 
 
 def _plain(value: object) -> object:
-    """The value as JSON has it."""
-    if isinstance(value, date):  # a datetime is one
-        return value.isoformat()
-    return str(value) if isinstance(value, float) and not isfinite(value) else value
+    """The value as JSON has it; clean numbers are finite."""
+    return value.isoformat() if isinstance(value, datetime) else value
