@@ -103,11 +103,14 @@ def test_real_months_go_from_the_bucket_into_bigquery_by_one_job_each(
         loads = [
             one.body["configuration"]["load"] for one in sent if "load" in (one.body or {}).get("configuration", {})
         ]
+        tables = [f"green_trips${month.replace('-', '')}" for month in expected]
         assert [load["destinationTable"]["tableId"] for load in loads] == [
-            f"green_trips${month.replace('-', '')}" for month in expected
+            name for table in tables for name in (table, "load_audit")
         ]
-        assert [load["sourceUris"] for load in loads] == [
+        assert [load.get("sourceUris") for load in loads[::2]] == [
             [lake.uri(Slice("clean/green_trips", Month.parse(month)))] for month in expected
         ]
-        assert not [one for one in sent if one.path.startswith("/upload")]
-        assert max(one.body_bytes for one in sent) < 10_000
+        lines = [one for one in sent if one.path.startswith("/upload")]
+        assert [one.body["configuration"]["load"] for one in lines] == loads[1::2]
+        assert max(one.body_bytes for one in lines) < 30_000
+        assert max(one.body_bytes for one in sent if one not in lines) < 10_000

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from taxi_assets.stores.lake import Lake
 
 CHANGES = f"{PROVENANCE}changes"
-_FILE, _RULES = f"{PROVENANCE}source_sha256", f"{PROVENANCE}rules"
+_VERSION = ("source_sha256", "rules", "code_version")  # with the same of these, rows are the same
 _EXAMPLES = 5  # of each kind
 _SHARE_ROWS = 2_000_000  # of both months, whose fingerprints are compared at a time
 _BUCKET_BITS = 16
@@ -49,13 +49,13 @@ _TRIP = (
 def with_changes(clean: Rows, lake: "Lake", dataset: Dataset, month: Month, scratch: Path) -> Rows:
     """The clean rows, with what they change in the lake's as provenance `taxi/changes`.
 
-    It is JSON: `since_sha256`, `since_rules`, `rows_before`, `rows_after`, `added`, `removed`, `changed`,
-    `amount_before`, `amount_after` (dollars, null where the dataset has no total) and `examples`. A trip that has other
-    values counts as changed, and not as removed and added. Each example has a `kind` and a `row`; that of a changed
-    trip is the trip, with `before` and `after` for the values that differ.
+    It is JSON: `since_sha256`, `since_rules`, `since_code_version`, `rows_before`, `rows_after`, `added`, `removed`,
+    `changed`, `amount_before`, `amount_after` (dollars, null where the dataset has no total) and `examples`. A trip
+    that has other values counts as changed, and not as removed and added. Each example has a `kind` and a `row`; that
+    of a changed trip is the trip, with `before` and `after` for the values that differ.
 
     Nothing is said where the lake has no such month, or has one that cannot be read. Rows of the same file by the same
-    rules say what the lake's say, so that the same file gives the same bytes again.
+    rules and code say what the lake's say, so that the same file gives the same bytes again.
 
     Args:
         clean: the rows that are about to be stored.
@@ -69,7 +69,8 @@ def with_changes(clean: Rows, lake: "Lake", dataset: Dataset, month: Month, scra
     """
     try:
         old = lake.read(f"clean/{dataset.table}", [month])
-        if all(old.provenance.get(name) == clean.provenance.get(name) for name in (_FILE, _RULES)):
+        since = {f"since_{name.removeprefix('source_')}": old.provenance.get(PROVENANCE + name) for name in _VERSION}
+        if all(old.provenance.get(PROVENANCE + name) == clean.provenance.get(PROVENANCE + name) for name in _VERSION):
             told = old.provenance.get(CHANGES)
             return clean if told is None else clean.with_provenance({CHANGES: told})
         before = _at_hand(old, scratch).with_schema(clean.schema)
@@ -77,7 +78,6 @@ def with_changes(clean: Rows, lake: "Lake", dataset: Dataset, month: Month, scra
             changes = comparison.changes()
     except (SliceMissing, SchemaMismatch, pa.ArrowException, OSError):  # Arrow's words for a damaged file
         return clean
-    since = {"since_sha256": old.provenance.get(_FILE), "since_rules": old.provenance.get(_RULES)}
     return clean.with_provenance({CHANGES: json.dumps({**since, **changes})})
 
 

@@ -99,6 +99,8 @@ class DuckDBStore:
             SliceMissing: the table, or a month of it, is not there.
         """
         where, bound = self._where(months)
+        if not self._path.exists():
+            raise SliceMissing(f"{self._path} has no {self._schema}.{table}: materialize it first")
         with self._connected() as connection:
             query = f"FROM {self._identifier(connection, table)}{where}"
             columns = self._columns(connection, table)
