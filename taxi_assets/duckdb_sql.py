@@ -38,6 +38,5 @@ def streamed(connection: "duckdb.DuckDBPyConnection", name: str, rows: Rows) -> 
     try:
         yield
     finally:
-        connection.unregister(name)
         if failures:  # DuckDB passes on its text only, and whether to try again depends on its type
             raise failures[0]

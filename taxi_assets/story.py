@@ -23,10 +23,10 @@ def print_story(console: Console, name: str, versions: Sequence[Version], silent
     console.print(f"[bold]{name}[/bold]: {_counted(len(versions), 'version')}")
     for number, version in enumerate(versions, start=1):
         if number > 1:
-            console.print(Padding(_changes(version, versions[number - 2]), (1, 0, 0, 2)))
+            console.print(Padding(_changes(version, versions[number - 2]), (1, 0, 0, 2), expand=False))
         now = f", now in {' and '.join(version.now_in)}" if version.now_in else ", replaced since"
         console.print(f"\n[bold]version {number}[/bold], loaded {_moment(version.lines[0]['finished_at'])}{now}")
-        console.print(Padding(_facts(version), (0, 0, 0, 2)))
+        console.print(Padding(_facts(version), (0, 0, 0, 2), expand=False))
     for store, why in silent.items():
         console.print(f"[red]the ledger of {store} does not answer[/red]: {escape(why)}")
 
@@ -66,7 +66,7 @@ def _loads(version: Version) -> Iterator[tuple[str, str]]:
     for number, run in enumerate(shown):
         stores = " and ".join(dict.fromkeys(line["store"] for line in run))
         when = _moment(run[-1]["finished_at"])
-        yield "" if number else "loaded", f"{when} into {stores} by {run[0]['started_by']}, run {run[0]['run_id']}"
+        yield "" if number else "loaded", f"{when} into {stores}: {run[0]['started_by']}, run {run[0]['run_id']}"
         if left_out and not number:
             yield "", f"… {_counted(left_out, 'run')} more …"
 

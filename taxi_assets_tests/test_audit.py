@@ -1,6 +1,8 @@
 """A month's story: what the ledgers' lines amount to, and `taxi audit` as a person uses it."""
 
+import csv
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ from taxi_assets.stores.slices import Slice
 from taxi_assets_tests.cleaning.months import GREEN_TRIP, PICKUP, Trip, month_of, written
 from taxi_assets_tests.homes import Home
 
+DOCUMENT = (Path(__file__).parents[1] / "docs" / "audit.md").read_text()
 JANUARY = Month(2022, 1)
 HOUR_LATER = PICKUP + timedelta(hours=1)
 TRIPS = [
@@ -120,7 +123,7 @@ def test_the_story_of_a_month_that_was_published_again_is_told(republished: Home
     assert second.count("- row ") == 5
     assert "~ row 0, 2022-01-15 12:10:00: total_amount 12.3 -> 20.0" in second
     assert "now in postgres and warehouse" in second
-    assert second.count("into postgres and warehouse by taxi run by") == 2
+    assert second.count("into postgres and warehouse: taxi run by") == 2
 
 
 def test_a_program_is_told_the_same(republished: Home) -> None:
@@ -153,6 +156,16 @@ def test_both_ledgers_and_the_ui_say_the_same(republished: Home) -> None:
     assert metadata["taxi/changes"].value == json.loads(held[0])
     assert metadata["taxi/source_bytes"].value > 0
     assert metadata["taxi/source_url"].value.startswith("file://")
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_the_queries_of_the_document_run_in_postgres(republished: Home, number: int) -> None:
+    query = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)[number]
+    asked = republished.taxi("psql", "--csv", "--tuples-only", "-c", query.replace("2026-11-23", "2999-01-01"))
+    assert asked.returncode == 0, asked.stderr
+    rows = list(csv.reader(asked.stdout.splitlines()))
+    assert rows
+    assert all(row[3:] == ["10", "0", "3"] for row in rows) or rows[0][2].startswith("taxi run by")
 
 
 def test_a_ledger_that_does_not_answer_is_told_beside_what_the_other_says(republished: Home) -> None:

@@ -1,5 +1,6 @@
 """A run with the lake in GCS and the warehouse in BigQuery, as a person makes it."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from taxi_assets_tests.homes import REAL_FILES, Home
 from taxi_assets_tests.servers.bigquery import BigQueryServer
 
 PROJECT = "project"
+AUDIT = (Path(__file__).parents[1] / "docs" / "audit.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,16 @@ def test_a_month_of_the_sample_is_loaded_into_the_cloud(
     shown = home.taxi("status", "yellow").stdout
     assert "2024-01" in shown
     assert shown.count("●") == 3
+
+
+def test_the_ledger_in_bigquery_answers_the_query_of_the_document(home: Home) -> None:
+    home.taxi("run", "fhv", "2022-01", "--source", "sample")
+    home.taxi("run", "fhv", "2022-01", "--source", "sample", "--rules", "missing_time")
+    [query] = (one for one in re.findall(r"```sql\n(.*?)```", AUDIT, re.DOTALL) if "JSON_VALUE" in one)
+    client = google_bigquery.Client(PROJECT, credentials=AnonymousCredentials())
+    [row] = [row for row in client.query_and_wait(query) if row["table_name"] == "fhv_trips"]
+    assert (row["removed"], row["changed"]) == ("0", "0")
+    assert int(row["added"]) > 0
 
 
 def test_the_zones_are_loaded_into_the_cloud(home: Home, rows_in_bigquery: Callable[[str, str], int]) -> None:
