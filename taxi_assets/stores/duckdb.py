@@ -154,9 +154,15 @@ class DuckDBStore:
         for column, kind in types.items():
             if existing and column not in existing:
                 connection.execute(f"ALTER TABLE {name} ADD COLUMN {quoted(column)} {kind}")
+        told = dict(
+            connection.execute(
+                "SELECT column_name, comment FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?",
+                [self._schema, table],
+            ).fetchall()
+        )
         for field in schema:
             text = description(field)
-            if text is not None:
+            if text is not None and text != told[field.name]:
                 connection.execute(f"COMMENT ON COLUMN {name}.{quoted(field.name)} IS {literal(text)}")
 
     def _note_loaded(self, connection: duckdb.DuckDBPyConnection, table: str, month: Month) -> None:
