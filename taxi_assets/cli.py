@@ -1,20 +1,26 @@
 """The `taxi` command: the same definitions and the same Dagster instance as the UI, in the words of this project."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from taxi_assets import explain, running, terminal
-from taxi_assets.catalog import DATASETS, DEFAULT_RULES, dataset_named, select_rules
-from taxi_assets.errors import InvalidRequest, TaxiError
+from taxi_assets.catalog import DATASETS, DEFAULT_RULES, ZONES_TABLE, dataset_named, select_rules
+from taxi_assets.errors import InvalidRequest, SliceMissing, TaxiError
 from taxi_assets.month import Month
-from taxi_assets.places import SCHEMA, opened_stores
+from taxi_assets.places import LEDGER, SCHEMA, opened_stores
 from taxi_assets.resources import SourceResource
 from taxi_assets.settings import EMBEDDED, Settings
 from taxi_assets.status import STORES, Shown, State, as_json, print_status, read_status
+from taxi_assets.stores.slices import Slice
+
+if TYPE_CHECKING:
+    from taxi_assets.audit import Line
 
 ZONES = "zones"
 
@@ -126,6 +132,34 @@ def explain_row(dataset: str, month: str, row: int, as_document: bool) -> None:
     sys.exit(0 if found.everybody_answered else 1)
 
 
+@main.command()
+@click.argument("dataset")
+@click.argument("month", required=False)
+@click.option("--json", "as_json", is_flag=True, help="For a program instead of a person.")
+def audit(dataset: str, month: str | None, as_json: bool) -> None:
+    """Tell a month's story: every version that was ever loaded, by whom, and what changed between two.
+
+    `taxi audit green 2024-01`, or `taxi audit zones`. The exit status is 1 where nothing was ever loaded.
+    """
+    from rich.console import Console
+
+    from taxi_assets.audit import versions_of
+    from taxi_assets.story import print_story
+
+    name = f"{dataset} {month or ''}".strip()
+    piece = _audited(dataset, month)
+    lines, silent = _lines_and_silent_stores(piece)
+    versions = versions_of(lines)
+    if not versions:
+        why = "".join(f". The ledger of {store} does not answer: {text}" for store, text in silent.items())
+        raise SliceMissing(f"no load of {name} is in the ledgers; to load it: taxi run {name}{why}")
+    if as_json:
+        told = {"dataset": dataset, "month": month, "versions": [one.as_json() for one in versions], "silent": silent}
+        click.echo(json.dumps(told, indent=2))
+    else:
+        print_story(Console(highlight=False), name, versions, silent)
+
+
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def psql(arguments: tuple[str, ...]) -> None:
@@ -168,6 +202,29 @@ def _requests(settings: Settings, dataset: str, months: str | None, rules: str |
     running.require_month(settings, chosen, asked[0])
     running.require_month(settings, chosen, asked[-1])
     return [running.month_request(chosen, month, names) for month in asked]
+
+
+def _audited(dataset: str, month: str | None) -> Slice:
+    if dataset == ZONES:
+        return Slice(ZONES_TABLE)
+    if month is None:
+        raise InvalidRequest(f"say which month: taxi audit {dataset} {dataset_named(dataset).eras[-1].since}")
+    return Slice(dataset_named(dataset).table, Month.parse(month))
+
+
+def _lines_and_silent_stores(piece: Slice) -> tuple[list["Line"], dict[str, str]]:
+    """What the ledgers say of the slice, and why those that say nothing do not."""
+    from taxi_assets.audit import lines_of
+
+    lines: list[Line] = []
+    silent = {}
+    with opened_stores(_settings(), ("postgres", "warehouse")) as stores:
+        for store, opened in stores.items():
+            try:
+                lines += lines_of(opened(), LEDGER, piece)
+            except TaxiError as error:
+                silent[store] = str(error)
+    return lines, silent
 
 
 def _states(text: str | None) -> set[State] | None:

@@ -1,4 +1,15 @@
-"""Text into DuckDB's SQL, where a value cannot be bound: names and the few literals of a statement."""
+"""What is passed to DuckDB: names and literals, where a value cannot be bound, and streams of rows."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from taxi_assets.stores.rows import Rows
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 def quoted(name: str) -> str:
@@ -9,3 +20,23 @@ def quoted(name: str) -> str:
 def literal(text: str) -> str:
     """The text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+@contextmanager
+def streamed(connection: "duckdb.DuckDBPyConnection", name: str, rows: Rows) -> Iterator[None]:
+    """The rows as a view of that name, for one statement; what breaks them off comes through as itself."""
+    failures: list[BaseException] = []
+
+    def open_batches() -> Iterator[pa.RecordBatch]:
+        try:
+            yield from rows.batches()
+        except (Exception, KeyboardInterrupt) as error:
+            failures.append(error)
+            raise
+
+    connection.register(name, Rows(rows.schema, open_batches).reader())
+    try:
+        yield
+    finally:
+        if failures:  # DuckDB passes on its text only, and whether to try again depends on its type
+            raise failures[0]

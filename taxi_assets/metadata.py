@@ -101,4 +101,6 @@ def _typed(text: str) -> dg.MetadataValue:
         return dg.MetadataValue.int(int(text))
     if text.startswith("{"):
         return dg.MetadataValue.json(json.loads(text))
+    if text.startswith(("https://", "http://", "file://")):
+        return dg.MetadataValue.url(text)
     return dg.MetadataValue.text(text)

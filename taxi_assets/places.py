@@ -21,6 +21,7 @@ from taxi_assets.scratch import scratch_folder
 from taxi_assets.settings import EMBEDDED, Settings
 
 SCHEMA = "taxi"
+LEDGER = "load_audit"
 
 
 @contextmanager
@@ -61,18 +62,20 @@ def _secret(settings: Settings, field: str, otherwise: str | None) -> str | None
 
 def _postgres(settings: Settings) -> TableIOManager:
     if settings.postgres == EMBEDDED:
-        return EmbeddedPostgresIOManager(folder=str(settings.postgres_folder), schema_name=SCHEMA)
-    return PostgresIOManager(url=_secret(settings, "postgres", settings.postgres) or "", schema_name=SCHEMA)
+        return EmbeddedPostgresIOManager(folder=str(settings.postgres_folder), schema_name=SCHEMA, ledger=LEDGER)
+    url = _secret(settings, "postgres", settings.postgres) or ""
+    return PostgresIOManager(url=url, schema_name=SCHEMA, ledger=LEDGER)
 
 
 def _warehouse(settings: Settings) -> TableIOManager:
     url = urlsplit(settings.warehouse)
     if url.scheme == "duckdb":
-        return DuckDBIOManager(path=str(settings.duckdb_path), schema_name=SCHEMA)
+        return DuckDBIOManager(path=str(settings.duckdb_path), schema_name=SCHEMA, ledger=LEDGER)
     options = dict(parse_qsl(url.query))
     return BigQueryIOManager(
         project=url.netloc,
         dataset=url.path.strip("/"),
         location=options.get("location"),
         require_partition_filter=options.get("require_partition_filter") == "true",
+        ledger=LEDGER,
     )

@@ -1,7 +1,9 @@
 """Runs of jobs in this process, recorded in the Dagster instance that the UI shows."""
 
+import os
+import pwd
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +12,7 @@ import dagster as dg
 from taxi_assets.automation.failures import failed_checks, failed_steps
 from taxi_assets.catalog import Dataset
 from taxi_assets.errors import NotPublished
+from taxi_assets.io_managers.ledger import REQUESTED_BY
 from taxi_assets.jobs import ZONES_JOB, checks_job_name, trips_job_name
 from taxi_assets.month import Month
 from taxi_assets.partitions import PARTITION_TAG, months_of
@@ -134,7 +137,7 @@ def run(definitions: dg.Definitions, instance: dg.DagsterInstance, request: Requ
         instance=instance,
         partition_key=None if request.month is None else str(request.month),
         run_config={**(request.config or {}), "loggers": {logger: {"config": {}}}},
-        tags=dict(request.tags or {}),
+        tags={REQUESTED_BY: f"taxi run by {_user()}", **(request.tags or {})},
         raise_on_error=False,
     )
     materialized = [
@@ -154,6 +157,13 @@ def run(definitions: dg.Definitions, instance: dg.DagsterInstance, request: Requ
         warnings=[str(one) for one in failed_checks(result.all_events, dg.AssetCheckSeverity.WARN)],
         seconds=(stats.end_time or 0) - (stats.start_time or 0),
     )
+
+
+def _user() -> str:
+    """The operating system's name for whoever runs this; a container may have a number only."""
+    with suppress(KeyError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    return f"user {os.getuid()}"
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> list[str]:

@@ -20,6 +20,7 @@ from taxi_assets_tests.homes import REAL_FILES, Home
 from taxi_assets_tests.servers.bigquery import BigQueryServer
 
 PROJECT = "project"
+AUDIT = (Path(__file__).parents[1] / "docs" / "audit.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +83,16 @@ def test_a_row_in_the_cloud_is_explained_and_nothing_of_it_stays_on_the_disk(hom
     assert list((home.folder / "scratch").iterdir()) == []
 
 
+def test_the_ledger_in_bigquery_answers_the_query_of_the_document(home: Home) -> None:
+    home.taxi("run", "fhv", "2022-01", "--source", "sample")
+    home.taxi("run", "fhv", "2022-01", "--source", "sample", "--rules", "missing_time")
+    [query] = (one for one in re.findall(r"```sql\n(.*?)```", AUDIT, re.DOTALL) if "JSON_VALUE" in one)
+    client = google_bigquery.Client(PROJECT, credentials=AnonymousCredentials())
+    [row] = [row for row in client.query_and_wait(query) if row["table_name"] == "fhv_trips"]
+    assert (row["removed"], row["changed"]) == ("0", "0")
+    assert int(row["added"]) > 0
+
+
 def test_the_zones_are_loaded_into_the_cloud(home: Home, rows_in_bigquery: Callable[[str, str], int]) -> None:
     ran = home.taxi("run", "zones", "--source", "sample")
     assert ran.returncode == 0, ran.stdout + ran.stderr
@@ -118,11 +129,14 @@ def test_real_months_go_from_the_bucket_into_bigquery_by_one_job_each(
         loads = [
             one.body["configuration"]["load"] for one in sent if "load" in (one.body or {}).get("configuration", {})
         ]
+        tables = [f"green_trips${month.replace('-', '')}" for month in expected]
         assert [load["destinationTable"]["tableId"] for load in loads] == [
-            f"green_trips${month.replace('-', '')}" for month in expected
+            name for table in tables for name in (table, "load_audit")
         ]
-        assert [load["sourceUris"] for load in loads] == [
+        assert [load.get("sourceUris") for load in loads[::2]] == [
             [lake.uri(Slice("clean/green_trips", Month.parse(month)))] for month in expected
         ]
-        assert not [one for one in sent if one.path.startswith("/upload")]
-        assert max(one.body_bytes for one in sent) < 10_000
+        lines = [one for one in sent if one.path.startswith("/upload")]
+        assert [one.body["configuration"]["load"] for one in lines] == loads[1::2]
+        assert max(one.body_bytes for one in lines) < 30_000
+        assert max(one.body_bytes for one in sent if one not in lines) < 10_000

@@ -15,10 +15,22 @@ from taxi_assets.sample import write_month
 PACKAGE = Path(taxi_assets.__file__).parent
 FLOORS = (
     {"catalog", "month", "errors"},
-    {"source", "cleaning", "stores", "sample", "raw_file", "scratch", "duckdb_sql"},
+    {"source", "cleaning", "stores", "sample", "raw_file", "scratch", "duckdb_sql", "audit"},
     {"io_managers", "resources", "metadata"},
     {"assets", "checks", "jobs", "partitions", "automation", "launcher"},
-    {"definitions", "settings", "running", "places", "status", "explain", "terminal", "cli", "demo", "__main__"},
+    {
+        "definitions",
+        "settings",
+        "running",
+        "places",
+        "status",
+        "explain",
+        "story",
+        "terminal",
+        "cli",
+        "demo",
+        "__main__",
+    },
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

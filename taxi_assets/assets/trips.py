@@ -8,7 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from taxi_assets.catalog import DEFAULT_RULES, PUBLICATION_LAG_DAYS, RULES, Dataset
-from taxi_assets.io_managers.lake import FILE_NAME
+from taxi_assets.io_managers.lake import FILE_NAME, LakeIOManager
 from taxi_assets.io_managers.slices import named_failures
 from taxi_assets.metadata import column_lineage
 from taxi_assets.partitions import month_of_run, months_of
@@ -125,18 +125,24 @@ def _clean(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
         retry_policy=RETRY,
     )
     def clean_trips(
-        context: dg.AssetExecutionContext, config: CleaningConfig, scratch: ScratchResource, raw: RawFile
+        context: dg.AssetExecutionContext,
+        config: CleaningConfig,
+        scratch: ScratchResource,
+        lake: dg.ResourceParam[LakeIOManager],
+        raw: RawFile,
     ) -> Iterator[dg.Output[Rows] | dg.AssetCheckResult]:
-        from taxi_assets.cleaning import cleaned_month
+        from taxi_assets.cleaning import cleaned_month, with_changes
 
+        month = month_of_run(context)
         with (
             named_failures(),
             scratch.folder() as folder,
-            cleaned_month(raw, dataset, month_of_run(context), config.rules, folder) as cleaned,
+            cleaned_month(raw, dataset, month, config.rules, folder) as cleaned,
         ):
             for key in context.selected_asset_keys:
                 context.set_data_version(key, config.version_of(raw))
-            yield from _outputs(cleaned, raw_key)
+            clean = with_changes(cleaned.clean, lake.store(), dataset, month, folder)
+            yield from _outputs(cleaned, clean, raw_key)
             yield dg.AssetCheckResult(
                 check_name=COLUMNS_KNOWN,
                 asset_key=clean_key,
@@ -148,12 +154,12 @@ def _clean(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
     return clean_trips
 
 
-def _outputs(cleaned: "Cleaned", raw_key: dg.AssetKey) -> Iterator[dg.Output[Rows]]:
+def _outputs(cleaned: "Cleaned", clean: Rows, raw_key: dg.AssetKey) -> Iterator[dg.Output[Rows]]:
     """Both streams, each with the columns of the file that its own are made from."""
     unchanged = {name: name for name in cleaned.source_columns}
     for name, rows, sources in (
         ("quarantine", cleaned.quarantine, unchanged),
-        ("clean", cleaned.clean, cleaned.sources),
+        ("clean", clean, cleaned.sources),
     ):
         yield dg.Output(rows, name, column_lineage(raw_key, sources))
 

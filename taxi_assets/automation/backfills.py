@@ -15,8 +15,8 @@ from dagster._core.definitions.selector import PartitionRangeSelector, Partition
 from dagster._core.execution.backfill import PartitionBackfill
 from dagster._core.utils import make_new_backfill_id
 
-from taxi_assets.automation.records import REQUESTED_BY_TAG
 from taxi_assets.catalog import Dataset
+from taxi_assets.io_managers.ledger import REQUESTED_BY
 from taxi_assets.month import Month
 
 
@@ -30,7 +30,7 @@ def request_backfill(
         backfill_id=make_new_backfill_id(),
         asset_graph=assets,
         backfill_timestamp=time.time(),
-        tags={REQUESTED_BY_TAG: "catch_up_schedule"},
+        tags={REQUESTED_BY: "catch_up_schedule"},
         dynamic_partitions_store=instance,
         partitions_by_assets=[
             PartitionsByAssetSelector(asset_key=key, partitions=PartitionsSelector(ranges)) for key in keys

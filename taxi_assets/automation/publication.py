@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass, field
 
 import dagster as dg
 
-from taxi_assets.automation.records import REQUESTED_BY_TAG, loaded_file, raw_months
+from taxi_assets.automation.records import loaded_file, raw_months
 from taxi_assets.catalog import Dataset
 from taxi_assets.errors import BadFile, NotPublished, SourceUnavailable
+from taxi_assets.io_managers.ledger import REQUESTED_BY
 from taxi_assets.jobs import trips_job_name
 from taxi_assets.month import Month
 from taxi_assets.partitions import months_of
@@ -152,7 +153,7 @@ class _Tick:
         return dg.RunRequest(
             run_key=f"{self._dataset.name} {month} {_version(published)}",
             partition_key=str(month),
-            tags={REQUESTED_BY_TAG: f"{self._dataset.table}_published"},
+            tags={REQUESTED_BY: f"{self._dataset.table}_published"},
         )
 
     def _head(self, month: Month) -> Published | None:

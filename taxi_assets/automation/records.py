@@ -11,7 +11,6 @@ from taxi_assets.jobs import trips_job_name
 from taxi_assets.month import Month
 from taxi_assets.partitions import PARTITION_TAG
 
-REQUESTED_BY_TAG = "taxi/requested_by"
 UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from taxi_assets.catalog import SOURCE_ROW, Dataset, Rule, select_rules
 from taxi_assets.cleaning.conditions import Conditions, fingerprint
+from taxi_assets.cleaning.origin import origin_of
 from taxi_assets.cleaning.readings import FileColumns, SourceColumn, match_columns, reading
 from taxi_assets.cleaning.suspects import suspects
 from taxi_assets.duckdb_sql import literal, quoted
@@ -80,18 +81,18 @@ def cleaned_month(
         StoreUnavailable: the scratch folder's disk is full.
     """
     applied = select_rules(dataset, rules)
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": MEMORY_LIMIT,
-        "threads": min(os.cpu_count() or 1, 4),
-        "temp_directory": str(scratch),
-    }
-    with duckdb.connect(config=config) as connection:
+    with duckdb.connect(config=duckdb_config(scratch)) as connection:
         connection.execute("SET GLOBAL TimeZone = 'UTC'")  # or the machine's own would show in the quarantine
         cleaning = _Cleaning(connection, raw, dataset, month, applied)
         with named_errors(raw):
             cleaning.note_broken_rows()
             outcome = cleaning.outcome()
         yield outcome
+
+
+def duckdb_config(scratch: Path) -> dict[str, str | bool | int | float | list[str]]:
+    """How DuckDB is opened for a month, with a folder for what does not fit into memory."""
+    return {"memory_limit": MEMORY_LIMIT, "threads": min(os.cpu_count() or 1, 4), "temp_directory": str(scratch)}
 
 
 class _Cleaning:
@@ -153,10 +154,8 @@ class _Cleaning:
         )
         rejected = {rule.name: first_broken.get(rule.name, 0) for rule in self.rules}
         facts = {
-            f"{PROVENANCE}source_url": self.raw.url,
-            f"{PROVENANCE}source_sha256": self.raw.sha256,
-            f"{PROVENANCE}source_etag": self.raw.etag or "",
-            f"{PROVENANCE}source_last_modified": self.raw.last_modified or "",
+            **origin_of(self.raw, self.dataset.name),
+            f"{PROVENANCE}rules": ",".join(rejected),
             f"{PROVENANCE}source_rows": str(self.source_rows),
             f"{PROVENANCE}rejected_rows": str(sum(rejected.values())),
             f"{PROVENANCE}rejected_by_rule": json.dumps(rejected),

@@ -67,7 +67,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
             schema = schema_of_parquet(stored.path) if stored.path.suffix == ".parquet" else None
             context.add_output_metadata(raw_metadata(stored, uri, time.monotonic() - started, schema))
         else:
-            piece = store_slice(context, store, path, obj)
+            piece = store_slice(context, store.replace, path, obj)
             context.add_output_metadata({"dagster/uri": dg.MetadataValue.url(store.uri(piece))})
 
     @property

@@ -6,7 +6,7 @@ partitioned is one whole table.
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from taxi_assets.errors import TaxiError
 from taxi_assets.metadata import PREVIEW_ROWS, slice_metadata
 from taxi_assets.month import Month
 from taxi_assets.stores.digest import Digest, Parts
+from taxi_assets.stores.ledger import Entry
 from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.slices import Slice, Stored
 
@@ -36,6 +37,7 @@ class TableStore(Store, Protocol):
 
     def digest(self, piece: Slice, parts: Parts, position: str, total: str | None = None) -> Digest: ...  # noqa: D102
     def table_name(self, table: str) -> str: ...  # noqa: D102
+    def replace(self, piece: Slice, rows: Rows, entry: Entry | None = None) -> Stored: ...  # noqa: D102
 
 
 @contextmanager
@@ -77,14 +79,16 @@ def from_rows(rows: Rows, wanted: object) -> Any:
     raise TypeError(f"cannot load rows as {wanted}: annotate the input as pandas.DataFrame, pyarrow.Table or Rows")
 
 
-def store_slice(context: dg.OutputContext, store: Store, table: str, value: object) -> Slice:
+def store_slice(
+    context: dg.OutputContext, replace: Callable[[Slice, Rows], Stored], table: str, value: object
+) -> Slice:
     """Replace the slice that the output stands for, tell Dagster what happened, and return the slice."""
     rows = as_rows(value)
     piece = Slice(table, _output_month(context))
     started = time.monotonic()
     with named_failures():
         seen = _Preview(rows)
-        stored = store.replace(piece, seen.rows)
+        stored = replace(piece, seen.rows)
         preview = seen.first_rows()
     pa.default_memory_pool().release_unused()  # some 60 MB, which Google's libraries need next
     seconds = time.monotonic() - started

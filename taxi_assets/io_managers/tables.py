@@ -12,13 +12,20 @@ from typing import Any
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
+from taxi_assets.io_managers.ledger import entry_of
 from taxi_assets.io_managers.slices import TableStore, load_slice, named_failures, store_slice
+from taxi_assets.stores.rows import Rows
+from taxi_assets.stores.slices import Slice, Stored
 
 
 class TableIOManager(dg.ConfigurableIOManager):
     """What the databases have in common; `open_store` is all that a further database has to bring."""
 
     month_column: str = Field(default="source_month", description="DATE column with the first day of a row's month.")
+    ledger: str | None = Field(
+        default=None,
+        description="Table that every load is told in, in the same transaction where there are any; none if not set.",
+    )
 
     @abstractmethod
     def open_store(self) -> TableStore:
@@ -32,7 +39,12 @@ class TableIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Replace the asset's table, or the month of it that the partition stands for, with the output."""
         store = self.store()
-        piece = store_slice(context, store, context.asset_key.path[-1], obj)
+
+        def replace(piece: Slice, rows: Rows) -> Stored:
+            entry = None if self.ledger is None else entry_of(context, self.ledger, rows)
+            return store.replace(piece, rows, entry)
+
+        piece = store_slice(context, replace, context.asset_key.path[-1], obj)
         context.add_output_metadata({"dagster/table_name": store.table_name(piece.table)})
 
     def load_input(self, context: dg.InputContext) -> Any:

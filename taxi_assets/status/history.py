@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import dagster as dg
 
 from taxi_assets.automation.records import (
-    REQUESTED_BY_TAG,
     UNDER_WAY,
     is_of,
     newest_materializations,
 )
 from taxi_assets.catalog import Dataset
+from taxi_assets.io_managers.ledger import REQUESTED_BY
 from taxi_assets.month import Month
 from taxi_assets.partitions import PARTITION_TAG
 
@@ -78,7 +78,7 @@ class History:
         key, run = str(month), self._runs.get((store, month))
         if key not in self._ids[_LAYER_OF[store]]:
             return False
-        if run is not None and run.status in _UNSETTLED and run.tags.get(REQUESTED_BY_TAG) == _sensor_of(self._dataset):
+        if run is not None and run.status in _UNSETTLED and run.tags.get(REQUESTED_BY) == _sensor_of(self._dataset):
             return not self._is_made_by(run, store, month)
         return self._is_out_of_line(key) and self._has_other_bytes(_LAYER_OF[store], key)
 

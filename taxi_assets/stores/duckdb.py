@@ -16,9 +16,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from taxi_assets.duckdb_sql import literal, quoted
+from taxi_assets.duckdb_sql import literal, quoted, streamed
 from taxi_assets.errors import SchemaMismatch, SliceMissing, StoreError, StoreUnavailable
 from taxi_assets.month import Month
+from taxi_assets.stores import ledger
 from taxi_assets.stores.arrow import description, storable, type_names, with_month
 from taxi_assets.stores.digest import Digest, Parts, digest_query
 from taxi_assets.stores.disk import disk_failures
@@ -67,8 +68,8 @@ class DuckDBStore:
         """The table's name as a query says it."""
         return f"{self._schema}.{table}"
 
-    def replace(self, piece: Slice, rows: Rows) -> Stored:
-        """Make the slice hold exactly these rows, in one transaction.
+    def replace(self, piece: Slice, rows: Rows, entry: ledger.Entry | None = None) -> Stored:
+        """Make the slice hold exactly these rows, in one transaction; where an entry is given, its line goes into it.
 
         Raises:
             SchemaMismatch: a column has a type that the table, or DuckDB, does not have.
@@ -88,6 +89,10 @@ class DuckDBStore:
                 raise StoreError(f"{inserted - count} rows for {piece} have another month in {self._month_column}")
             if piece.month is not None:
                 self._note_loaded(connection, piece.table, piece.month)
+            if entry is not None:
+                types_of_ledger = type_names(ledger.SCHEMA, TYPE_NAMES, "DuckDB")
+                self._ensure(connection, entry.ledger, ledger.SCHEMA, types_of_ledger)
+                _insert(connection, self._identifier(connection, entry.ledger), entry.line(piece, count))
             return Stored(count, None, rows.schema, types)
 
     def read(self, table: str, months: Sequence[Month] | None = None) -> Rows:
@@ -97,6 +102,8 @@ class DuckDBStore:
             SliceMissing: the table, or a month of it, is not there.
         """
         where, bound = self._where(months)
+        if not self._path.exists():
+            raise SliceMissing(f"{self._path} has no {self._schema}.{table}: materialize it first")
         with self._connected() as connection:
             query = f"FROM {self._identifier(connection, table)}{where}"
             columns = self._columns(connection, table)
@@ -176,9 +183,15 @@ class DuckDBStore:
         for column, kind in types.items():
             if existing and column not in existing:
                 connection.execute(f"ALTER TABLE {name} ADD COLUMN {quoted(column)} {kind}")
+        told = dict(
+            connection.execute(
+                "SELECT column_name, comment FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?",
+                [self._schema, table],
+            ).fetchall()
+        )
         for field in schema:
             text = description(field)
-            if text is not None:
+            if text is not None and text != told[field.name]:
                 connection.execute(f"COMMENT ON COLUMN {name}.{quoted(field.name)} IS {literal(text)}")
 
     def _note_loaded(self, connection: duckdb.DuckDBPyConnection, table: str, month: Month) -> None:
@@ -288,21 +301,8 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Rows) -> in
                 f"{insert} read_parquet(?, hive_partitioning = false)", [[escape(file) for file in rows.files]]
             )
         )
-    failures: list[BaseException] = []
-
-    def open_batches() -> Iterator[pa.RecordBatch]:
-        try:
-            yield from rows.batches()
-        except (Exception, KeyboardInterrupt) as error:
-            failures.append(error)
-            raise
-
-    connection.register(_INCOMING, Rows(rows.schema, open_batches).reader())
-    try:
+    with streamed(connection, _INCOMING, rows):
         return _number(connection.execute(f"{insert} {_INCOMING}"))
-    finally:
-        if failures:  # DuckDB passes on its text only, and whether to try again depends on its type
-            raise failures[0]
 
 
 def _number(answer: duckdb.DuckDBPyConnection) -> int:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow as pa
@@ -67,6 +68,9 @@ def test_what_is_known_of_the_file_travels_with_both_streams(tmp_path: Path) -> 
     assert known["taxi/source_sha256"] == raw.sha256
     assert (known["taxi/source_rows"], known["taxi/rejected_rows"]) == ("2", "1")
     assert json.loads(known["taxi/rejected_by_rule"])["duplicate"] == 1
+    assert (known["taxi/dataset"], known["taxi/source_bytes"]) == ("fhv", str(raw.size))
+    assert known["taxi/rules"].split(",")[0] == "unreadable_value"
+    assert known["taxi/code_version"] == version("taxi_assets")
 
 
 def test_a_file_that_is_no_parquet_is_a_bad_file(tmp_path: Path) -> None:

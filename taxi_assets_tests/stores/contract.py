@@ -4,6 +4,7 @@ A store's test class inherits from `StoreContract`, or from `TableContract` if i
 fixture. Where a store differs it overrides the test and says why.
 """
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
@@ -25,7 +26,16 @@ from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.rows_digest import digest_of
 from taxi_assets.stores.slices import Slice
 
-from .versions import ROWS, AnyStore, replace_in_turn, rows_of, version_of
+from .versions import (
+    ROWS,
+    AnyStore,
+    TableStore,
+    entry_of,
+    replace_and_tell_in_turn,
+    replace_in_turn,
+    rows_of,
+    version_of,
+)
 
 JANUARY, FEBRUARY, MARCH = Month(2024, 1), Month(2024, 2), Month(2024, 3)
 MONTH_COLUMN = "source_month"
@@ -523,3 +533,93 @@ class TableContract(StoreContract):
         store.replace(Slice("trips", FEBRUARY), Rows.from_table(DIGESTED))
         missing = Slice("nothing" if month is None else "trips", month)
         assert store.digest(missing, PARTS, "row") == digest_of(Rows.from_table(DIGESTED[:0]), PARTS, "row")
+
+    # The ledger
+
+    def lines(self, store: TableStore) -> list[dict[str, Any]]:
+        """The ledger's lines, by run."""
+        return store.read("load_audit").to_table().sort_by("run_id").to_pylist()
+
+    def test_a_replace_is_told_in_the_ledger(self, store: TableStore) -> None:
+        began = datetime.now(tz=UTC)
+        facts = {
+            "dataset": "green",
+            "source_url": "https://example.org/green.parquet",
+            "source_sha256": "ab" * 32,
+            "source_etag": '"first"',
+            "source_bytes": 123_456_789_012,
+            "source_rows": 5,
+            "rejected_rows": 2,
+            "rejected_by_rule": '{"stray_month": 2}',
+            "rules": "missing_time,stray_month",
+            "code_version": "1.2.3",
+            "changes": '{"added": 1, "examples": [{"zone": "Łódź"}]}',
+        }
+        origin = {f"taxi/{name}": str(value) for name, value in facts.items()}
+        entry = dataclasses.replace(entry_of(1), origin={**origin, "taxi/seen_by": "nobody asked"})
+        store.replace(Slice(self.table, JANUARY), Rows.from_table(TYPICAL), entry)
+        [line] = self.lines(store)
+        assert began <= line.pop("finished_at") <= datetime.now(tz=UTC)
+        assert line == {
+            **facts,
+            "table_name": self.table,
+            "source_month": date(2024, 1, 1),
+            "store": "postgres",
+            "run_id": "run 1",
+            "started_by": "alice",
+            "started_at": datetime(2024, 5, 1, 12, 0, 1, 250_000, tzinfo=UTC),
+            "loaded_rows": 3,
+        }
+
+    def test_a_whole_table_of_unknown_origin_is_told_too(self, store: TableStore) -> None:
+        entry = dataclasses.replace(entry_of(1), origin={})
+        store.replace(Slice(self.table), Rows.from_table(TYPICAL), entry)
+        [line] = self.lines(store)
+        assert (line["source_month"], line["loaded_rows"], line["source_sha256"]) == (None, 3, None)
+
+    def test_the_ledger_says_what_its_columns_hold(self, store: TableStore) -> None:
+        store.replace(Slice(self.table, JANUARY), rows_of(1), entry_of(1))
+        schema = store.read("load_audit").schema
+        assert all(description(field) for field in schema)
+        assert {name: schema.field(name).type for name in ("source_bytes", "started_at")} == {
+            "source_bytes": pa.int64(),
+            "started_at": pa.timestamp("us", "UTC"),
+        }
+
+    def test_the_ledger_keeps_every_load(self, store: TableStore) -> None:
+        replace_and_tell_in_turn(store, Slice(self.table, JANUARY), range(1, 4))
+        replace_and_tell_in_turn(store, Slice(self.table, FEBRUARY), range(4, 5))
+        assert [(one["run_id"], one["source_month"].month) for one in self.lines(store)] == [
+            ("run 1", 1),
+            ("run 2", 1),
+            ("run 3", 1),
+            ("run 4", 2),
+        ]
+        assert store.months(self.table) == [JANUARY, FEBRUARY]
+
+    @pytest.mark.parametrize("month", [JANUARY, None], ids=["a month", "a whole table"])
+    def test_a_replace_that_fails_is_not_in_the_ledger(self, store: TableStore, month: Month | None) -> None:
+        piece = Slice(self.table, month)
+        store.replace(piece, rows_of(1), entry_of(1))
+        with pytest.raises(RuntimeError):
+            store.replace(piece, broken_off(rows_of(2), RuntimeError()), entry_of(2))
+        assert [line["run_id"] for line in self.lines(store)] == ["run 1"]
+
+    def test_a_ledger_of_an_earlier_version_gains_the_columns_it_lacks(self, store: TableStore) -> None:
+        store.replace(Slice("load_audit"), Rows.from_table(pa.table({"run_id": ["run 0"]})))
+        replace_and_tell_in_turn(store, Slice(self.table, JANUARY), range(1, 2))
+        assert [(one["run_id"], one["started_by"]) for one in self.lines(store)] == [
+            ("run 0", None),
+            ("run 1", "alice"),
+        ]
+
+    def test_two_months_of_a_new_database_are_told_at_once(self, store: TableStore, workers: Executor) -> None:
+        pieces = [Slice(self.table, month) for month in (JANUARY, FEBRUARY)]
+        numbers = (range(1, 4), range(4, 7))
+        work = [
+            workers.submit(replace_and_tell_in_turn, store, piece, versions)
+            for piece, versions in zip(pieces, numbers, strict=True)
+        ]
+        for one in work:
+            one.result()
+        assert [line["run_id"] for line in self.lines(store)] == [f"run {number}" for number in range(1, 7)]

@@ -22,7 +22,7 @@ from taxi_assets.stores.slices import Slice
 from taxi_assets_tests.servers.bigquery import BigQueryServer, Request
 
 from .contract import FEBRUARY, JANUARY, MONTH_COLUMN, TYPICAL, TableContract, assert_same, fares
-from .versions import rows_of, version_of
+from .versions import entry_of, rows_of, version_of
 
 PROJECT = "project"
 TRIPS = Slice("trips", JANUARY)
@@ -208,6 +208,32 @@ def test_a_job_that_is_there_already_is_waited_for_instead_of_made_again(
     assert store.replace(TRIPS, rows_of(1)).rows == 30_000
     assert version_of(store, TRIPS) == 1
     assert len({request.body["jobReference"]["jobId"] for request in sent()}) == 1
+
+
+def test_the_ledgers_line_is_one_small_request(store: BigQueryStore, sent: Callable[[], list[Request]]) -> None:
+    for version in (1, 2):
+        store.replace(TRIPS, rows_of(version), entry_of(version))
+    lines = [one for one in sent() if load_of(one)["destinationTable"]["tableId"] == "load_audit"]
+    assert len(lines) == 2
+    for request in lines:
+        assert request.path.startswith("/upload")
+        assert request.body_bytes < 20_000
+        assert load_of(request)["writeDisposition"] == "WRITE_APPEND"
+
+
+def test_a_line_whose_answer_is_lost_is_not_written_twice(
+    store: BigQueryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = google_bigquery.Client.load_table_from_file
+
+    def load_twice(self: google_bigquery.Client, file: object, *args: object, **options: object) -> object:
+        load(self, file, *args, **options)
+        file.seek(0)
+        return load(self, file, *args, **options)
+
+    monkeypatch.setattr(google_bigquery.Client, "load_table_from_file", load_twice)
+    store.replace(TRIPS, rows_of(1), entry_of(1))
+    assert store.count(Slice("load_audit")) == 1
 
 
 def test_an_object_that_is_gone_fails_the_load_and_leaves_the_month(store: BigQueryStore, lake: GCSLake) -> None:

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from taxi_assets.errors import SchemaMismatch, StoreUnavailable
+from taxi_assets.errors import SchemaMismatch, SliceMissing, StoreUnavailable
 from taxi_assets.stores.duckdb import DuckDBStore
 from taxi_assets.stores.lake import LocalLake
 from taxi_assets.stores.rows import BATCH_ROWS, Rows
@@ -54,6 +54,12 @@ class TestDuckDB(TableContract):
     @pytest.fixture
     def store(self, store: DuckDBStore) -> DuckDBStore:
         return store
+
+
+def test_reading_what_is_not_there_makes_no_file(store: DuckDBStore, path: Path) -> None:
+    with pytest.raises(SliceMissing, match="trips: materialize it first"):
+        store.read("trips")
+    assert not path.exists()
 
 
 # Others who use the file

@@ -20,7 +20,7 @@ from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.slices import Slice
 
 from .contract import FEBRUARY, JANUARY, MONTH_COLUMN, TableContract, assert_same, broken_off, fares, numbered
-from .versions import rows_of, version_of
+from .versions import entry_of, rows_of, version_of
 
 TRIPS = Slice("trips", JANUARY)
 SECRET = "s3cret"  # noqa: S105 - not one
@@ -289,3 +289,25 @@ def test_a_url_that_cannot_be_read_is_not_told(url: str) -> None:
     error = failure(url)
     assert isinstance(error, InvalidRequest)
     assert SECRET not in everything_told(error)
+
+
+# The ledger
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE load_audit SET loaded_rows = 0", "DELETE FROM load_audit WHERE false", "TRUNCATE load_audit"]
+)
+def test_nobody_changes_what_the_ledger_says(
+    store: PostgresStore, connection: psycopg.Connection, ask: Ask, schema: str, change: str
+) -> None:
+    store.replace(TRIPS, rows_of(1), entry_of(1))
+    with pytest.raises(psycopg.errors.RaiseException, match=f"{schema}.load_audit is append-only"):
+        connection.execute(change)
+    store.replace(TRIPS, rows_of(2), entry_of(2))
+    assert ask("SELECT loaded_rows FROM load_audit ORDER BY started_at") == [30_000, 30_000]
+
+
+def test_a_line_is_written_by_the_transaction_that_writes_its_rows(store: PostgresStore, ask: Ask) -> None:
+    store.replace(TRIPS, rows_of(1), entry_of(1))
+    [[line, rows]] = ask("SELECT (SELECT xmin::text FROM load_audit), (SELECT DISTINCT xmin::text FROM trips_2024_01)")
+    assert line == rows

@@ -1,6 +1,7 @@
 """Rows that all tell one version, so that a gap in a slice, or a mix of two versions, shows."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -10,11 +11,13 @@ from taxi_assets.stores.bigquery import BigQueryStore
 from taxi_assets.stores.duckdb import DuckDBStore
 from taxi_assets.stores.lake import LocalLake
 from taxi_assets.stores.lake.gcs import GCSLake
+from taxi_assets.stores.ledger import Entry
 from taxi_assets.stores.postgres import PostgresStore
 from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.slices import Slice
 
-AnyStore = LocalLake | GCSLake | PostgresStore | DuckDBStore | BigQueryStore
+TableStore = PostgresStore | DuckDBStore | BigQueryStore
+AnyStore = LocalLake | GCSLake | TableStore
 
 ROWS = 30_000
 BATCH = 5_000
@@ -50,3 +53,15 @@ def replace_in_turn(store: AnyStore, piece: Slice, versions: range) -> None:
     """Replace the slice with one version after the other."""
     for version in versions:
         store.replace(piece, rows_of(version))
+
+
+def entry_of(version: int) -> Entry:
+    """What the ledger is told of a load of that version."""
+    started = datetime(2024, 5, 1, 12, 0, version, 250_000, tzinfo=UTC)
+    return Entry("load_audit", "postgres", f"run {version}", "alice", started, {"taxi/source_sha256": f"{version:064}"})
+
+
+def replace_and_tell_in_turn(store: TableStore, piece: Slice, versions: range) -> None:
+    """Replace the slice with one version after the other, each with a line in the ledger."""
+    for version in versions:
+        store.replace(piece, rows_of(version, rows=100), entry_of(version))

@@ -57,6 +57,20 @@ class Loader:
                 raise
         raise AssertionError("unreachable")
 
+    def load_once(self, job_name: str, location: str | None, start: Callable[[str], LoadJob]) -> LoadJob:
+        """Wait for the job of that name, which `start` is asked to make; one that ended well is never made again.
+
+        Raises:
+            GoogleAPICallError: the job failed.
+        """
+        for number in range(_FAILED_JOBS):
+            try:
+                return self._finished(self._started(f"{job_name}_{number}", location, start))
+            except GoogleAPICallError as error:
+                if number + 1 == _FAILED_JOBS or not (error.errors and _passes(error)):
+                    raise
+        raise AssertionError("unreachable")
+
     def _started(self, job_id: str, location: str | None, start: Callable[[str], LoadJob]) -> LoadJob:
         try:
             return start(job_id)

@@ -22,6 +22,7 @@ from google.cloud import bigquery
 from taxi_assets.errors import InvalidRequest, SliceMissing, StoreError, StoreUnavailable
 from taxi_assets.month import Month
 from taxi_assets.raw_file import sha256_of
+from taxi_assets.stores import ledger
 from taxi_assets.stores.arrow import storable, type_names, with_month
 from taxi_assets.stores.bigquery.loading import Loader, job_name
 from taxi_assets.stores.bigquery.tables import (
@@ -87,8 +88,8 @@ class BigQueryStore:
         """The table's name as a query says it."""
         return f"{self._project}.{self._dataset}.{table}"
 
-    def replace(self, piece: Slice, rows: Rows) -> Stored:
-        """Make the slice hold exactly these rows, by one load job.
+    def replace(self, piece: Slice, rows: Rows, entry: ledger.Entry | None = None) -> Stored:
+        """Make the slice hold exactly these rows, by one load job; where an entry is given, another adds its line.
 
         Raises:
             SchemaMismatch: a column has a type, or a name, that the table, or BigQuery, does not have.
@@ -102,8 +103,10 @@ class BigQueryStore:
             table = self._ensure(piece, rows.schema)
             with self._source(table, piece, rows) as (identity, start):
                 name = job_name(partition_of(self.table_name(piece.table), piece.month), table.etag or "", *identity)
-                job = Loader(self._client, self._retry, self._timeout).load(name, table.location, start)
+                job = self._loader.load(name, table.location, start)
             count = int(job.output_rows or 0)
+            if entry is not None:
+                self._append(entry.ledger, entry.line(piece, count), after=job)
             if piece.month is not None and note_empty(table, piece.month, is_empty=count == 0):
                 month = piece.month
                 self._change(piece.table, lambda table: note_empty(table, month, is_empty=count == 0))
@@ -205,6 +208,10 @@ class BigQueryStore:
         return self._patience / _TRIES
 
     @property
+    def _loader(self) -> Loader:
+        return Loader(self._client, self._retry, self._timeout)
+
+    @property
     def _trying(self) -> Mapping[str, Any]:
         return {"retry": self._retry, "timeout": self._timeout}
 
@@ -255,13 +262,7 @@ class BigQueryStore:
     ) -> Iterator[tuple[list[str], Callable[[str], bigquery.LoadJob]]]:
         """What is loaded: what tells it apart from other rows, and how a job with a given id is started."""
         to = partition_of(self.table_name(piece.table), piece.month)
-        config = bigquery.LoadJobConfig(
-            source_format=bigquery.SourceFormat.PARQUET,
-            create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
-            write_disposition=bigquery.WriteDisposition.WRITE_TRUNCATE,
-            schema=table.schema,
-        )
-        told = {"location": table.location, "job_config": config, "timeout": self._timeout}
+        told = self._told(table, bigquery.WriteDisposition.WRITE_TRUNCATE)
         if rows.objects:
             uris = [name.partition("#")[0] for name in rows.objects]
             yield (
@@ -272,19 +273,42 @@ class BigQueryStore:
         with disk_failures(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rows.parquet"
             write_parquet(_of_month(rows, self._month_column, piece.month).with_schema(arrow_schema(table)), path)
+            yield [sha256_of(path)], self._upload(path, to, told)
 
-            def upload(job_id: str) -> bigquery.LoadJob:
-                try:
-                    with path.open("rb") as file:
-                        return self._client.load_table_from_file(
-                            file, to, job_id=job_id, num_retries=_TRIES - 1, **told
-                        )
-                except GoogleAPICallError as error:
-                    if session_is_lost(error):
-                        raise ServiceUnavailable("the upload is lost") from error  # which is tried again
-                    raise
+    def _append(self, name: str, line: Rows, after: bigquery.LoadJob) -> None:
+        """Add the line to the ledger, once for the job that it tells of, whoever tries again."""
+        table = self._ensure(Slice(name), line.schema)
+        told = self._told(table, bigquery.WriteDisposition.WRITE_APPEND)
+        with disk_failures(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "line.parquet"
+            write_parquet(line, path)
+            start = self._upload(path, self.table_name(name), {**told, "size": path.stat().st_size})  # in one request
+            self._loader.load_once(f"{after.job_id}_ledger", table.location, start)
 
-            yield [sha256_of(path)], self._retry(upload)
+    def _told(self, table: bigquery.Table, disposition: str) -> Mapping[str, Any]:
+        """What every load of Parquet into the table tells Google's client."""
+        config = bigquery.LoadJobConfig(
+            source_format=bigquery.SourceFormat.PARQUET,
+            create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
+            write_disposition=disposition,
+            schema=table.schema,
+        )
+        return {"location": table.location, "job_config": config, "timeout": self._timeout}
+
+    def _upload(self, path: Path, to: str, told: Mapping[str, Any]) -> Callable[[str], bigquery.LoadJob]:
+        """How a job with a given id that loads the file is started."""
+
+        def upload(job_id: str) -> bigquery.LoadJob:
+            try:
+                with path.open("rb") as file:
+                    return self._client.load_table_from_file(file, to, job_id=job_id, num_retries=_TRIES - 1, **told)
+            except GoogleAPICallError as error:
+                if session_is_lost(error):
+                    raise ServiceUnavailable("the upload is lost") from error  # which is tried again
+                raise
+
+        start: Callable[[str], bigquery.LoadJob] = self._retry(upload)
+        return start
 
     def _scan_bytes(self, piece: Slice) -> int:
         months = None if piece.month is None else [piece.month]

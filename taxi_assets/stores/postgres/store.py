@@ -13,6 +13,7 @@ from psycopg import sql
 
 from taxi_assets.errors import SchemaMismatch, SliceMissing
 from taxi_assets.month import Month
+from taxi_assets.stores import ledger
 from taxi_assets.stores.arrow import description, storable, type_names, with_month
 from taxi_assets.stores.digest import Digest, Parts, digest_query
 from taxi_assets.stores.postgres.connecting import connected, wait_for_turn, when_unlocked
@@ -42,8 +43,8 @@ class PostgresStore:
         """The table's name as a query says it."""
         return f"{self._schema}.{table}"
 
-    def replace(self, piece: Slice, rows: Rows) -> Stored:
-        """Make the slice hold exactly these rows, in one transaction.
+    def replace(self, piece: Slice, rows: Rows, entry: ledger.Entry | None = None) -> Stored:
+        """Make the slice hold exactly these rows, in one transaction; where an entry is given, its line goes into it.
 
         Raises:
             SchemaMismatch: a column has a type, or a name, that the table, or Postgres, does not have.
@@ -57,13 +58,17 @@ class PostgresStore:
             written = table if piece.month is None else table.incoming(piece.month)
             require_short([table.schema, written.name, *types])
             self._ensure(table, rows.schema, types, by_month=piece.month is not None)
+            if entry is not None:
+                self._ensure_ledger(Table(connection, self._schema, entry.ledger))
             with connection.transaction():
                 wait_for_turn(connection, f"{self._schema}.{piece}")
+                count = self._load(table, piece.month, rows)
+                if entry is not None:
+                    lines = Table(connection, self._schema, entry.ledger)
+                    copy_in(connection, lines.identifier, entry.line(piece, count), is_new=False)
                 if piece.month is None:
-                    connection.execute(sql.SQL("DELETE FROM {}").format(table.identifier))
-                    count = copy_in(connection, table.identifier, rows, is_new=False)
                     return Stored(count, table.size(), rows.schema, types)
-                count = self._replace_month(table, piece.month, rows)
+                self._exchange(table, piece.month)
                 return Stored(count, table.partition(piece.month).size(), rows.schema, types)
 
     def read(self, table: str, months: Sequence[Month] | None = None) -> Rows:
@@ -160,7 +165,19 @@ class PostgresStore:
                 if text is not None and (column is None or column.comment != text):
                     table.comment(field.name, text)
 
-    def _replace_month(self, table: Table, month: Month, rows: Rows) -> int:
+    def _ensure_ledger(self, table: Table) -> None:
+        """Make the ledger, which from then on takes new lines only."""
+        with table.connection.transaction():
+            self._ensure(table, ledger.SCHEMA, type_names(ledger.SCHEMA, TYPE_NAMES, "Postgres"), by_month=False)
+            if not table.is_append_only():
+                wait_for_turn(table.connection, f"{self._schema} definition")
+                table.make_append_only()
+
+    def _load(self, table: Table, month: Month | None, rows: Rows) -> int:
+        """Load a whole table, or a month into the table that will take its partition's place."""
+        if month is None:
+            table.connection.execute(sql.SQL("DELETE FROM {}").format(table.identifier))
+            return copy_in(table.connection, table.identifier, rows, is_new=False)
         fresh = table.incoming(month)
         fresh.create_like(table, self._month_column, month)
         count = copy_in(table.connection, fresh.identifier, rows, is_new=True)
@@ -168,13 +185,16 @@ class PostgresStore:
             method = (field.metadata or {}).get(b"index")
             if method is not None:
                 fresh.index(field.name, method.decode())
+        return count
+
+    def _exchange(self, table: Table, month: Month) -> None:
+        fresh = table.incoming(month)
         # From here to the commit nobody else adds a column; one that came during the load is made up for.
         wait_for_turn(table.connection, _definition_of(table))
         known = {column.name for column in fresh.columns()}
         lacking = [(column.name, column.type) for column in table.columns() if column.name not in known]
         statements = [*fresh.added_columns(lacking), *table.exchange(fresh, month)]
         when_unlocked(table.connection, self._lock_patience, *statements)
-        return count
 
 
 def _definition_of(table: Table) -> str:

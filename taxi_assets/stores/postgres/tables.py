@@ -36,6 +36,7 @@ DIALECT = Dialect(
     text=lambda text: f"CAST(CAST('x' || substr(md5({text}), 1, 8) AS bit(32)) AS bigint)",
 )
 _NAME_BYTES = 63
+_APPEND_ONLY = "append_only"  # the trigger, and its function
 _LOWER_BOUND = re.compile(r"FROM \('(\d{4}-\d{2})-\d{2}'\)")
 
 
@@ -154,6 +155,32 @@ class Table:
         self.connection.execute(
             sql.SQL("CREATE INDEX ON {} USING {} ({})").format(
                 self.identifier, sql.Identifier(method), sql.Identifier(column)
+            )
+        )
+
+    def is_append_only(self) -> bool:
+        """Whether the table refuses changes to what it holds."""
+        found = self.connection.execute(
+            """
+            SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = %s AND c.relname = %s AND t.tgname = %s
+            """,
+            [self.schema, self.name, _APPEND_ONLY],
+        )
+        return found.fetchone() is not None
+
+    def make_append_only(self) -> None:
+        """Refuse every UPDATE, DELETE and TRUNCATE of the table, whoever asks."""
+        refuse = sql.Identifier(self.schema, _APPEND_ONLY)
+        self.connection.execute(
+            sql.SQL(
+                "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$BEGIN RAISE EXCEPTION '%.% is append-only', TG_TABLE_SCHEMA, TG_TABLE_NAME; END$$"
+            ).format(refuse)
+        )
+        self.connection.execute(
+            sql.SQL("CREATE TRIGGER {} BEFORE UPDATE OR DELETE OR TRUNCATE ON {} EXECUTE FUNCTION {}()").format(
+                sql.Identifier(_APPEND_ONLY), self.identifier, refuse
             )
         )
 

@@ -1,0 +1,199 @@
+"""A month's story: what the ledgers' lines amount to, and `taxi audit` as a person uses it."""
+
+import csv
+import json
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from taxi_assets.audit import Line, lines_of, versions_of
+from taxi_assets.month import Month
+from taxi_assets.stores.duckdb import DuckDBStore
+from taxi_assets.stores.rows import Rows
+from taxi_assets.stores.slices import Slice
+from taxi_assets_tests.cleaning.months import GREEN_TRIP, PICKUP, Trip, month_of, written
+from taxi_assets_tests.homes import Home
+
+DOCUMENT = (Path(__file__).parents[1] / "docs" / "audit.md").read_text()
+JANUARY = Month(2022, 1)
+HOUR_LATER = PICKUP + timedelta(hours=1)
+TRIPS = [
+    trip.but(dropoff_datetime=HOUR_LATER)
+    for trip in GREEN_TRIP.each(pickup_datetime=[PICKUP + timedelta(minutes=minute) for minute in range(40)])
+]
+VOID = TRIPS[39].but(total_amount=-12.3)
+
+
+def line(second: int, store: str = "postgres", file: str = "a", code: str = "1", rules: str = "x") -> Line:
+    """A load at that second."""
+    at = datetime(2024, 1, 1, 0, 0, second, tzinfo=UTC)
+    return {
+        "store": store,
+        "finished_at": at,
+        "source_sha256": file,
+        "rules": rules,
+        "code_version": code,
+        "changes": None,
+        "run_id": f"run {second}",
+    }
+
+
+def seconds(*lines: Line) -> list[list[int]]:
+    return [[one["finished_at"].second for one in version.lines] for version in versions_of(lines)]
+
+
+def test_the_same_version_loaded_again_is_one_version() -> None:
+    assert seconds(line(3), line(1), line(2, "warehouse"), line(4, "warehouse")) == [[1, 2, 3, 4]]
+
+
+def test_another_file_other_rules_and_other_code_make_a_version_each() -> None:
+    assert seconds(
+        line(1), line(2, file="b"), line(3, file="b", rules="y"), line(4, file="b", rules="y", code="2")
+    ) == [
+        [1],
+        [2],
+        [3],
+        [4],
+    ]
+
+
+def test_a_version_that_comes_back_is_told_twice() -> None:
+    assert seconds(line(1), line(2, file="b"), line(3)) == [[1], [2], [3]]
+
+
+def test_a_store_that_missed_a_version_is_known_to_hold_the_one_before() -> None:
+    versions = versions_of([line(1), line(2, "warehouse"), line(3, file="b")])
+    assert [version.now_in for version in versions] == [("warehouse",), ("postgres",)]
+
+
+def test_only_the_lines_of_the_slice_are_read(tmp_path: Path) -> None:
+    store = DuckDBStore(tmp_path / "warehouse.duckdb", "taxi", "source_month")
+    assert lines_of(store, "load_audit", Slice("green_trips", JANUARY)) == []
+    import pyarrow as pa
+
+    days = [date(2022, 1, 1), date(2022, 2, 1), date(2022, 1, 1), None]
+    names = ["green_trips", "green_trips", "yellow_trips", "taxi_zones"]
+    ledger = pa.table({"table_name": names, "source_month": days, "rejected_by_rule": ['{"x": 1}'] * 4})
+    ledger = ledger.append_column("changes", pa.nulls(4, pa.string()))
+    store.replace(Slice("load_audit"), Rows.from_table(ledger))
+    [found] = lines_of(store, "load_audit", Slice("green_trips", JANUARY))
+    assert (found["source_month"], found["rejected_by_rule"]) == (date(2022, 1, 1), {"x": 1})
+    assert [one["table_name"] for one in lines_of(store, "load_audit", Slice("taxi_zones"))] == ["taxi_zones"]
+
+
+# As a person uses it
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return Home(tmp_path_factory.mktemp("home"))
+
+
+def publish(folder: Path, trips: Sequence[Trip]) -> None:
+    (folder / "trip-data").mkdir(parents=True, exist_ok=True)
+    written(month_of(*trips), folder / "trip-data", GREEN_TRIP.dataset)
+
+
+@pytest.fixture(scope="module")
+def republished(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A month that was loaded, published again with 10 rows fewer and 3 amounts changed, and loaded twice again."""
+    source = tmp_path_factory.mktemp("source")
+    publish(source, [*TRIPS, VOID])
+    assert home.taxi("run", "green", "2022-01", "--source", source).returncode == 0
+    dearer = [trip.but(total_amount=20.0) for trip in TRIPS[10:13]]
+    publish(source, [*dearer, *TRIPS[13:], VOID])
+    for _ in range(2):
+        assert home.taxi("run", "green", "2022-01", "--source", source).returncode == 0
+    return home
+
+
+def test_the_story_of_a_month_that_was_published_again_is_told(republished: Home) -> None:
+    told = republished.taxi("audit", "green", "2022-01")
+    assert told.returncode == 0, told.stderr
+    assert "green 2022-01: 2 versions" in told.stdout
+    first, between, second = told.stdout.partition("39 -> 29 rows: 10 removed, 0 added, 3 changed")
+    assert "41 in the file = 39 clean + 2 rejected" in first
+    assert "negative_amount 1, voided_trip 1" in first
+    assert "replaced since" in first
+    assert between
+    assert "total $479.70 -> $379.80 (-99.90)" in second
+    assert second.count("- row ") == 5
+    assert "~ row 0, 2022-01-15 12:10:00: total_amount 12.3 -> 20.0" in second
+    assert "now in postgres and warehouse" in second
+    assert second.count("into postgres and warehouse: taxi run by") == 2
+
+
+def test_a_program_is_told_the_same(republished: Home) -> None:
+    told = json.loads(republished.taxi("audit", "green", "2022-01", "--json").stdout)
+    first, second = told["versions"]
+    assert (told["dataset"], told["month"], told["silent"]) == ("green", "2022-01", {})
+    assert (first["changes"], first["rejected_by_rule"]["voided_trip"], first["now_in"]) == (None, 1, [])
+    assert {name: second["changes"][name] for name in ("added", "removed", "changed")} == {
+        "added": 0,
+        "removed": 10,
+        "changed": 3,
+    }
+    assert second["changes"]["since_sha256"] == first["source_sha256"]
+    assert [load["store"] for load in second["loads"]] == ["postgres", "warehouse"] * 2
+    assert len({load["run_id"] for load in second["loads"]}) == 2
+
+
+def test_both_ledgers_and_the_ui_say_the_same(republished: Home) -> None:
+    import dagster as dg
+
+    query = "SELECT changes FROM taxi.load_audit WHERE table_name = 'green_trips' AND changes IS NOT NULL"
+    asked = republished.taxi("psql", "--no-align", "--tuples-only", "-c", query).stdout.strip().splitlines()
+    store = DuckDBStore(republished.settings.duckdb_path, "taxi", "source_month")
+    held = [text for text in store.read("load_audit").to_table()["changes"].to_pylist() if text is not None]
+    assert asked == held
+    assert len(set(held)) == 1
+    with dg.DagsterInstance.from_config(str(republished.settings.dagster_home)) as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey(["clean", "green_trips"]))
+    metadata = event.asset_materialization.metadata
+    assert metadata["taxi/changes"].value == json.loads(held[0])
+    assert metadata["taxi/source_bytes"].value > 0
+    assert metadata["taxi/source_url"].value.startswith("file://")
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_the_queries_of_the_document_run_in_postgres(republished: Home, number: int) -> None:
+    query = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)[number]
+    asked = republished.taxi("psql", "--csv", "--tuples-only", "-c", query.replace("2026-11-23", "2999-01-01"))
+    assert asked.returncode == 0, asked.stderr
+    rows = list(csv.reader(asked.stdout.splitlines()))
+    assert rows
+    assert all(row[3:] == ["10", "0", "3"] for row in rows) or rows[0][2].startswith("taxi run by")
+
+
+def test_a_ledger_that_does_not_answer_is_told_beside_what_the_other_says(republished: Home) -> None:
+    url = "postgresql://taxi:hush-hush@127.0.0.1:1/taxi"
+    told = republished.taxi("audit", "green", "2022-01", TAXI_POSTGRES=url)
+    assert told.returncode == 0, told.stderr
+    assert "now in warehouse" in told.stdout
+    assert "the ledger of postgres does not answer" in told.stdout
+    assert "hush-hush" not in told.stdout + told.stderr
+
+
+def test_a_month_that_was_never_loaded_is_told_with_the_command_that_loads_it(home: Home) -> None:
+    told = home.taxi("audit", "green", "2019-01")
+    assert told.returncode == 1
+    assert "no load of green 2019-01 is in the ledgers; to load it: taxi run green 2019-01" in told.stderr
+
+
+def test_the_zones_have_a_story_too(home: Home) -> None:
+    home.taxi("run", "zones", "--source", "sample")
+    told = home.taxi("audit", "zones").stdout
+    assert "zones: 1 version" in told
+    assert "taxi_zone_lookup.csv" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"), [(("green",), "say which month"), (("purple", "2024-01"), "TLC publishes")]
+)
+def test_a_question_that_cannot_be_answered_says_what_can(home: Home, arguments: tuple[str, ...], message: str) -> None:
+    refused = home.taxi("audit", *arguments)
+    assert refused.returncode == 1
+    assert message in refused.stderr
