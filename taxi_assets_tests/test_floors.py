@@ -15,7 +15,7 @@ from taxi_assets.sample import write_month
 PACKAGE = Path(taxi_assets.__file__).parent
 FLOORS = (
     {"catalog", "month", "errors"},
-    {"source", "cleaning", "stores", "sample", "raw_file", "scratch", "duckdb_sql"},
+    {"source", "cleaning", "stores", "sample", "raw_file", "scratch", "duckdb_sql", "report", "zipped_shapes"},
     {"io_managers", "resources", "metadata"},
     {"assets", "checks", "jobs", "partitions", "automation", "launcher"},
     {"definitions", "settings", "running", "terminal", "cli", "demo", "__main__"},
