@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import dagster as dg
 
-from taxi_assets.assets import trips_assets, zones_assets
+from taxi_assets.assets import daily_assets, report_asset, trips_assets, zones_assets
 from taxi_assets.automation import (
     alert_sensors,
     catch_up_job,
@@ -42,7 +42,12 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
     """
     kinds = settings.kinds
     return dg.Definitions(
-        assets=[*(asset for dataset in DATASETS for asset in trips_assets(dataset, kinds)), *zones_assets(kinds)],
+        assets=[
+            *(asset for dataset in DATASETS for asset in trips_assets(dataset, kinds)),
+            *(daily_assets(dataset, kinds) for dataset in DATASETS),
+            *(report_asset(dataset, kinds) for dataset in DATASETS),
+            *zones_assets(kinds),
+        ],
         asset_checks=[check for dataset in DATASETS for check in trips_checks(dataset)],
         jobs=[*(trips_job(dataset) for dataset in DATASETS), zones_job(), catch_up_job],
         schedules=[catch_up_schedule, zones_schedule],

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from taxi_assets.automation.failures import failed_checks, failed_steps
-from taxi_assets.catalog import Dataset
+from taxi_assets.catalog import ZONES_TABLE, Dataset
 from taxi_assets.errors import NotPublished
 from taxi_assets.jobs import trips_job, zones_job
 from taxi_assets.month import Month
@@ -17,6 +17,7 @@ from taxi_assets.settings import Settings
 
 ROW_COUNT = "dagster/partition_row_count"
 REJECTED = "taxi/rejected_by_rule"
+URI = "dagster/uri"
 
 # What a run prints goes to the terminal that it was started in; to keep it as well takes Dagster four processes a run.
 # The limit of pools is the one that `dagster dev` has: a run without it takes away the limits that others have set up.
@@ -34,10 +35,19 @@ concurrency:
 
 @dataclass(frozen=True)
 class Request:
-    """One run to make: a job, and for a month of trips its partition and the rules to clean by."""
+    """One run to make: a job, and for a month of trips its partition and the rules to clean by.
+
+    Attributes:
+        name: what people call it.
+        job: the job's name.
+        table: the last part of the keys of the assets that hold what was asked for.
+        month: None for the zones.
+        config: of the run.
+    """
 
     name: str
     job: str
+    table: str
     month: Month | None = None
     config: Mapping[str, object] | None = None
 
@@ -51,6 +61,7 @@ class Outcome:
         loaded: whether every asset was materialized and every blocking check passed.
         rows: asset key, as `postgres/green_trips` -> rows in its slice.
         rejected: rule -> rows it sent to quarantine.
+        page: where the month's page is; None where there is none.
         failures: what went wrong, a line each.
         seconds: how long the run took.
     """
@@ -59,6 +70,7 @@ class Outcome:
     loaded: bool
     rows: Mapping[str, int]
     rejected: Mapping[str, int]
+    page: str | None
     failures: Sequence[str]
     seconds: float
 
@@ -66,12 +78,12 @@ class Outcome:
 def month_request(dataset: Dataset, month: Month, rules: Sequence[str]) -> Request:
     """One month of a dataset, cleaned by those rules."""
     config = {"ops": {f"clean_{dataset.table}": {"config": {"rules": list(rules)}}}}
-    return Request(f"{dataset.name} {month}", trips_job(dataset).name, month, config)
+    return Request(f"{dataset.name} {month}", trips_job(dataset).name, dataset.table, month, config)
 
 
 def zones_request() -> Request:
     """The zone lookup."""
-    return Request("zones", zones_job().name)
+    return Request("zones", zones_job().name, ZONES_TABLE)
 
 
 def require_month(settings: Settings, dataset: Dataset, month: Month) -> None:
@@ -131,6 +143,7 @@ def run(definitions: dg.Definitions, instance: dg.DagsterInstance, request: Requ
         loaded=result.success,
         rows={key: int(str(facts[ROW_COUNT].value)) for key, facts in metadata.items() if ROW_COUNT in facts},
         rejected=rejected,
+        page=next((str(facts[URI].value) for key, facts in metadata.items() if key.startswith("report/")), None),
         failures=[] if result.success else _failures(result),
         seconds=(stats.end_time or 0) - (stats.start_time or 0),
     )

@@ -21,7 +21,7 @@ UNPUBLISHED = [
     "trip-data/green_tripdata_2024-01.csv",
     "trip-data/purple_tripdata_2024-01.parquet",
     "green_tripdata_2024-01.parquet",
-    "misc/taxi_zones.zip",
+    "misc/taxi_zones.tar",
 ]
 
 
