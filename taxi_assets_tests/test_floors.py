@@ -104,3 +104,29 @@ print("pandas" in sys.modules)
 """
     ran = subprocess.run([sys.executable, "-c", program, tmp_path], check=True, capture_output=True, text=True)
     assert ran.stdout.strip() == "False"
+
+
+def test_a_page_is_made_without_pandas(tmp_path: Path) -> None:
+    """Of a month's assets only the daily summary, which is there to be a DataFrame, takes the time to import it."""
+    write_month(dataset_named("green"), Month(2024, 1), tmp_path / "green.parquet", rows=200)
+    program = """
+import sys
+from pathlib import Path
+from taxi_assets.catalog import DEFAULT_RULES, dataset_named
+from taxi_assets.cleaning import cleaned_month
+from taxi_assets.month import Month
+from taxi_assets.raw_file import RawFile
+from taxi_assets.report import find_zones, markdown, month_report, page
+from taxi_assets.source import open_source
+from taxi_assets.stores.lake import LocalLake
+folder, green, january = Path(sys.argv[1]), dataset_named("green"), Month(2024, 1)
+zones = find_zones(LocalLake(folder / "lake"), open_source("sample"), folder)
+raw = RawFile(folder / "green.parquet", "", 0, "", None)
+with cleaned_month(raw, green, january, DEFAULT_RULES, folder) as cleaned:
+    report = month_report(green, january, cleaned.clean, cleaned.quarantine, folder, year_before=None, zones=zones)
+assert "Where trips begin" in page(report, report.pictures)
+assert markdown(report.pictures)
+print("pandas" in sys.modules)
+"""
+    ran = subprocess.run([sys.executable, "-c", program, tmp_path], check=True, capture_output=True, text=True)
+    assert ran.stdout.strip() == "False"
