@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_assets.assets import trips_assets, zones_assets
+from taxi_assets.assets import daily_assets, report_asset, trips_assets, zones_assets
 from taxi_assets.automation import (
     alert_sensors,
     catch_up_job,
@@ -35,7 +35,12 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
     checks = [(dataset, trips_checks(dataset)) for dataset in DATASETS]
     return dg.Definitions(
         assets=_linked_to_code(
-            [*(asset for dataset in DATASETS for asset in trips_assets(dataset, kinds)), *zones_assets(kinds)]
+            [
+                *(asset for dataset in DATASETS for asset in trips_assets(dataset, kinds)),
+                *(daily_assets(dataset, kinds) for dataset in DATASETS),
+                *(report_asset(dataset, kinds) for dataset in DATASETS),
+                *zones_assets(kinds),
+            ]
         ),
         asset_checks=[check for _, each in checks for check in each],
         jobs=[

@@ -26,7 +26,7 @@ def trips_job(dataset: Dataset) -> "UnresolvedAssetJobDefinition":
     return dg.define_asset_job(
         trips_job_name(dataset),
         dg.AssetSelection.groups(dataset.name),
-        description=f"One month of {dataset.name}: fetch, clean, load everywhere, check.",
+        description=f"One month of {dataset.name}: fetch, clean, load everywhere, sum up, report, check.",
     )
 
 
@@ -48,9 +48,9 @@ def checks_job(dataset: Dataset, checks: Sequence[dg.AssetChecksDefinition]) -> 
 
 
 def zones_job() -> "UnresolvedAssetJobDefinition":
-    """The zone lookup: all its assets."""
+    """The zones: all their assets."""
     return dg.define_asset_job(
         ZONES_JOB,
         dg.AssetSelection.groups(ZONES_GROUP),
-        description="The zone lookup: fetch, load everywhere.",
+        description="The zone lookup and the zones' shapes: fetch, load everywhere.",
     )

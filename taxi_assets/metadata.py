@@ -14,6 +14,7 @@ from taxi_assets.raw_file import RawFile
 from taxi_assets.stores.arrow import description
 from taxi_assets.stores.slices import Stored
 
+COLUMN_SCHEMA = "dagster/column_schema"
 PREVIEW_ROWS = 5
 USD_PER_TIB = 6.25  # BigQuery's list price for on-demand queries in the US: https://cloud.google.com/bigquery/pricing
 
@@ -47,7 +48,7 @@ def slice_metadata(
 ) -> Mapping[str, dg.MetadataValue]:
     """What a `replace` did, with where the rows came from and the first of them."""
     metadata: dict[str, dg.MetadataValue] = {
-        "dagster/column_schema": dg.MetadataValue.table_schema(column_schema(stored.schema, stored.types)),
+        COLUMN_SCHEMA: dg.MetadataValue.table_schema(column_schema(stored.schema, stored.types)),
         "dagster/partition_row_count": dg.MetadataValue.int(stored.rows),
         "taxi/seconds": dg.MetadataValue.float(round(seconds, 3)),
         "taxi/rows_per_second": dg.MetadataValue.int(round(stored.rows / seconds)),
@@ -67,9 +68,7 @@ def raw_metadata(
 ) -> Mapping[str, dg.MetadataValue]:
     """What a file of the source is, where it came from, where in the lake it is, and its columns if it has a schema."""
     metadata: dict[str, dg.MetadataValue] = {
-        "dagster/uri": dg.MetadataValue.url(uri),
-        "taxi/bytes": dg.MetadataValue.int(raw.size),
-        "taxi/seconds": dg.MetadataValue.float(round(seconds, 3)),
+        **file_metadata(raw, uri, seconds),
         "taxi/source_url": dg.MetadataValue.url(raw.url),
         "taxi/source_sha256": dg.MetadataValue.text(raw.sha256),
         "taxi/source_etag": dg.MetadataValue.text(raw.etag or ""),
@@ -81,6 +80,15 @@ def raw_metadata(
         types = {field.name: str(field.type) for field in schema}
         metadata["dagster/column_schema"] = dg.MetadataValue.table_schema(column_schema(schema, types))
     return metadata
+
+
+def file_metadata(file: RawFile, uri: str, seconds: float) -> Mapping[str, dg.MetadataValue]:
+    """What any file is, and where in the lake it is."""
+    return {
+        "dagster/uri": dg.MetadataValue.url(uri),
+        "taxi/bytes": dg.MetadataValue.int(file.size),
+        "taxi/seconds": dg.MetadataValue.float(round(seconds, 3)),
+    }
 
 
 def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from taxi_assets.automation.failures import failed_checks, failed_steps
-from taxi_assets.catalog import Dataset
+from taxi_assets.catalog import ZONES_TABLE, Dataset
 from taxi_assets.errors import NotPublished
 from taxi_assets.io_managers.ledger import REQUESTED_BY
 from taxi_assets.jobs import ZONES_JOB, checks_job_name, trips_job_name
@@ -20,6 +20,7 @@ from taxi_assets.settings import Settings
 
 ROW_COUNT = "dagster/partition_row_count"
 REJECTED = "taxi/rejected_by_rule"
+URI = "dagster/uri"
 
 _BLOCKED = "DagsterAssetCheckFailedError"  # whose class has no public name
 
@@ -42,8 +43,9 @@ class Request:
     """One run to make.
 
     Attributes:
-        name: what it is for.
+        name: what people call it.
         job: the job's name.
+        table: the last part of the keys of the assets that hold what was asked for.
         month: the partition, for a job that has partitions.
         config: run configuration, for example the rules to clean by.
         tags: of the run.
@@ -51,6 +53,7 @@ class Request:
 
     name: str
     job: str
+    table: str
     month: Month | None = None
     config: Mapping[str, object] | None = None
     tags: Mapping[str, str] | None = None
@@ -65,6 +68,7 @@ class Outcome:
         loaded: whether every asset was materialized and every blocking check passed.
         rows: asset key, as `postgres/green_trips` -> rows in its slice.
         rejected: rule -> rows it sent to quarantine.
+        page: where the month's page is; None where there is none.
         failures: what went wrong, a line each.
         warnings: what is odd, a line each.
         seconds: how long the run took.
@@ -74,6 +78,7 @@ class Outcome:
     loaded: bool
     rows: Mapping[str, int]
     rejected: Mapping[str, int]
+    page: str | None
     failures: Sequence[str]
     warnings: Sequence[str]
     seconds: float
@@ -82,17 +87,18 @@ class Outcome:
 def month_request(dataset: Dataset, month: Month, rules: Sequence[str]) -> Request:
     """One month of a dataset, cleaned by those rules."""
     config = {"ops": {f"clean_{dataset.table}": {"config": {"rules": list(rules)}}}}
-    return Request(f"{dataset.name} {month}", trips_job_name(dataset), month, config)
+    return Request(f"{dataset.name} {month}", trips_job_name(dataset), dataset.table, month, config)
 
 
 def checks_request(dataset: Dataset, month: Month) -> Request:
     """The checks of one month of a dataset."""
-    return Request(f"{dataset.name} {month}", checks_job_name(dataset), tags={PARTITION_TAG: str(month)})
+    tags = {PARTITION_TAG: str(month)}
+    return Request(f"{dataset.name} {month}", checks_job_name(dataset), dataset.table, tags=tags)
 
 
 def zones_request() -> Request:
     """The zone lookup."""
-    return Request("zones", ZONES_JOB)
+    return Request("zones", ZONES_JOB, ZONES_TABLE)
 
 
 def require_month(settings: Settings, dataset: Dataset, month: Month) -> None:
@@ -153,6 +159,7 @@ def run(definitions: dg.Definitions, instance: dg.DagsterInstance, request: Requ
         loaded=result.success,
         rows={key: int(str(facts[ROW_COUNT].value)) for key, facts in metadata.items() if ROW_COUNT in facts},
         rejected=rejected,
+        page=next((str(facts[URI].value) for key, facts in metadata.items() if key.startswith("report/")), None),
         failures=[] if result.success else _failures(result),
         warnings=[str(one) for one in failed_checks(result.all_events, dg.AssetCheckSeverity.WARN)],
         seconds=(stats.end_time or 0) - (stats.start_time or 0),

@@ -58,6 +58,9 @@ class Terminal:
         rejected = _rejected_table(outcomes)
         if rejected.row_count:
             self.console.print(rejected)
+        for outcome in outcomes:
+            if outcome.page is not None:
+                self.console.print(f"page of {outcome.request.name}: {escape(outcome.page)}", soft_wrap=True)
         self.print_troubles(outcomes)
 
     def print_checked(self, outcomes: Sequence[Outcome]) -> None:
@@ -108,8 +111,8 @@ def _rows_table(outcomes: Sequence[Outcome]) -> Table:
         table.add_column(layer, justify="right")
     table.add_column("seconds", justify="right")
     for outcome in outcomes:
-        by_layer = {key.partition("/")[0]: rows for key, rows in outcome.rows.items()}
-        cells = (f"{by_layer[layer]:,}" if layer in by_layer else "-" for layer in _LAYERS)
+        rows = (outcome.rows.get(f"{layer}/{outcome.request.table}") for layer in _LAYERS)
+        cells = ("-" if count is None else f"{count:,}" for count in rows)
         name = outcome.request.name if outcome.loaded else f"[red]{outcome.request.name}[/red]"
         table.add_row(name, *cells, f"{outcome.seconds:.1f}")
     return table

@@ -70,18 +70,20 @@ def test_loading_the_definitions_touches_no_disk(tmp_path: Path) -> None:
 
 def test_the_graph_has_the_assets_of_the_contract() -> None:
     trips = [f"{dataset.name}_trips" for dataset in DATASETS]
-    layers = ["raw", "clean", "quarantine", "postgres", "warehouse"]
-    zones = {"raw/taxi_zones", "postgres/taxi_zones", "warehouse/taxi_zones"}
+    daily = [f"{store}/{dataset.name}_daily_trips" for dataset in DATASETS for store in ("postgres", "warehouse")]
+    layers = ["raw", "clean", "quarantine", "postgres", "warehouse", "report"]
+    zones = {"raw/taxi_zones", "postgres/taxi_zones", "warehouse/taxi_zones", "raw/taxi_zone_shapes"}
     keys = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
-    assert keys == {f"{layer}/{table}" for layer, table in itertools.product(layers, trips)} | zones
+    assert keys == {f"{layer}/{table}" for layer, table in itertools.product(layers, trips)} | zones | {*daily}
 
 
 def test_every_job_of_the_contract_is_there_and_takes_in_its_group() -> None:
     for dataset in DATASETS:
         job = defs.resolve_job_def(f"{dataset.name}_trips_job")
-        assert {key.path[-1] for key in job.asset_layer.executable_asset_keys} == {f"{dataset.name}_trips"}
-        assert len(list(job.asset_layer.executable_asset_keys)) == 5
-    assert len(list(defs.resolve_job_def("taxi_zones_job").asset_layer.executable_asset_keys)) == 3
+        tables = {f"{dataset.name}_trips", f"{dataset.name}_daily_trips"}
+        assert {key.path[-1] for key in job.asset_layer.executable_asset_keys} == tables
+        assert len(list(job.asset_layer.executable_asset_keys)) == 8
+    assert len(list(defs.resolve_job_def("taxi_zones_job").asset_layer.executable_asset_keys)) == 4
 
 
 @pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: dataset.name)

@@ -15,7 +15,18 @@ from taxi_assets.sample import write_month
 PACKAGE = Path(taxi_assets.__file__).parent
 FLOORS = (
     {"catalog", "month", "errors"},
-    {"source", "cleaning", "stores", "sample", "raw_file", "scratch", "duckdb_sql", "audit"},
+    {
+        "source",
+        "cleaning",
+        "stores",
+        "sample",
+        "report",
+        "audit",
+        "raw_file",
+        "scratch",
+        "duckdb_sql",
+        "zipped_shapes",
+    },
     {"io_managers", "resources", "metadata"},
     {"assets", "checks", "jobs", "partitions", "automation", "launcher"},
     {
@@ -112,6 +123,32 @@ raw = RawFile(folder / "green.parquet", "", 0, "", None)
 with cleaned_month(raw, dataset_named("green"), Month(2024, 1), DEFAULT_RULES, folder) as cleaned:
     for name in ("clean", "quarantine"):
         LocalLake(folder / "lake").replace(Slice(name, Month(2024, 1)), getattr(cleaned, name))
+print("pandas" in sys.modules)
+"""
+    ran = subprocess.run([sys.executable, "-c", program, tmp_path], check=True, capture_output=True, text=True)
+    assert ran.stdout.strip() == "False"
+
+
+def test_a_page_is_made_without_pandas(tmp_path: Path) -> None:
+    """Of a month's assets only the daily summary, which is there to be a DataFrame, takes the time to import it."""
+    write_month(dataset_named("green"), Month(2024, 1), tmp_path / "green.parquet", rows=200)
+    program = """
+import sys
+from pathlib import Path
+from taxi_assets.catalog import DEFAULT_RULES, dataset_named
+from taxi_assets.cleaning import cleaned_month
+from taxi_assets.month import Month
+from taxi_assets.raw_file import RawFile
+from taxi_assets.report import find_zones, markdown, month_report, page
+from taxi_assets.source import open_source
+from taxi_assets.stores.lake import LocalLake
+folder, green, january = Path(sys.argv[1]), dataset_named("green"), Month(2024, 1)
+zones = find_zones(LocalLake(folder / "lake"), open_source("sample"), folder)
+raw = RawFile(folder / "green.parquet", "", 0, "", None)
+with cleaned_month(raw, green, january, DEFAULT_RULES, folder) as cleaned:
+    report = month_report(green, january, cleaned.clean, cleaned.quarantine, folder, year_before=None, zones=zones)
+assert "Where trips begin" in page(report, report.pictures)
+assert markdown(report.pictures)
 print("pandas" in sys.modules)
 """
     ran = subprocess.run([sys.executable, "-c", program, tmp_path], check=True, capture_output=True, text=True)

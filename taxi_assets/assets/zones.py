@@ -1,11 +1,12 @@
-"""The zone lookup's assets: TLC's file -> two tables, not partitioned."""
+"""The zones' assets, not partitioned: TLC's lookup -> two tables, and TLC's shapes."""
 
 from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
 from taxi_assets.assets.trips import OWNERS, RETRY
-from taxi_assets.catalog import ZONES_FILE, ZONES_SCHEMA, ZONES_TABLE
+from taxi_assets.catalog import SHAPES_FILE, SHAPES_NAME, ZONES_FILE, ZONES_SCHEMA, ZONES_TABLE
+from taxi_assets.errors import NotPublished
 from taxi_assets.io_managers.lake import FILE_NAME
 from taxi_assets.io_managers.slices import named_failures
 from taxi_assets.raw_file import RawFile
@@ -17,8 +18,9 @@ _WHAT = ZONES_SCHEMA.metadata[b"description"].decode()
 
 
 def zones_assets(kinds: Mapping[str, str]) -> list[dg.AssetsDefinition]:
-    """The assets of the zone lookup; `kinds` tells the technology of each role, for the UI."""
-    return [_raw(kinds), _table("postgres", kinds["postgres"]), _table("warehouse", kinds["warehouse"])]
+    """The assets of the zones; `kinds` tells the technology of each role, for the UI."""
+    tables = [_table(store, kinds[store]) for store in ("postgres", "warehouse")]
+    return [_raw(kinds), *tables, _shapes(kinds)]
 
 
 def _raw(kinds: Mapping[str, str]) -> dg.AssetsDefinition:
@@ -39,6 +41,35 @@ def _raw(kinds: Mapping[str, str]) -> dg.AssetsDefinition:
             yield dg.Output(fetch_zones(source.open(), folder, tell_download))
 
     return raw_zones
+
+
+def _shapes(kinds: Mapping[str, str]) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["raw", SHAPES_NAME],
+        description="TLC's own file, byte for byte: the outlines of the taxi zones, a zipped shapefile, for maps.",
+        io_manager_key="lake",
+        group_name=ZONES_GROUP,
+        kinds={"shapefile", kinds["lake"]},
+        metadata={FILE_NAME: SHAPES_FILE},
+        output_required=False,
+        owners=OWNERS,
+        tags={"layer": "raw", "source": "nyc-tlc"},
+    )
+    def raw_zone_shapes(
+        context: dg.AssetExecutionContext, source: SourceResource, scratch: ScratchResource
+    ) -> Iterator[dg.Output[RawFile]]:
+        from taxi_assets.source import fetch_zone_shapes
+
+        with named_failures(), scratch.folder() as folder:
+            try:
+                shapes = fetch_zone_shapes(source.open(), folder, tell_download)
+            except NotPublished as missing:
+                # A mirror of the trips need not have it, and nothing but the map of a page needs it.
+                context.log.warning(f"no zone shapes, so pages will have no map: {missing}")
+                return
+            yield dg.Output(shapes)
+
+    return raw_zone_shapes
 
 
 def _table(store: str, kind: str) -> dg.AssetsDefinition:

@@ -25,7 +25,6 @@ def request_backfill(
 ) -> None:
     """Ask the daemon for a run of each month, with all assets of the dataset."""
     ranges = [PartitionRangeSelector(start=str(month), end=str(month)) for month in months]
-    keys = [dg.AssetKey([layer, dataset.table]) for layer in ("raw", "clean", "quarantine", "postgres", "warehouse")]
     backfill = PartitionBackfill.from_partitions_by_assets(
         backfill_id=make_new_backfill_id(),
         asset_graph=assets,
@@ -33,7 +32,8 @@ def request_backfill(
         tags={REQUESTED_BY: "catch_up_schedule"},
         dynamic_partitions_store=instance,
         partitions_by_assets=[
-            PartitionsByAssetSelector(asset_key=key, partitions=PartitionsSelector(ranges)) for key in keys
+            PartitionsByAssetSelector(asset_key=key, partitions=PartitionsSelector(ranges))
+            for key in sorted(assets.asset_keys_for_group(dataset.name))
         ],
         title=f"catch up: {dataset.name} {months[0]} to {months[-1]}",
         description=None,

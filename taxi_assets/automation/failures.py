@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import dagster as dg
+from dagster_shared.error import SerializableErrorInfo
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ def failed_steps(events: Iterable[dg.DagsterEvent]) -> list[Trouble]:
         if event.event_type == dg.DagsterEventType.STEP_FAILURE:
             data = event.step_failure_data
             told = data.user_failure_data.description if data.user_failure_data else None
-            text = told or (data.error.message.strip() if data.error else "failed")
+            text = told or (_root(data.error).message.strip() if data.error else "failed")
             troubles.append(Trouble((event.step_key or "").replace("__", "/"), text))
     return troubles
 
@@ -45,3 +46,8 @@ def failed_checks(events: Iterable[dg.DagsterEvent], *severities: dg.AssetCheckS
                 where = check.asset_key.to_user_string()
                 troubles.append(Trouble(where, f"check {check.check_name} failed: {check.description or facts}"))
     return troubles
+
+
+def _root(error: SerializableErrorInfo) -> SerializableErrorInfo:
+    """What went wrong, where Dagster says first that it was tried often enough, or that it happened in a step."""
+    return error if error.cause is None else _root(error.cause)

@@ -5,6 +5,7 @@ SQL, the comments in the databases and the UI, the sample source and the tests d
 file, opens a connection or knows Dagster.
 """
 
+from taxi_assets.catalog.daily import daily_schema, daily_table
 from taxi_assets.catalog.fhv import FHV
 from taxi_assets.catalog.fhvhv import FHVHV
 from taxi_assets.catalog.green import GREEN
@@ -22,7 +23,7 @@ from taxi_assets.catalog.model import (
 from taxi_assets.catalog.published import disruption_between, published_rows
 from taxi_assets.catalog.rules import DEFAULT_RULES, RULES, select_rules
 from taxi_assets.catalog.yellow import YELLOW
-from taxi_assets.catalog.zones import ZONES_FILE, ZONES_HEADER, ZONES_SCHEMA, ZONES_TABLE
+from taxi_assets.catalog.zones import SHAPES_FILE, SHAPES_NAME, ZONES_FILE, ZONES_HEADER, ZONES_SCHEMA, ZONES_TABLE
 from taxi_assets.errors import InvalidRequest
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
     "IDENTITY",
     "PUBLICATION_LAG_DAYS",
     "RULES",
+    "SHAPES_FILE",
+    "SHAPES_NAME",
     "SOURCE_MONTH",
     "SOURCE_ROW",
     "ZONES_FILE",
@@ -42,6 +45,8 @@ __all__ = [
     "Era",
     "Field",
     "Rule",
+    "daily_schema",
+    "daily_table",
     "dataset_named",
     "disruption_between",
     "published_rows",

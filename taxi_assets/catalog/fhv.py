@@ -40,6 +40,7 @@ _2023_02 = _2020_08.then(
 
 FHV = Dataset(
     name="fhv",
+    title="For-hire vehicle trips",
     description="Trips of for-hire vehicles, sent by a base; the large apps left this set for fhvhv in 2019-02.",
     columns=(
         columns.DISPATCHING_BASE_NUM,

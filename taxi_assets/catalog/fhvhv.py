@@ -57,6 +57,7 @@ _2025 = _2023_02.then("2025-01", added=[Field("cbd_congestion_fee", _NUMBER, "cb
 
 FHVHV = Dataset(
     name="fhvhv",
+    title="High-volume for-hire trips",
     description="Trips of the high-volume for-hire services: Uber, Lyft, and formerly Via and Juno.",
     columns=(
         Column(
@@ -95,4 +96,15 @@ FHVHV = Dataset(
     ),
     eras=(_2019_02, _2019_04, _2019_07, _2020_04, _2020_05, _2020_10, _2020_11, _2023_02, _2025),
     distance="trip_miles",
+    total_parts=(
+        "base_passenger_fare",
+        "tolls",
+        "black_car_fund",
+        "sales_tax",
+        "congestion_surcharge",
+        "airport_fee",
+        "cbd_congestion_fee",
+        "tips",
+    ),
+    tips="tips",
 )

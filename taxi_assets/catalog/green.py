@@ -64,6 +64,7 @@ _2025 = _2023_02.then("2025-01", added=[Field("cbd_congestion_fee", _NUMBER, "cb
 
 GREEN = Dataset(
     name="green",
+    title="Green taxi trips",
     description="Trips of green taxis, which may be hailed outside Manhattan's core and the airports.",
     columns=(
         columns.VENDOR_ID,
@@ -91,4 +92,5 @@ GREEN = Dataset(
     eras=(_2014, _2015, _2019, _2019_09, _2023_02, _2025),
     distance="trip_distance",
     total="total_amount",
+    tips="tip_amount",
 )

@@ -114,19 +114,30 @@ class Dataset:
 
     Attributes:
         name: as in file names, asset keys and tables: yellow, green, fhv or fhvhv.
+        title: what a person calls such trips, for headings.
         description: which trips these are.
         columns: canonical columns in table order, without `source_month` and `source_row`.
         eras: oldest first; the first one begins with the first month TLC has in Parquet.
         distance: the column with the trip's miles, None where TLC publishes none.
         total: the column with what the passenger was charged, None where TLC publishes none.
+        total_parts: where no one column has it, those that add up to it; the first one every trip has.
+        tips: the column with the tip, None where TLC publishes none.
     """
 
     name: str
+    title: str
     description: str
     columns: tuple[Column, ...]
     eras: tuple[Era, ...]
     distance: str | None = None
     total: str | None = None
+    total_parts: tuple[str, ...] = ()
+    tips: str | None = None
+
+    @property
+    def charged(self) -> tuple[str, ...]:
+        """The columns that add up to what the passenger was charged; none where TLC publishes no amounts."""
+        return (self.total,) if self.total is not None else self.total_parts
 
     @property
     def first_month(self) -> Month:

@@ -114,6 +114,7 @@ _2025 = _2023_02.then(
 
 YELLOW = Dataset(
     name="yellow",
+    title="Yellow taxi trips",
     description="Trips of yellow taxis, the medallion cabs that may be hailed anywhere in New York.",
     columns=(
         columns.VENDOR_ID,
@@ -144,4 +145,5 @@ YELLOW = Dataset(
     eras=(_2009, _2010, _2010_02, _2010_04, _2011, _2019, _2020_08, _2020_10, _2020_11, _2023_02, _2025),
     distance="trip_distance",
     total="total_amount",
+    tips="tip_amount",
 )

@@ -1,4 +1,4 @@
-"""The taxi zone lookup: one small table, published as CSV and not by month."""
+"""The taxi zones, not by month: the lookup, one small table published as CSV, and the shapes, a zipped shapefile."""
 
 import pyarrow as pa
 
@@ -6,6 +6,8 @@ from taxi_assets.catalog.model import table_hints
 
 ZONES_TABLE = "taxi_zones"
 ZONES_FILE = "taxi_zone_lookup.csv"
+SHAPES_NAME = "taxi_zone_shapes"
+SHAPES_FILE = "taxi_zones.zip"
 ZONES_HEADER = ("LocationID", "Borough", "Zone", "service_zone")
 ZONES_SCHEMA = pa.schema(
     [

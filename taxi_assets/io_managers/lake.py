@@ -1,4 +1,4 @@
-"""The lake IO manager: Parquet by month, and files of the source untouched."""
+"""The lake IO manager: Parquet by month, and files as they are."""
 
 import tempfile
 import time
@@ -11,8 +11,8 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from taxi_assets.io_managers.slices import from_rows, load_slice, month_of, named_failures, store_slice
-from taxi_assets.metadata import raw_metadata
-from taxi_assets.raw_file import RawFile
+from taxi_assets.metadata import file_metadata, raw_metadata
+from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.scratch import scratch_folder
 from taxi_assets.stores.rows import Rows, schema_of_parquet
 
@@ -25,8 +25,8 @@ FILE_NAME = "taxi/file_name"
 class LakeIOManager(dg.ConfigurableIOManager):
     """Keeps each asset in a folder named after its key: `clean/green_trips/month=2024-01/green_trips.parquet`.
 
-    An asset that returns a `RawFile` keeps the file's bytes and its name instead; its definition metadata
-    `taxi/file_name` tells the name, in which `{month}` stands for the partition.
+    An asset that returns a `RawFile`, or the `Path` of a file that it made, keeps the file's bytes and its name
+    instead; its definition metadata `taxi/file_name` tells the name, in which `{month}` stands for the partition.
     """
 
     url: str = Field(description="Folder of the lake, or gs://bucket/prefix.")
@@ -59,13 +59,18 @@ class LakeIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Replace the asset's slice, or its file, with the output."""
         path, store = _path(context), self.store()
-        if isinstance(obj, RawFile):
+        if isinstance(obj, RawFile | Path):
             started = time.monotonic()
+            uri = store.file_uri(path, obj.name if isinstance(obj, Path) else obj.path.name)
+            file = RawFile(obj, uri, obj.stat().st_size, sha256_of(obj), None) if isinstance(obj, Path) else obj
             with named_failures():
-                stored = store.put_file(path, obj)
-            uri = store.file_uri(path, stored.path.name)
-            schema = schema_of_parquet(stored.path) if stored.path.suffix == ".parquet" else None
-            context.add_output_metadata(raw_metadata(stored, uri, time.monotonic() - started, schema))
+                stored = store.put_file(path, file)
+            seconds = time.monotonic() - started
+            if isinstance(obj, Path):
+                context.add_output_metadata(file_metadata(file, uri, seconds))
+            else:
+                schema = schema_of_parquet(stored.path) if stored.path.suffix == ".parquet" else None
+                context.add_output_metadata(raw_metadata(stored, uri, seconds, schema))
         else:
             piece = store_slice(context, store.replace, path, obj)
             context.add_output_metadata({"dagster/uri": dg.MetadataValue.url(store.uri(piece))})
@@ -75,7 +80,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         return self.url.startswith("gs://")
 
     def load_input(self, context: dg.InputContext) -> Any:
-        """The asset's rows in the type that the input is annotated with, or its file for a `RawFile`."""
+        """The asset's rows in the type that the input is annotated with, or its file for a `RawFile` or a `Path`."""
         upstream = context.upstream_output
         file_name = (upstream.definition_metadata if upstream else {}).get(FILE_NAME)
         if file_name is None:
@@ -85,6 +90,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
         with named_failures():
             raw = self.store().get_file(_path(context), file_name)
         wanted = context.dagster_type.typing_type
+        if wanted is Path:
+            return raw.path
         is_table = raw.path.suffix == ".parquet"
         return from_rows(Rows.from_parquet([raw.path]), wanted) if is_table and wanted is not RawFile else raw
 

@@ -14,8 +14,9 @@ import dagster as dg
 import pyarrow as pa
 
 from taxi_assets.errors import TaxiError
-from taxi_assets.metadata import PREVIEW_ROWS, slice_metadata
+from taxi_assets.metadata import COLUMN_SCHEMA, PREVIEW_ROWS, slice_metadata
 from taxi_assets.month import Month
+from taxi_assets.stores.arrow import description
 from taxi_assets.stores.digest import Digest, Parts
 from taxi_assets.stores.ledger import Entry
 from taxi_assets.stores.rows import Rows
@@ -83,7 +84,7 @@ def store_slice(
     context: dg.OutputContext, replace: Callable[[Slice, Rows], Stored], table: str, value: object
 ) -> Slice:
     """Replace the slice that the output stands for, tell Dagster what happened, and return the slice."""
-    rows = as_rows(value)
+    rows = _described(as_rows(value), context)
     piece = Slice(table, _output_month(context))
     started = time.monotonic()
     with named_failures():
@@ -96,6 +97,20 @@ def store_slice(
     context.log.info(f"{asset} {piece.month or ''}: {stored.rows:,} rows in {seconds:.1f} s".replace(" :", ":"))
     context.add_output_metadata(slice_metadata(stored, rows.provenance, preview, seconds))
     return piece
+
+
+def _described(rows: Rows, context: dg.OutputContext) -> Rows:
+    """The rows with what the asset's definition says of columns that tell nothing themselves, as a DataFrame's."""
+    known = (context.definition_metadata or {}).get(COLUMN_SCHEMA)
+    table: dg.TableSchema | None = known.schema if isinstance(known, dg.TableSchemaMetadataValue) else known
+    texts = {column.name: column.description for column in table.columns if column.description} if table else {}
+    fields = [
+        field.with_metadata({**(field.metadata or {}), "description": texts[field.name]})
+        if field.name in texts and description(field) is None
+        else field
+        for field in rows.schema
+    ]
+    return rows.with_schema(pa.schema(fields, rows.schema.metadata))
 
 
 def load_slice(context: dg.InputContext, store: Store, table: str) -> Any:

@@ -6,11 +6,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taxi_assets.catalog import DATASETS, ZONES_FILE, Dataset, dataset_named
+from taxi_assets.catalog import DATASETS, SHAPES_FILE, ZONES_FILE, Dataset, dataset_named
 from taxi_assets.errors import InvalidRequest, NotPublished
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
 from taxi_assets.sample.plan import DEFAULT_ROWS
+from taxi_assets.sample.shapes import write_zone_shapes
 from taxi_assets.sample.write import write_month
 from taxi_assets.sample.zones import write_zones
 
@@ -22,6 +23,8 @@ SAMPLE_LAST_MONTH = Month(2025, 12)
 _VERSION = 1  # one more whenever the same file comes out with other bytes
 _TRIPS_FOLDER = "trip-data"
 _ZONES_PATH = f"misc/{ZONES_FILE}"
+_SHAPES_PATH = f"misc/{SHAPES_FILE}"
+_OTHERS = {_ZONES_PATH: write_zones, _SHAPES_PATH: write_zone_shapes}
 _TRIPS_PATH = re.compile(rf"{_TRIPS_FOLDER}/([a-z]+)_tripdata_([0-9-]+)\.parquet")
 
 
@@ -41,7 +44,7 @@ class SampleSource:
         """What identifies the file; None where the sample has no such file."""
         from taxi_assets.source.base import Published
 
-        if path != _ZONES_PATH and _month_at(path) is None:
+        if path not in _OTHERS and _month_at(path) is None:
             return None
         identity = sha256(f"{_VERSION} {path} {self._rows}".encode()).hexdigest()
         return Published(url=f"{self.url}/{path}", etag=f'"{identity[:32]}"')
@@ -62,14 +65,14 @@ class SampleSource:
         published = self.head(path)
         if published is None:
             raise NotPublished(
-                f"the sample source has no {path}: it has {_ZONES_PATH} and, of every dataset, each month from the"
-                f" first one TLC published to {SAMPLE_LAST_MONTH}"
+                f"the sample source has no {path}: it has {' and '.join(_OTHERS)} and, of every dataset, each month"
+                f" from the first one TLC published to {SAMPLE_LAST_MONTH}"
             )
 
         def make(part: Path) -> "Published":
             trips = _month_at(path)
             if trips is None:
-                write_zones(part)
+                _OTHERS[path](part)
             else:
                 write_month(*trips, part, rows=self._rows)
             if progress is not None:
@@ -83,7 +86,7 @@ class SampleSource:
 def write_tree(
     folder: Path, *, rows: int = DEFAULT_ROWS, months: Iterable[tuple[Dataset, Month]] | None = None
 ) -> list[Path]:
-    """Write months and the zone lookup into a folder laid out like TLC's CDN, and return the files' paths.
+    """Write months and the files of the zones into a folder laid out like TLC's CDN, and return their paths.
 
     Args:
         folder: made where it does not exist.
@@ -98,7 +101,7 @@ def write_tree(
     if months is None:
         months = [(dataset, era.since) for dataset in DATASETS for era in dataset.eras]
     source = SampleSource(rows)
-    paths = [*(f"{_TRIPS_FOLDER}/{dataset.file_name(month)}" for dataset, month in months), _ZONES_PATH]
+    paths = [*(f"{_TRIPS_FOLDER}/{dataset.file_name(month)}" for dataset, month in months), *_OTHERS]
     return [source.fetch(path, (folder / path).parent).path for path in paths]
 
 

@@ -25,9 +25,12 @@ def write_zones(path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
         writer.writerow(ZONES_HEADER)
-        writer.writerows((zone, *_NAMED.get(zone, _generic(zone))) for zone in range(1, LAST_ZONE + 1))
+        writer.writerows((zone, *names_of(zone)) for zone in range(1, LAST_ZONE + 1))
 
 
-def _generic(zone: int) -> tuple[str, str, str]:
+def names_of(zone: int) -> tuple[str, str, str]:
+    """The zone's borough, its name, and who may pick up there."""
+    if zone in _NAMED:
+        return _NAMED[zone]
     borough = _BOROUGHS[zone % len(_BOROUGHS)]
     return borough, f"Zone {zone}", "Yellow Zone" if borough == "Manhattan" else "Boro Zone"

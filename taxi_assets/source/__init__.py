@@ -6,7 +6,14 @@ may be. Not here: what the files mean (`catalog`), what their rows hold (`cleani
 
 from taxi_assets.source.base import Published, Source
 from taxi_assets.source.forms import SOURCE_FORMS, TLC_CDN, open_source
-from taxi_assets.source.published import fetch_month, fetch_zones, last_published, month_path, published_months
+from taxi_assets.source.published import (
+    fetch_month,
+    fetch_zone_shapes,
+    fetch_zones,
+    last_published,
+    month_path,
+    published_months,
+)
 
 __all__ = [
     "SOURCE_FORMS",
@@ -14,6 +21,7 @@ __all__ = [
     "Published",
     "Source",
     "fetch_month",
+    "fetch_zone_shapes",
     "fetch_zones",
     "last_published",
     "month_path",

@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 from taxi_assets.errors import BadFile, StoreUnavailable
 from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.source.base import Published
-from taxi_assets.source.verify import verify_parquet, verify_zones
+from taxi_assets.source.verify import verify_parquet, verify_shapes, verify_zones
 
-_VERIFY = {".parquet": verify_parquet, ".csv": verify_zones}
+_VERIFY = {".parquet": verify_parquet, ".csv": verify_zones, ".zip": verify_shapes}
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 

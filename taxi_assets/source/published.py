@@ -1,9 +1,9 @@
-"""TLC's files by what they are: a dataset's month, and the zones."""
+"""TLC's files by what they are: a dataset's month, the zones and their shapes."""
 
 from datetime import UTC, datetime
 from pathlib import Path
 
-from taxi_assets.catalog import ZONES_FILE, Dataset
+from taxi_assets.catalog import SHAPES_FILE, ZONES_FILE, Dataset
 from taxi_assets.errors import NotPublished, SourceUnavailable
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
@@ -13,6 +13,7 @@ _PROBES = 36
 
 _TRIPS_FOLDER = "trip-data"
 ZONES_PATH = f"misc/{ZONES_FILE}"
+SHAPES_PATH = f"misc/{SHAPES_FILE}"
 
 
 def month_path(dataset: Dataset, month: Month) -> str:
@@ -51,6 +52,18 @@ def fetch_zones(source: Source, folder: Path, progress: Progress | None = None) 
         StoreUnavailable: the disk is full.
     """
     return source.fetch(ZONES_PATH, folder, progress)
+
+
+def fetch_zone_shapes(source: Source, folder: Path, progress: Progress | None = None) -> RawFile:
+    """Put the shapes of the taxi zones into the folder, whole and verified, or not at all.
+
+    Raises:
+        NotPublished: the source has no such file.
+        SourceUnavailable: the source does not answer, or stopped in the middle.
+        BadFile: what the source sent is not a zipped shapefile.
+        StoreUnavailable: the disk is full.
+    """
+    return source.fetch(SHAPES_PATH, folder, progress)
 
 
 def last_published(source: Source, dataset: Dataset, before: Month) -> Month | None:

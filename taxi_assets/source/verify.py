@@ -2,13 +2,19 @@
 
 import csv
 import os
+import zipfile
+import zlib
 from pathlib import Path
 
 from taxi_assets.catalog import ZONES_HEADER
 from taxi_assets.errors import BadFile
 from taxi_assets.source.lookalikes import look_at
+from taxi_assets.zipped_shapes import SHAPEFILE_PARTS, shapefile_parts
 
 _MAGIC = b"PAR1"
+_ZIP = b"PK"
+_NO_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)  # the last two: encrypted
+_COUNT = slice(4, 8)  # where a .dbf says how many records it has
 _FOOTER_END = 8  # the footer's length in 4 bytes, then the foot
 
 
@@ -73,3 +79,27 @@ def verify_zones(path: Path) -> int:
     if not rows:
         raise BadFile(f"{path.name} has a header and no row; fetch it again")
     return rows
+
+
+def verify_shapes(path: Path) -> int:
+    """The shapes in a zipped shapefile, by its table's count; the checksum of every byte is compared.
+
+    Raises:
+        BadFile: the file is not a zip archive, or not all of it, or has no shapefile in it.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged, parts = archive.testzip(), shapefile_parts(archive)
+            table = archive.read(parts[".dbf"]) if damaged is None and len(parts) == len(SHAPEFILE_PARTS) else None
+    except _NO_ZIP as error:
+        with path.open("rb") as file:
+            if file.read(len(_ZIP)) != _ZIP:
+                raise BadFile(look_at(path, "a zipped shapefile")) from error
+        raise BadFile(f"{path.name} is cut short or damaged ({error}); fetch it again") from error
+    if damaged is not None:
+        raise BadFile(f"{path.name} is damaged: {damaged} has another checksum than it should; fetch it again")
+    if table is None:
+        raise BadFile(
+            f"{path.name} has no whole shapefile ({', '.join(SHAPEFILE_PARTS)}) in it; check the source's address"
+        )
+    return int.from_bytes(table[_COUNT], "little")

@@ -61,7 +61,8 @@ def alarmed(world: World, webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> 
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     world.settings = Settings.from_environment(variables)
-    monkeypatch.setattr("taxi_assets.assets.trips.RETRY", None)
+    for module in ("trips", "daily"):
+        monkeypatch.setattr(f"taxi_assets.assets.{module}.RETRY", None)
     for sensor in (RUNS, CHECKS):
         world.tick(sensor)
     return world
@@ -73,9 +74,13 @@ def test_a_failed_run_is_told_with_month_store_error_and_link(alarmed: World, we
     assert not run.success
     assert alarmed.tick(RUNS) == ([], "1 alerts sent")
     [text] = webhook.texts
-    first, second, link = text.splitlines()
+    first, *failed, link = text.splitlines()
     assert first == "*green_trips_job 2026-08*"
-    assert second.startswith("postgres/green_trips: StoreUnavailable: Postgres at 127.0.0.1, database taxi")
+    told = ": StoreUnavailable: Postgres at 127.0.0.1, database taxi"
+    assert sorted(line.partition(told)[:2] for line in failed) == [
+        ("green_daily_trips", told),
+        ("postgres/green_trips", told),
+    ]
     assert link == f"<https://dagster.example.org/runs/{run.run_id}|open the run>"
     assert alarmed.tick(RUNS) == ([], "nothing failed")
     assert len(webhook.texts) == 1

@@ -1,4 +1,4 @@
-"""Tables follow their clean month when that was made again without them."""
+"""What is made from a clean month follows it when that was made again without it."""
 
 import dagster as dg
 
@@ -7,6 +7,10 @@ from taxi_assets.definitions import defs
 from .world import GREEN, LAYERS
 
 TABLES = [dg.AssetKey([store, GREEN.table]) for store in ("postgres", "warehouse")]
+DAILY = [dg.AssetKey([store, f"{GREEN.name}_daily_trips"]) for store in ("postgres", "warehouse")]
+PAGE = dg.AssetKey(["report", GREEN.table])
+FOLLOWERS = [*TABLES, *DAILY, PAGE]
+EVERYTHING = [*(dg.AssetKey([layer, GREEN.table]) for layer in LAYERS), *DAILY, PAGE]
 CLEAN = dg.AssetKey(["clean", GREEN.table])
 CHECK = "rows_accounted_for"
 
@@ -23,25 +27,25 @@ def made(instance: dg.DagsterInstance, *keys: dg.AssetKey, month: str) -> None:
 
 def test_a_month_that_was_cleaned_again_is_loaded_again_and_no_other() -> None:
     instance = dg.DagsterInstance.ephemeral()
-    selection = dg.AssetSelection.assets(*TABLES)
+    selection = dg.AssetSelection.assets(*FOLLOWERS)
     for month in ("2019-05", "2024-01"):
-        made(instance, *(dg.AssetKey([layer, GREEN.table]) for layer in LAYERS), month=month)
+        made(instance, *EVERYTHING, month=month)
     result = dg.evaluate_automation_conditions(defs, instance, asset_selection=selection)
-    assert [result.get_requested_partitions(key) for key in TABLES] == [set(), set()]
+    assert [result.get_requested_partitions(key) for key in FOLLOWERS] == [set()] * 5
     made(instance, CLEAN, month="2019-05")
     result = dg.evaluate_automation_conditions(defs, instance, asset_selection=selection, cursor=result.cursor)
-    assert [result.get_requested_partitions(key) for key in TABLES] == [{"2019-05"}, {"2019-05"}]
+    assert [result.get_requested_partitions(key) for key in FOLLOWERS] == [{"2019-05"}] * 5
     result = dg.evaluate_automation_conditions(defs, instance, asset_selection=selection, cursor=result.cursor)
-    assert [result.get_requested_partitions(key) for key in TABLES] == [set(), set()]
+    assert [result.get_requested_partitions(key) for key in FOLLOWERS] == [set()] * 5
 
 
-def test_a_month_whose_table_was_made_with_it_is_left_alone() -> None:
+def test_a_month_whose_followers_were_made_with_it_is_left_alone() -> None:
     instance = dg.DagsterInstance.ephemeral()
-    selection = dg.AssetSelection.assets(*TABLES)
+    selection = dg.AssetSelection.assets(*FOLLOWERS)
     result = dg.evaluate_automation_conditions(defs, instance, asset_selection=selection)
-    made(instance, *(dg.AssetKey([layer, GREEN.table]) for layer in LAYERS), month="2024-01")
+    made(instance, *EVERYTHING, month="2024-01")
     result = dg.evaluate_automation_conditions(defs, instance, asset_selection=selection, cursor=result.cursor)
-    assert [result.get_requested_partitions(key) for key in TABLES] == [set(), set()]
+    assert [result.get_requested_partitions(key) for key in FOLLOWERS] == [set()] * 5
 
 
 def test_tables_say_when_they_are_late() -> None:

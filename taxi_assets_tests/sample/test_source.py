@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import shapefile
 
 from taxi_assets.catalog import DATASETS, dataset_named
 from taxi_assets.errors import InvalidRequest, NotPublished
@@ -14,6 +15,7 @@ from taxi_assets.source.base import Source
 
 GREEN = "trip-data/green_tripdata_2024-01.parquet"
 ZONES = "misc/taxi_zone_lookup.csv"
+SHAPES = "misc/taxi_zones.zip"
 UNPUBLISHED = [
     "trip-data/green_tripdata_2013-12.parquet",
     "trip-data/green_tripdata_2026-01.parquet",
@@ -21,7 +23,7 @@ UNPUBLISHED = [
     "trip-data/green_tripdata_2024-01.csv",
     "trip-data/purple_tripdata_2024-01.parquet",
     "green_tripdata_2024-01.parquet",
-    "misc/taxi_zones.zip",
+    "misc/taxi_zones.tar",
 ]
 
 
@@ -30,7 +32,7 @@ def test_the_sample_is_a_source() -> None:
     assert source.url == "sample"
 
 
-@pytest.mark.parametrize("path", [GREEN, ZONES])
+@pytest.mark.parametrize("path", [GREEN, ZONES, SHAPES])
 def test_head_identifies_a_file_without_making_it(path: str) -> None:
     published = SampleSource(MINIMUM_ROWS).head(path)
     assert published is not None
@@ -108,10 +110,19 @@ def test_zone_names_hold_what_careless_readers_trip_over(tmp_path: Path) -> None
     assert not text.isascii()
 
 
+def test_the_shapes_are_the_same_bytes_every_time_and_have_the_gaps_of_tlc(tmp_path: Path) -> None:
+    first, again = (SampleSource().fetch(SHAPES, tmp_path / name) for name in ("first", "again"))
+    assert first.sha256 == again.sha256
+    assert first.rows == 263
+    with shapefile.Reader(str(first.path)) as reader:
+        zones = [record["LocationID"] for record in reader.iterRecords()]
+    assert sorted(zones) == sorted([56, 103, 103, *(set(range(1, 264)) - {57, 104, 105})])
+
+
 def test_a_tree_holds_every_era_and_the_zones(tmp_path: Path) -> None:
     paths = write_tree(tmp_path, rows=MINIMUM_ROWS)
     expected = {f"trip-data/{dataset.file_name(era.since)}" for dataset in DATASETS for era in dataset.eras}
-    assert {path.relative_to(tmp_path).as_posix() for path in paths} == {*expected, ZONES}
+    assert {path.relative_to(tmp_path).as_posix() for path in paths} == {*expected, ZONES, SHAPES}
     assert all(path.stat().st_size for path in paths)
 
 
@@ -122,6 +133,7 @@ def test_a_tree_of_given_months_holds_those_and_the_zones(tmp_path: Path) -> Non
         "trip-data/green_tripdata_2024-01.parquet",
         "trip-data/green_tripdata_2024-02.parquet",
         ZONES,
+        SHAPES,
     ]
     assert pq.read_metadata(paths[0]).num_rows == 200
 

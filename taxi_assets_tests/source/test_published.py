@@ -6,7 +6,8 @@ import pytest
 from taxi_assets.catalog import dataset_named
 from taxi_assets.errors import InvalidRequest, NotPublished, SourceUnavailable
 from taxi_assets.month import Month
-from taxi_assets.source import fetch_month, fetch_zones, open_source, published_months
+from taxi_assets.sample.shapes import write_zone_shapes
+from taxi_assets.source import fetch_month, fetch_zone_shapes, fetch_zones, open_source, published_months
 from taxi_assets.source.http import HttpSource
 from taxi_assets.source.published import last_published
 
@@ -36,6 +37,16 @@ def test_the_zones_are_fetched_by_their_name_on_the_cdn(
     told: list[str] = []
     assert fetch_zones(source, inbox, lambda name, *_: told.append(name)).rows == 3
     assert told == ["taxi_zone_lookup.csv"]
+
+
+def test_the_shapes_are_fetched_by_their_name_on_the_cdn(
+    cdn: Cdn, source: HttpSource, inbox: Path, tmp_path: Path
+) -> None:
+    write_zone_shapes(tmp_path / "made.zip")
+    cdn.put("misc/taxi_zones.zip", (tmp_path / "made.zip").read_bytes())
+    told: list[str] = []
+    assert fetch_zone_shapes(source, inbox, lambda name, *_: told.append(name)).rows == 263
+    assert told == ["taxi_zones.zip"]
 
 
 def test_a_month_before_the_first_is_not_asked_for(cdn: Cdn, source: HttpSource, inbox: Path) -> None:

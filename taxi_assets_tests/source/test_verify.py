@@ -1,3 +1,4 @@
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -5,7 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from taxi_assets.errors import BadFile
-from taxi_assets.source.verify import verify_parquet, verify_zones
+from taxi_assets.sample.shapes import write_zone_shapes
+from taxi_assets.source.verify import verify_parquet, verify_shapes, verify_zones
 
 NAME = "green_tripdata_2024-01.parquet"
 XML = b'<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>'
@@ -155,3 +157,43 @@ class TestZones:
         file.write_bytes(zones + b"\xff\xfe")
         with pytest.raises(BadFile, match="damaged"):
             verify_zones(file)
+
+
+class TestShapes:
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        write_zone_shapes(tmp_path / "taxi_zones.zip")
+        return tmp_path / "taxi_zones.zip"
+
+    def test_a_whole_file_gives_its_shapes(self, file: Path) -> None:
+        assert verify_shapes(file) == 263
+
+    def test_the_real_file_is_whole(self, tlc: Path) -> None:
+        assert verify_shapes(tlc / "misc" / "taxi_zones.zip") == 263
+
+    @pytest.mark.parametrize(("body", "text"), LOOKALIKES.values(), ids=LOOKALIKES)
+    def test_what_is_no_zip_is_named_with_what_to_do(self, file: Path, body: bytes, text: str) -> None:
+        file.write_bytes(body)
+        with pytest.raises(BadFile, match=f"^taxi_zones.zip .*{text}"):
+            verify_shapes(file)
+
+    def test_no_beginning_of_a_file_passes_for_the_whole(self, file: Path) -> None:
+        whole = file.read_bytes()
+        for size in range(2, len(whole), 30_011):
+            file.write_bytes(whole[:size])
+            with pytest.raises(BadFile, match="cut short or damaged"):
+                verify_shapes(file)
+
+    def test_a_byte_that_changed_is_noticed(self, file: Path) -> None:
+        body = bytearray(file.read_bytes())
+        body[len(body) // 2] ^= 1
+        file.write_bytes(body)
+        with pytest.raises(BadFile, match=r"damaged: taxi_zones/taxi_zones\.\w+ has another checksum"):
+            verify_shapes(file)
+
+    def test_a_zip_of_something_else_is_refused(self, file: Path) -> None:
+        with zipfile.ZipFile(file, "w") as archive:
+            archive.writestr("taxi_zones/taxi_zones.shp", b"")
+            archive.writestr("__MACOSX/._taxi_zones.dbf", b"")
+        with pytest.raises(BadFile, match=r"no whole shapefile \(\.shp, \.shx, \.dbf\)"):
+            verify_shapes(file)

@@ -6,6 +6,7 @@ names the generation that it replaces, so that an answer that was lost, or anoth
 """
 
 import base64
+import mimetypes
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -250,7 +251,7 @@ class GCSLake:
             try:
                 blob.upload_from_filename(
                     str(written),
-                    content_type="application/vnd.apache.parquet",
+                    content_type=mimetypes.guess_type(name)[0] or "application/vnd.apache.parquet",
                     if_generation_match=0 if present is None else present.generation,
                     checksum="crc32c",
                     **self._trying,

@@ -1,0 +1,205 @@
+"""From a month's numbers to pictures; each is drawn for the width that it is given, so that its text stays readable."""
+
+import calendar
+import math
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+
+from taxi_assets.report.drawing import BLUES, TEXT, Drawing, nice_step, text_width
+from taxi_assets.report.figures import Spread
+from taxi_assets.report.shapes import ZoneShapes
+
+SAME_WEEKDAY = timedelta(days=364)  # a year before, less a day or two: weekdays differ more than years do
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_HOURS = 24
+_HOUR_LABELS = {0: "midnight", 6: "6 am", 12: "noon", 18: "6 pm"}
+_BINS = 24  # of a distribution, at most
+_MOST = 0.97  # of the trips lie in a distribution's bins; the others share the last one
+_GAP = 0.6  # of a bar: before the last one
+_ROUNDING = 1e-9  # a tenth of a mile is no sum of halves
+_LEAST_SHARE = 0.001  # that is not told as 0.0%
+_SWATCH = 18  # pixels: one shade in a legend
+_LINE = 18  # from one line of text to the next
+
+
+def days_chart(days: Mapping[date, int], month_days: Sequence[date], before: Mapping[date, int], width: int) -> Drawing:
+    """Trips of each day, and of the same weekday a year before where that is known."""
+    then = {day: before[day - SAME_WEEKDAY] for day in month_days if day - SAME_WEEKDAY in before}
+    most = max([*days.values(), *then.values(), 1])
+    frame = _Frame(width, min(260, width * 0.62), most)
+    drawing = Drawing(width, frame.below + 2 * _LINE + 8, f"Trips on each day: {most:,} on the busiest one")
+    day_width = (frame.right - frame.left) / len(month_days)
+    x = {day: frame.left + (place + 0.5) * day_width for place, day in enumerate(month_days)}
+    for day in month_days:
+        if day.weekday() >= calendar.SATURDAY:
+            drawing.rect(x[day] - day_width / 2, frame.above, day_width, frame.below - frame.above, "shade")
+    frame.draw(drawing, "day of the month; weekends are shaded")
+    for day in month_days:
+        if day.day == 1 or (day.day % 5 == 0 and day.day < len(month_days)):
+            drawing.text(x[day], frame.below + _LINE - 2, str(day.day), "middle", "quiet")
+    if then:
+        drawing.line(width - 145, 8, width - 121, 8, "before")
+        drawing.text(width - 115, 12, "the year before", kind="quiet")
+        drawing.curve([(x[day], frame.y(trips)) for day, trips in then.items()], "before")
+    drawing.curve([(x[day], frame.y(days.get(day, 0))) for day in month_days], "curve")
+    for day in month_days:
+        name, trips = _WEEKDAYS[day.weekday()], days.get(day, 0)
+        compared = f"; {then[day]:,} on {name} {day - SAME_WEEKDAY}" if day in then else ""
+        drawing.dot(x[day], frame.y(trips), "mark", f"{name} {day}: {trips:,} trips{compared}")
+    return drawing
+
+
+def week_chart(hours: Mapping[tuple[date, int], int], month_days: Sequence[date], width: int) -> Drawing:
+    """Trips of an average hour of each weekday, as a field of 7 by 24; a month has four or five of each weekday."""
+    times = [sum(day.weekday() == weekday for day in month_days) for weekday in range(7)]
+    means = [[0.0] * _HOURS for _ in range(7)]
+    for (day, hour), trips in hours.items():
+        means[day.weekday()][hour] += trips / times[day.weekday()]
+    most = max(map(max, means)) or 1
+    left, cell_height = 38, max(24, width / 17)
+    cell = (width - left - 2) / _HOURS
+    drawing = Drawing(
+        width, 7 * cell_height + 3.6 * _LINE, f"Trips by hour and weekday: {most:,.0f} in the busiest hour"
+    )
+    for weekday, name in enumerate(_WEEKDAYS):
+        drawing.text(0, weekday * cell_height + cell_height / 2 + 4, name, kind="quiet")
+        for hour, mean in enumerate(means[weekday]):
+            blue = min(int(mean / most * BLUES), BLUES - 1)
+            tip = f"{name} {hour:02}:00 to {hour + 1:02}:00: {mean:,.0f} trips"
+            place = left + hour * cell, weekday * cell_height
+            drawing.rect(*place, cell - 1, cell_height - 1, f"q{blue}", tip=tip)
+    for hour, label in _HOUR_LABELS.items():
+        drawing.text(left + hour * cell, 7 * cell_height + _LINE - 2, label, kind="quiet")
+    _scale(drawing, left, 7 * cell_height + _LINE + 12, f"{most:,.0f} trips an hour")
+    return drawing
+
+
+def spread_chart(spread: Spread, unit: str, prefix: str, width: int) -> Drawing:
+    """How many trips there are of each size; the few very large ones share the last bar."""
+    step, counts = _bins(spread)
+    last, total = len(counts) - 1, sum(counts)
+    median = f"{prefix}{spread.median:,.{2 if prefix else 1}f} {unit}".strip()
+    frame = _Frame(width, 150, max(counts), above=2 * _LINE + 6, steps=3)
+    drawing = Drawing(width, frame.below + 2 * _LINE + 8, f"Half of the trips are below {median}")
+    frame.draw(drawing, unit or "US dollars")
+    bar = (frame.right - frame.left) / (last + 1 + _GAP)
+    x = [frame.left + (place + (_GAP if place == last else 0)) * bar for place in range(last + 1)]
+    low = [f"{prefix}{_plain(place * step)}" for place in range(last + 2)]
+    for place, trips in enumerate(counts):
+        sizes = f"{low[place]} {unit} and more" if place == last else f"{low[place]} to {low[place + 1]} {unit}"
+        height = frame.below - frame.y(trips)
+        tip = f"{sizes}: {trips:,} trips, {_share(trips, total)}"
+        drawing.rect(x[place] + 0.5, frame.y(trips), max(bar - 1, 1), height, "mark", tip=tip)
+    every = math.ceil(text_width("00000") / bar)
+    for place in range(0, last, every):
+        if x[last] - x[place] > text_width("00000"):
+            drawing.text(x[place], frame.below + _LINE - 2, low[place], "middle", "quiet")
+    drawing.text(width, frame.below + _LINE - 2, f"{low[last]}+", "end", "quiet")
+    middle = frame.left + min(spread.median / step, last) * bar
+    drawing.line(middle, frame.above - 8, middle, frame.below, "middle")
+    text = f"half of the trips: below {median}"
+    left_most = text_width("trips") + 10
+    drawing.text(min(max(left_most, middle - 10), width - text_width(text)), 2 * _LINE - 14, text, kind="strong other")
+    return drawing
+
+
+def bars_chart(rows: Sequence[tuple[str, int]], total: int, label: str, width: int) -> Drawing:
+    """A bar for each name, with its number and its share of the total."""
+    most = max(count for _, count in rows)
+    drawing = Drawing(width, len(rows) * 42, label)
+    for place, (name, count) in enumerate(rows):
+        y = place * 42
+        drawing.text(0, y + TEXT + 2, _shortened(name, width - text_width(f"{count:,} (99.9%)") - 12))
+        drawing.text(width, y + TEXT + 2, f"{count:,} ({_share(count, total)})", "end", "quiet")
+        drawing.rect(0, y + TEXT + 9, width, 10, "none")
+        drawing.rect(0, y + TEXT + 9, max(count / most * width, 1), 10, "mark", tip=f"{name}: {count:,} trips")
+    return drawing
+
+
+def map_chart(zones: Mapping[int, int], shapes: ZoneShapes, names: Mapping[int, str], width: int) -> Drawing:
+    """Where trips began: each shade stands for three times as many as the one before."""
+    scale = (width - 4) / shapes.width
+    edges = _edges(max(zones.values()))
+    legend = shapes.height * scale + 14
+    drawing = Drawing(
+        width, legend + 2.4 * _LINE, f"Map of where trips began; most in {names.get(next(iter(zones)), 'a zone')}"
+    )
+    drawing.begin(f"translate(2 2) scale({scale:.4f})")
+    for zone, outline in shapes.outlines.items():
+        trips = zones.get(zone, 0)
+        blue = sum(trips >= edge for edge in edges) - 1
+        kind = "zone none" if not trips else f"zone q{max(blue, 0) + BLUES - len(edges)}"
+        drawing.path(outline, kind, f"{names.get(zone, f'Zone {zone}')}: {trips:,} trips")
+    drawing.end()
+    swatch = min(70.0, (width - 4) / (len(edges) + 1))
+    every = math.ceil((text_width(f"{edges[-1]:,}+") + 4) / swatch)
+    for place, edge in enumerate([0, *edges]):
+        kind = f"q{place - 1 + BLUES - len(edges)}" if place else "none"
+        drawing.rect(2 + place * swatch, legend, swatch - 2, 12, kind)
+        if (len(edges) - place) % every == 0:
+            drawing.text(2 + place * swatch, legend + _LINE + 9, f"{edge:,}{'+' if place else ''}", kind="quiet")
+    return drawing
+
+
+class _Frame:
+    """The axes of a chart of trips: where it is drawn, and its horizontal lines."""
+
+    def __init__(self, width: float, height: float, most: int, *, above: float = _LINE + 8, steps: int = 4) -> None:
+        self._step = max(nice_step(most, steps), 1)
+        self._top = math.ceil(most / self._step) * self._step
+        self.left = text_width(f"{self._top:,.0f}") + 8
+        self.right = width - 4
+        self.above = above
+        self.below = above + height
+
+    def y(self, trips: float) -> float:
+        """Where so many trips are."""
+        return self.below - trips / self._top * (self.below - self.above)
+
+    def draw(self, drawing: Drawing, name: str) -> None:
+        """Draw the lines with their numbers, and say what is told along the other axis."""
+        drawing.text(0, 12, "trips", kind="quiet")
+        for tick in range(round(self._top / self._step) + 1):
+            y = self.y(tick * self._step)
+            drawing.line(self.left, y, self.right, y)
+            drawing.text(self.left - 8, y + 4, f"{tick * self._step:,.0f}", "end", "quiet")
+        drawing.text((self.left + self.right) / 2, self.below + 2 * _LINE, name, "middle", "quiet")
+
+
+def _bins(spread: Spread) -> tuple[float, list[int]]:
+    """How wide the bars are and how many trips each has, the last one with all that are larger."""
+    most = max(spread.share(_MOST), spread.step)
+    step = max(nice_step(most, _BINS), spread.step)
+    counts = [0] * (math.ceil(most / step) + 1)
+    for value, trips in spread.counts.items():
+        counts[min(int(value * spread.step / step + _ROUNDING), len(counts) - 1)] += trips
+    return step, counts
+
+
+def _edges(most: int) -> list[int]:
+    """1, 3, 10, 30, … up to the most there are; where those are too many, the lowest are one."""
+    edges = [factor * 10**power for power in range(len(str(most))) for factor in (1, 3)]
+    reached = [edge for edge in edges if edge <= most]
+    return [1, *reached[1 - BLUES :]] if len(reached) > BLUES else reached
+
+
+def _scale(drawing: Drawing, x: float, y: float, most: str) -> None:
+    drawing.text(x, y + 11, "0", kind="quiet")
+    begin = x + text_width("0") + 8
+    for blue in range(BLUES):
+        drawing.rect(begin + blue * _SWATCH, y, _SWATCH - 1, 13, f"q{blue}")
+    drawing.text(begin + BLUES * _SWATCH + 7, y + 11, most, kind="quiet")
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.2f}".rstrip("0").rstrip(".")
+
+
+def _share(count: int, total: int) -> str:
+    share = count / total
+    return "under 0.1%" if 0 < share < _LEAST_SHARE else f"{share:.1%}"
+
+
+def _shortened(text: str, width: float) -> str:
+    most = int(width / text_width("m"))
+    return text if len(text) <= most else text[: most - 1] + "…"

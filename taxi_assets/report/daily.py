@@ -1,0 +1,57 @@
+"""The clean trips of a month, summed up by day, zone and payment type."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from taxi_assets.catalog import Dataset, daily_schema
+from taxi_assets.report.querying import SECONDS, asked_columns, charged, queryable
+from taxi_assets.stores.rows import Rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_KEYS = {
+    "pickup_date": "CAST(pickup_datetime AS DATE)",
+    "pickup_location_id": "pickup_location_id",
+    "payment_type": "payment_type",
+}
+_ROWS_AT_ONCE = 4_000_000  # the exact median keeps four bytes of each
+
+
+def daily_trips(rows: Rows, dataset: Dataset, scratch: Path) -> "pd.DataFrame":
+    """The daily summary of a month's clean rows, ordered by its keys.
+
+    Args:
+        rows: the clean rows.
+        dataset: whose rows they are.
+        scratch: a folder for what does not fit into memory.
+
+    Raises:
+        StoreUnavailable: the scratch folder's disk is full.
+    """
+    import pandas as pd
+
+    schema = daily_schema(dataset)
+    with queryable(rows, scratch, asked_columns(dataset)) as connection:
+        total = connection.sql("SELECT count(*) FROM rows").fetchall()[0][0]
+        parts = 1 + total // _ROWS_AT_ONCE
+        tables = [connection.sql(_query(dataset, schema, part, parts)).to_arrow_table() for part in range(parts)]
+    keys = [(name, "ascending") for name in schema.names if name in _KEYS]
+    # By themselves, whole numbers that may be missing would become float, and days objects of no known type.
+    kept = {pa.int16(): pd.Int16Dtype(), pa.int64(): pd.Int64Dtype(), pa.date32(): pd.ArrowDtype(pa.date32())}
+    return pa.concat_tables(tables).cast(schema).sort_by(keys).to_pandas(types_mapper=kept.get)
+
+
+def _query(dataset: Dataset, schema: pa.Schema, part: int, parts: int) -> str:
+    measures = {
+        "trips": "count(*)",
+        "passengers": "CAST(sum(passenger_count) AS BIGINT)",
+        "miles": f"round(sum({dataset.distance}), 2)",
+        "revenue": f"round(sum({charged(dataset) if dataset.charged else None}), 2)",
+        "tips": f"round(sum({dataset.tips}), 2)",
+        "median_duration_minutes": f"round(median({SECONDS}) / 60, 2)",
+    }
+    columns = ", ".join(f"{({**_KEYS, **measures})[name]} AS {name}" for name in schema.names)
+    return f"SELECT {columns} FROM rows WHERE extract(day FROM pickup_datetime) % {parts} = {part} GROUP BY ALL"

@@ -1,0 +1,156 @@
+"""A small SVG: shapes and texts that take their colours from the page, or from a style of their own."""
+
+import base64
+import math
+import re
+from html import escape
+
+# One scale of blues for "how many" and one orange for "compare with": told apart by those who see no red or green.
+# Text has a contrast of at least 4.5 to 1 on the ground it stands on, by day and by night.
+_LIGHT = {
+    "ground": "#ffffff",
+    "ink": "#1b1f24",
+    "quiet": "#57606a",
+    "line": "#d5dbe1",
+    "shade": "#f1f4f7",
+    "mark": "#2a6fb0",
+    "other": "#b4500b",
+    "none": "#eaecee",
+}
+_DARK = {
+    "ground": "#161b22",
+    "ink": "#e6edf3",
+    "quiet": "#9da9b5",
+    "line": "#343d48",
+    "shade": "#1e2530",
+    "mark": "#58a0e0",
+    "other": "#ffa45c",
+    "none": "#2a323c",
+}
+_LIGHT_BLUES = ("#d0e3f4", "#aecfec", "#8abbe1", "#5a9cd0", "#367fbb", "#1c5e98", "#0b3c6a")
+_DARK_BLUES = ("#1b2f45", "#1f4468", "#25598a", "#3374ae", "#5392cd", "#86b7e4", "#c6e0f7")
+BLUES = len(_LIGHT_BLUES)
+TEXT = 12  # pixels
+_TIP = re.compile("<title>[^<]*</title>")
+_FONT = 'system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif'
+
+
+def _variables(colours: dict[str, str], blues: tuple[str, ...]) -> str:
+    numbered = {f"q{place}": blue for place, blue in enumerate(blues)}
+    return "".join(f"--{name}:{colour};" for name, colour in {**colours, **numbered}.items())
+
+
+COLOURS = (
+    f":root{{color-scheme:light dark;{_variables(_LIGHT, _LIGHT_BLUES)}}}"
+    f"@media(prefers-color-scheme:dark){{:root{{{_variables(_DARK, _DARK_BLUES)}}}}}"
+)
+STYLE = (
+    f"svg text{{font:{TEXT}px {_FONT};fill:var(--ink)}}"
+    "svg rect{rx:2px}svg .quiet{fill:var(--quiet)}svg .strong{font-weight:600}"
+    "svg .line{stroke:var(--line);stroke-width:1;fill:none}svg .shade{fill:var(--shade)}svg .none{fill:var(--none)}"
+    "svg .mark{fill:var(--mark)}svg .curve{fill:none;stroke:var(--mark);stroke-width:2.5;stroke-linejoin:round}"
+    "svg .before{fill:none;stroke:var(--other);stroke-width:2;stroke-dasharray:5 4;stroke-linejoin:round}"
+    "svg .middle{stroke:var(--other);stroke-width:2}svg .other{fill:var(--other)}"
+    "svg .zone{stroke:var(--ground);stroke-width:.7;stroke-linejoin:round}"
+    + "".join(f"svg .q{place}{{fill:var(--q{place})}}" for place in range(BLUES))
+)
+
+
+class Drawing:
+    """Collects what is drawn; coordinates are pixels from the top left corner.
+
+    Attributes:
+        width: in pixels.
+        height: in pixels.
+    """
+
+    def __init__(self, width: float, height: float, label: str) -> None:
+        self.width = width
+        self.height = height
+        self._label = label
+        self._parts: list[str] = []
+
+    def text(self, x: float, y: float, text: str, anchor: str = "start", kind: str = "") -> None:
+        """Write the text; `y` is where its line stands."""
+        attributes = f' text-anchor="{anchor}"' if anchor != "start" else ""
+        self._parts.append(f'<text x="{_number(x)}" y="{_number(y)}"{attributes}{_class(kind)}>{escape(text)}</text>')
+
+    def rect(self, x: float, y: float, width: float, height: float, kind: str, *, tip: str = "") -> None:
+        """Draw a rectangle; the tip shows where a pointer rests on it."""
+        place = f'x="{_number(x)}" y="{_number(y)}" width="{_number(width)}" height="{_number(height)}"'
+        self._parts.append(_tipped("rect", f" {place}{_class(kind)}", tip))
+
+    def line(self, x1: float, y1: float, x2: float, y2: float, kind: str = "line") -> None:
+        """Draw a straight line."""
+        ends = f'x1="{_number(x1)}" y1="{_number(y1)}" x2="{_number(x2)}" y2="{_number(y2)}"'
+        self._parts.append(f"<line {ends}{_class(kind)}/>")
+
+    def curve(self, points: list[tuple[float, float]], kind: str) -> None:
+        """Draw a line through the points."""
+        path = "L".join(f"{_number(x)} {_number(y)}" for x, y in points)
+        self._parts.append(f'<path d="M{path}"{_class(kind)}/>')
+
+    def dot(self, x: float, y: float, kind: str, tip: str) -> None:
+        """Draw a dot; the tip shows where a pointer rests on it."""
+        self._parts.append(_tipped("circle", f' cx="{_number(x)}" cy="{_number(y)}" r="3"{_class(kind)}', tip))
+
+    def path(self, d: str, kind: str, tip: str) -> None:
+        """Draw an outline; the tip shows where a pointer rests on it."""
+        self._parts.append(_tipped("path", f' d="{d}"{_class(kind)}', tip))
+
+    def begin(self, transform: str) -> None:
+        """Move and scale what is drawn until `end`."""
+        self._parts.append(f'<g transform="{transform}">')
+
+    def end(self) -> None:
+        """Draw where `begin` was called again."""
+        self._parts.append("</g>")
+
+    @property
+    def svg(self) -> str:
+        """The picture for a page that has `COLOURS` and `STYLE`."""
+        return self._svg()
+
+    @property
+    def svg_without_tips(self) -> str:
+        """The same for where there is no pointer to rest on anything; a third smaller."""
+        return _TIP.sub("", self._svg())
+
+    @property
+    def data_uri(self) -> str:
+        """The picture with its own colours and ground, for whoever shows images: the UI's Markdown does."""
+        ground = f'<rect width="{_number(self.width)}" height="{_number(self.height)}" fill="var(--ground)"/>'
+        alone = self._svg(' xmlns="http://www.w3.org/2000/svg"', f"<style>{COLOURS}{STYLE}</style>{ground}")
+        return f"data:image/svg+xml;base64,{base64.b64encode(_TIP.sub('', alone).encode()).decode()}"
+
+    def _svg(self, attributes: str = "", before: str = "") -> str:
+        size = f"{_number(self.width)} {_number(self.height)}"
+        width, height = size.split(" ")
+        return (
+            f'<svg{attributes} viewBox="0 0 {size}" width="{width}" height="{height}" '
+            f'role="img" aria-label="{escape(self._label)}">{before}{"".join(self._parts)}</svg>'
+        )
+
+
+def text_width(text: str) -> float:
+    """About how wide a text comes out, in pixels."""
+    return len(text) * TEXT * 0.58
+
+
+def nice_step(span: float, steps: int) -> float:
+    """The smallest round number (1, 2 or 5 and noughts) by which so many steps reach over the span."""
+    least = span / steps
+    scale = 10.0 ** math.floor(math.log10(least)) if least > 0 else 1.0
+    return next(factor * scale for factor in (1, 2, 5, 10) if factor * scale >= least * 0.999999)
+
+
+def _tipped(tag: str, attributes: str, tip: str) -> str:
+    return f"<{tag}{attributes}><title>{escape(tip)}</title></{tag}>" if tip else f"<{tag}{attributes}/>"
+
+
+def _class(kind: str) -> str:
+    return f' class="{kind}"' if kind else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")

@@ -1,0 +1,177 @@
+"""What a month's page shows, counted from its clean rows and its quarantine: small plain data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from taxi_assets.catalog import Dataset
+from taxi_assets.month import Month
+from taxi_assets.report.querying import SECONDS, asked_columns, charged, queryable
+from taxi_assets.stores.rows import Rows
+
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How often each value of a quantity comes, in whole small steps: exact, and bounded whatever the rows.
+
+    Attributes:
+        step: how large a step is, in the quantity's unit.
+        counts: steps -> trips, ascending, at least one.
+    """
+
+    step: float
+    counts: Mapping[int, int]
+
+    @property
+    def median(self) -> float:
+        """Half of the trips lie below it: the mean of the two in the middle where there are two."""
+        total = sum(self.counts.values())
+        return (self._at((total - 1) // 2) + self._at(total // 2)) / 2 * self.step
+
+    def share(self, part: float) -> float:
+        """What that part of the trips, from 0 to 1, does not exceed."""
+        return self._at(int(part * (sum(self.counts.values()) - 1))) * self.step
+
+    def _at(self, place: int) -> int:
+        reached = zip(self.counts, accumulate(self.counts.values()), strict=True)
+        return next(value for value, end in reached if place < end)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """A month of clean rows in numbers.
+
+    Attributes:
+        trips: all clean rows, the late ones of other months included.
+        revenue: in US dollars; None where TLC publishes no amounts.
+        miles: all of them together; None where TLC publishes no distances.
+        hours: hour of a day -> trips that began in it, for the month's own days.
+        distance: in miles; None where no row has one.
+        duration: in minutes.
+        amount: in US dollars.
+        payments: how trips were paid -> trips, most first; empty where TLC does not tell.
+        zones: where trips began -> trips, most first.
+    """
+
+    trips: int
+    revenue: float | None
+    miles: float | None
+    hours: Mapping[tuple[date, int], int]
+    distance: Spread | None
+    duration: Spread | None
+    amount: Spread | None
+    payments: Mapping[int | None, int]
+    zones: Mapping[int, int]
+
+    @property
+    def days(self) -> Mapping[date, int]:
+        """Day -> trips that began on it."""
+        days: dict[date, int] = {}
+        for (day, _), trips in self.hours.items():
+            days[day] = days.get(day, 0) + trips
+        return days
+
+
+@dataclass(frozen=True)
+class Example:
+    """One row of the quarantine as text: TLC's column -> its value; those without a value are left out."""
+
+    source_row: int
+    values: Mapping[str, str]
+
+
+def month_figures(rows: Rows, dataset: Dataset, month: Month, scratch: Path) -> Figures:
+    """Count a month's clean rows.
+
+    Args:
+        rows: the clean rows.
+        dataset: whose rows they are.
+        month: whose days are counted.
+        scratch: a folder for what does not fit into memory.
+
+    Raises:
+        StoreUnavailable: the scratch folder's disk is full.
+    """
+    with queryable(rows, scratch, asked_columns(dataset)) as connection:
+        ask = _Asking(connection)
+        revenue, distance = charged(dataset) if dataset.charged else "NULL", dataset.distance or "NULL"
+        ((trips, all_revenue, miles),) = ask.rows(f"count(*), sum({revenue}), sum({distance})")
+        return Figures(
+            trips=trips,
+            revenue=all_revenue,
+            miles=miles,
+            hours=_hours(ask, month),
+            distance=ask.spread(f"{distance} * 100", 0.01),
+            duration=ask.spread(SECONDS, 1 / 60),
+            amount=ask.spread(f"({revenue}) * 100", 0.01),
+            payments=ask.counts("payment_type") if dataset.has("payment_type") else {},
+            zones=ask.counts("pickup_location_id", "WHERE pickup_location_id IS NOT NULL"),
+        )
+
+
+def trips_by_day(rows: Rows, month: Month, scratch: Path) -> Mapping[date, int]:
+    """Day of the month -> trips that began on it, from the month's clean rows.
+
+    Raises:
+        StoreUnavailable: the scratch folder's disk is full.
+    """
+    with queryable(rows, scratch, ["pickup_datetime"]) as connection:
+        return _Asking(connection).counts("CAST(pickup_datetime AS DATE)", f"WHERE {_within(month)}")
+
+
+def rejected_examples(quarantine: Rows, scratch: Path) -> Mapping[str, list[Example]]:
+    """Rule -> the first few of the rows that broke it before any other.
+
+    Raises:
+        StoreUnavailable: the scratch folder's disk is full.
+    """
+    examples: dict[str, list[Example]] = {}
+    with queryable(quarantine, scratch) as connection:
+        rules = [rule for (rule,) in connection.execute("SELECT DISTINCT rule FROM rows ORDER BY rule").fetchall()]
+        for rule in rules:
+            found = connection.execute(
+                "SELECT source_row, CAST(COLUMNS(* EXCLUDE (rule, rules, source_row)) AS VARCHAR) "
+                f"FROM rows WHERE rule = ? ORDER BY source_row LIMIT {_EXAMPLES}",
+                [rule],
+            )
+            names = [name for name, *_ in found.description or ()][1:]
+            examples[rule] = [Example(row, _present(names, values)) for row, *values in found.fetchall()]
+    return examples
+
+
+class _Asking:
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def rows(self, columns: str, rest: str = "") -> list[tuple[Any, ...]]:
+        return self._connection.execute(f"SELECT {columns} FROM rows {rest}").fetchall()
+
+    def counts(self, key: str, where: str = "") -> dict[Any, int]:
+        return dict(self.rows(f"{key}, count(*)", f"{where} GROUP BY 1 ORDER BY 2 DESC, 1"))
+
+    def spread(self, steps: str, step: float) -> Spread | None:
+        value = f"CAST(round({steps}) AS BIGINT)"
+        counts = self.rows(f"{value}, count(*)", f"WHERE {value} IS NOT NULL GROUP BY 1 ORDER BY 1")
+        return Spread(step, dict(counts)) if counts else None
+
+
+def _hours(ask: _Asking, month: Month) -> dict[tuple[date, int], int]:
+    columns = "CAST(pickup_datetime AS DATE), extract(hour FROM pickup_datetime), count(*)"
+    found = ask.rows(columns, f"WHERE {_within(month)} GROUP BY 1, 2 ORDER BY 1, 2")
+    return {(day, hour): trips for day, hour, trips in found}
+
+
+def _within(month: Month) -> str:
+    after = month.plus(1).first_day
+    return f"pickup_datetime >= DATE '{month.first_day}' AND pickup_datetime < DATE '{after}'"
+
+
+def _present(names: list[str], values: list[str | None]) -> dict[str, str]:
+    return {name: value for name, value in zip(names, values, strict=True) if value is not None}

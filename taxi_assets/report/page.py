@@ -1,0 +1,155 @@
+"""A month's page: one HTML file that loads nothing, and the same pictures as Markdown."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from taxi_assets.catalog import RULES, Dataset, Rule
+from taxi_assets.month import Month
+from taxi_assets.report.drawing import COLOURS, STYLE
+from taxi_assets.report.figures import Example, Figures
+from taxi_assets.report.pictures import Picture, Zones, month_title, pictures
+from taxi_assets.stores.rows import PROVENANCE
+
+_TEMPLATE = "page.html"
+# What tells most of a rejected row, first; the other columns follow.
+_TELLING = (
+    "pickup_datetime",
+    "dropoff_datetime",
+    "pickup_location_id",
+    "dropoff_location_id",
+    "trip_distance",
+    "trip_miles",
+    "total_amount",
+)
+
+
+@dataclass(frozen=True)
+class MonthReport:
+    """All that a page shows.
+
+    Attributes:
+        dataset: whose month it is.
+        month: which one.
+        figures: of the clean rows.
+        before: day -> trips of the same month a year before; None where that is not loaded.
+        examples: rule -> some of the rows that broke it first.
+        zones: names and shapes.
+        provenance: of the clean rows, as it travels with them.
+    """
+
+    dataset: Dataset
+    month: Month
+    figures: Figures
+    before: Mapping[date, int] | None
+    examples: Mapping[str, Sequence[Example]]
+    zones: Zones
+    provenance: Mapping[str, str]
+
+    @property
+    def title(self) -> str:
+        """The heading: Green taxi trips, January 2022."""
+        return f"{self.dataset.title}, {month_title(self.month)}"
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """The charts, in the page's order."""
+        return pictures(self.dataset, self.month, self.figures, self.before, self.zones)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One of the figures at the top of the page."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class RejectedBy:
+    """A rule that rows broke, with the first of them as a table."""
+
+    rule: Rule
+    rows: int
+    columns: Sequence[str]
+    examples: Sequence[Example]
+
+
+def page(report: MonthReport, drawn: Sequence[Picture]) -> str:
+    """The page as HTML: it loads nothing, runs nothing, and everything that comes from data is escaped."""
+    import jinja2
+
+    folder = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(loader=folder, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    rejected = _rejected_by_rule(report)
+    return environment.get_template(_TEMPLATE).render(
+        title=report.title,
+        style=COLOURS + STYLE,
+        tiles=_tiles(report),
+        pictures=drawn,
+        rejected=[_rejected(report, rule, rejected[rule.name]) for rule in RULES if rejected.get(rule.name)],
+        unbroken=[rule for rule in RULES if rejected.get(rule.name) == 0],
+        rejected_rows=sum(rejected.values()),
+        source_rows=_source_rows(report),
+        changes=json.loads(report.provenance.get(f"{PROVENANCE}changes", "null")),
+        source={key.removeprefix(f"{PROVENANCE}source_"): value for key, value in report.provenance.items()},
+    )
+
+
+def markdown(drawn: Sequence[Picture]) -> str:
+    """The same pictures inline, for the asset's page in the UI."""
+    parts = (f"### {one.title}\n\n{one.text}\n\n![{one.title}]({one.desk.data_uri})" for one in drawn)
+    return "\n\n".join(parts) or "There is no clean trip in this month."
+
+
+def _tiles(report: MonthReport) -> list[Tile]:
+    figures, rejected, source_rows = report.figures, sum(_rejected_by_rule(report).values()), _source_rows(report)
+    tiles = [Tile("Trips", f"{figures.trips:,}", _against_the_year_before(report))]
+    if figures.trips and figures.revenue is not None:
+        note = f"${figures.revenue / figures.trips:,.2f} a trip on average, tips by card included"
+        tiles.append(Tile("Charged to passengers", f"${figures.revenue:,.0f}", note))
+    if figures.trips and figures.miles is not None:
+        tiles.append(
+            Tile("Miles driven", f"{figures.miles:,.0f}", f"{figures.miles / figures.trips:,.1f} a trip on average")
+        )
+    if figures.duration is not None:
+        length = [] if figures.distance is None else [f"{figures.distance.median:,.1f} miles"]
+        amount = [] if figures.amount is None else [f"${figures.amount.median:,.2f}"]
+        values = [*length, f"{figures.duration.median:,.0f} minutes", *amount]
+        tiles.append(Tile("A typical trip", values[0], ", ".join([*values[1:], "half of the trips are below each"])))
+    if source_rows:
+        note = f"{rejected:,} of {source_rows:,} records broke a rule"
+        tiles.append(Tile("Set aside", f"{rejected / source_rows:.1%}", note))
+    return tiles
+
+
+def _against_the_year_before(report: MonthReport) -> str:
+    then = sum((report.before or {}).values())
+    if not then:
+        return ""
+    change = sum(report.figures.days.values()) / then - 1
+    return f"{change:+.1%} on {month_title(report.month.plus(-12))}".replace("-", "−")  # noqa: RUF001 - a minus sign
+
+
+def _rejected_by_rule(report: MonthReport) -> dict[str, int]:
+    return dict(json.loads(report.provenance.get(f"{PROVENANCE}rejected_by_rule", "{}")))
+
+
+def _source_rows(report: MonthReport) -> int:
+    return int(report.provenance.get(f"{PROVENANCE}source_rows", 0))
+
+
+def _rejected(report: MonthReport, rule: Rule, rows: int) -> RejectedBy:
+    examples = report.examples.get(rule.name, ())
+    columns = dict.fromkeys(column for example in examples for column in example.values)
+    aliases: Mapping[str, Any] = report.dataset.aliases
+
+    def place(column: str) -> int:
+        name = aliases.get(column.lower())
+        return _TELLING.index(name) if name in _TELLING else len(_TELLING)
+
+    return RejectedBy(rule, rows, sorted(columns, key=place), examples)

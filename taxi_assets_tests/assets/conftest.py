@@ -1,0 +1,41 @@
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import dagster as dg
+import pytest
+
+from taxi_assets.definitions import build_definitions
+from taxi_assets.settings import Settings
+from taxi_assets_tests.stores.servers import folder_for_server
+
+MONTH = "2024-01"
+
+
+@dataclass
+class Project:
+    """The definitions over embedded stores of their own, and the sample as the source."""
+
+    settings: Settings
+    instance: dg.DagsterInstance
+
+    @property
+    def definitions(self) -> dg.Definitions:
+        return build_definitions(self.settings)
+
+    def run(self, job: str, month: str | None = MONTH, *keys: str, expect: bool = True) -> dg.ExecuteInProcessResult:
+        """Run the job, or those of its assets."""
+        result = self.definitions.resolve_job_def(job).execute_in_process(
+            partition_key=month,
+            instance=self.instance,
+            asset_selection=[dg.AssetKey.from_user_string(key) for key in keys] or None,
+            raise_on_error=False,
+        )
+        assert result.success == expect
+        return result
+
+
+@pytest.fixture(scope="module")
+def project() -> Iterator[Project]:
+    with folder_for_server() as folder, dg.DagsterInstance.ephemeral() as instance:
+        settings = Settings.from_environment({"TAXI_HOME": str(folder.parent), "TAXI_SOURCE": "sample"})
+        yield Project(settings, instance)

@@ -1,0 +1,188 @@
+"""The page as a reader gets it: whole, for every kind of month, and without anything from elsewhere."""
+
+import base64
+import json
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from taxi_assets.catalog import DATASETS, RULES, Dataset, Era, dataset_named
+from taxi_assets.month import Month
+from taxi_assets.report import markdown
+from taxi_assets.sample import write_month
+from taxi_assets_tests.homes import REAL_FILES
+
+from .conftest import JANUARY
+from .lakes import Months, Page
+
+GREEN = dataset_named("green")
+ERAS = [(dataset, era) for dataset in DATASETS for era in dataset.eras]
+NO_SHAPES = "A map needs TLC's shapes"
+
+
+def assert_whole(page: Page) -> None:
+    assert page.unbalanced == []
+    assert [tag for tag, _ in page.tags].count("h1") == 1
+    for tag, attributes in page.tags:
+        assert tag not in {"script", "img", "link", "iframe", "image", "use", "a"}
+        assert not {"src", "href", "srcset", "style", "xlink:href"} & attributes.keys()
+        if tag == "svg":
+            assert attributes["role"] == "img"
+            assert attributes["aria-label"]
+    style = re.search(r"<style>(.*?)</style>", page.html, re.DOTALL)
+    assert style is not None
+    assert "url(" not in style[1]
+    assert "@import" not in style[1]
+    assert "prefers-color-scheme:dark" in style[1]
+    assert "nan" not in page.text.split()
+    assert "None" not in page.text
+
+
+@pytest.mark.parametrize(("dataset", "era"), ERAS, ids=[f"{dataset.name} {era.since}" for dataset, era in ERAS])
+def test_every_dataset_and_era_has_a_whole_page(empty: Months, dataset: Dataset, era: Era) -> None:
+    empty.load_sample(dataset, era.since, rows=200)
+    page = empty.page(dataset, era.since)
+    assert_whole(page)
+    assert page.text.count("What was set aside, and why") == 1
+    shown = set(page.headings)
+    assert ("How far" in shown) == (dataset.distance is not None)
+    assert ("How much" in shown) == bool(dataset.charged)
+    assert ("How people pay" in shown) == dataset.has("payment_type")
+
+
+def test_the_figures_at_the_top_are_told_in_words(months: Months) -> None:
+    text = months.page(GREEN, JANUARY).text
+    assert text.startswith("Green taxi trips, January 2024 Green taxi trips, January 2024 Trips 1,9")
+    assert re.search(r"Charged to passengers \$[\d,]+ \$\d+\.\d\d a trip on average, tips by card included", text)
+    assert re.search(r"Miles driven [\d,]+ \d\.\d a trip on average", text)
+    assert re.search(r"A typical trip \d\.\d miles \d+ minutes, \$\d+\.\d\d, half of the trips are below each", text)
+    assert re.search(r"Set aside \d\.\d% \d+ of 2,000 records broke a rule", text)
+
+
+def test_the_year_before_is_told_where_it_is_loaded_and_only_there(months: Months) -> None:
+    assert "The dashed line is the same weekday of January 2023." in months.page(GREEN, JANUARY).text
+    assert "on January 2023" in months.page(GREEN, JANUARY).text
+    alone = months.page(dataset_named("yellow"), JANUARY)
+    assert "January 2023 is not loaded, so there is nothing to compare with." in alone.text
+    assert 'class="before"' not in alone.html
+
+
+def test_without_shapes_the_zones_are_told_without_a_map(months: Months, tmp_path: Path) -> None:
+    (tmp_path / "misc").mkdir()
+    with_map, without = months.page(GREEN, JANUARY), months.page(GREEN, JANUARY, source=str(tmp_path))
+    assert "Where trips begin" in with_map.headings
+    assert NO_SHAPES not in with_map.text
+    assert "Where trips begin" not in without.headings
+    assert "The busiest zones" in without.headings
+    assert NO_SHAPES in without.text
+    assert_whole(without)
+
+
+def test_every_rule_that_was_broken_is_told_with_its_rows_and_examples(months: Months) -> None:
+    provenance = months.clean(GREEN, JANUARY).provenance
+    rejected = json.loads(provenance["taxi/rejected_by_rule"])
+    page = months.page(GREEN, JANUARY)
+    for rule in RULES:
+        if rejected.get(rule.name):
+            description = rule.description[0].upper() + rule.description[1:]
+            assert f"{description} {rule.name} {rejected[rule.name]:,} Show" in page.text
+    assert page.html.count("<details>") == sum(1 for rows in rejected.values() if rows)
+
+
+def test_a_month_in_which_nothing_was_rejected_says_so(empty: Months) -> None:
+    write_month(GREEN, JANUARY, empty.folder / "all.parquet", rows=200)
+    empty.load(GREEN, JANUARY, empty.folder / "all.parquet")
+    kept = empty.clean(GREEN, JANUARY).to_table()["source_row"].to_pylist()
+    rows = pq.read_table(empty.folder / "all.parquet").take(kept)
+    pq.write_table(rows, empty.folder / "kept.parquet")
+    empty.load(GREEN, JANUARY, empty.folder / "kept.parquet")
+    page = empty.page(GREEN, JANUARY)
+    assert_whole(page)
+    assert "Nothing: every record that TLC published kept all rules." in page.text
+    assert "Set aside 0.0%" in page.text
+
+
+@pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: dataset.name)
+def test_a_month_with_nothing_has_a_page_that_says_so(empty: Months, dataset: Dataset) -> None:
+    path = empty.folder / "month.parquet"
+    write_month(dataset, JANUARY, path, rows=200)
+    pq.write_table(pq.read_table(path).slice(0, 0), path)
+    empty.load(dataset, JANUARY, path)
+    page = empty.page(dataset, JANUARY)
+    assert_whole(page)
+    assert "Trips 0" in page.text
+    assert "there is nothing to draw" in page.text
+    assert markdown(empty.report(dataset, JANUARY).pictures) == "There is no clean trip in this month."
+
+
+def test_what_comes_from_data_cannot_become_markup(empty: Months) -> None:
+    nasty = "<script>alert(1)</script>&amp;\"'"
+    write_month(GREEN, JANUARY, empty.folder / "month.parquet", rows=200)
+    rows = pq.read_table(empty.folder / "month.parquet")
+    column = rows.schema.get_field_index("store_and_fwd_flag")
+    rows = rows.set_column(column, "store_and_fwd_flag", [[nasty] * rows.num_rows])
+    pq.write_table(
+        rows.rename_columns([f"<b>{name}" if name == "extra" else name for name in rows.column_names]),
+        empty.folder / "month.parquet",
+    )
+    empty.load(GREEN, JANUARY, empty.folder / "month.parquet")
+    page = empty.page(GREEN, JANUARY, **{"taxi/source_url": f"https://example.org/{nasty}"})
+    assert_whole(page)
+    assert nasty in page.text
+    assert "<b>" in page.text
+    assert "b" not in {tag for tag, _ in page.tags}
+
+
+def test_the_same_rows_give_the_same_page(months: Months) -> None:
+    assert months.page(GREEN, JANUARY).html == months.page(GREEN, JANUARY).html
+
+
+def test_what_changed_since_the_last_load_is_told(months: Months) -> None:
+    assert "the first time that the month was loaded, or nothing has changed" in months.page(GREEN, JANUARY).text
+    changes = {
+        "since_sha256": "ab" * 32,
+        "since_rules": ["duplicate"],
+        "rows_before": 1_234,
+        "rows_after": 1_224,
+        "added": 0,
+        "removed": 10,
+        "changed": 3,
+        "amount_before": 20_000.5,
+        "amount_after": 19_876.25,
+        "examples": [{"source_row": 7, "what": "<i>removed</i>"}],
+    }
+    page = months.page(GREEN, JANUARY, **{"taxi/changes": json.dumps(changes)})
+    assert_whole(page)
+    assert "0 trips were added, 10 removed and 3 changed: from 1,234 trips to 1,224" in page.text
+    assert "from $20,000.50 to $19,876.25 charged" in page.text
+    assert "<i>removed" not in page.html
+
+
+def test_the_same_pictures_are_markdown_with_their_own_light_and_dark(months: Months) -> None:
+    report = months.report(GREEN, JANUARY)
+    text = markdown(report.pictures)
+    assert len(text) < 200_000
+    pictures = re.findall(r"!\[([^]]+)\]\(data:image/svg\+xml;base64,([^)]+)\)", text)
+    assert [title for title, _ in pictures] == [picture.title for picture in report.pictures]
+    for _, encoded in pictures:
+        drawn = ET.fromstring(base64.b64decode(encoded))  # noqa: S314 - our own picture
+        assert drawn.tag == "{http://www.w3.org/2000/svg}svg"
+        assert "prefers-color-scheme:dark" in (drawn[0].text or "")
+
+
+def test_a_page_stays_small(months: Months) -> None:
+    assert all(len(months.page(dataset, JANUARY).html) < 300_000 for dataset in DATASETS)
+
+
+@pytest.mark.skipif(not REAL_FILES.exists(), reason="TLC's own files are not beside the project")
+@pytest.mark.parametrize(("name", "month"), [("green", "2022-01"), ("yellow", "2009-01"), ("fhv", "2020-04")])
+def test_real_months_have_whole_pages(empty: Months, name: str, month: str) -> None:
+    dataset, when = dataset_named(name), Month.parse(month)
+    empty.load(dataset, when, REAL_FILES / "trip-data" / dataset.file_name(when))
+    page = empty.page(dataset, when, source=str(REAL_FILES))
+    assert_whole(page)
+    assert ("Where trips begin" in page.headings) == (name != "yellow")  # 2009 has coordinates in place of zones
+    assert len(page.html) < 400_000
