@@ -21,9 +21,9 @@ _SIGNS = {"removed": "-", "added": "+", "changed": "~"}
 def print_story(console: Console, name: str, versions: Sequence[Version], silent: Mapping[str, str]) -> None:
     """Print the versions of a month, oldest first; `silent` are stores whose ledger did not answer, and why."""
     console.print(f"[bold]{name}[/bold]: {_counted(len(versions), 'version')}")
-    for number, version in enumerate(versions, start=1):
-        if number > 1:
-            console.print(Padding(_changes(version, versions[number - 2]), (1, 0, 0, 2), expand=False))
+    for number, (before, version) in enumerate(zip([None, *versions], versions, strict=False), start=1):
+        if before is not None or version.changes is not None:
+            console.print(Padding(_changes(version, before), (1, 0, 0, 2), expand=False))
         now = f", now in {' and '.join(version.now_in)}" if version.now_in else ", replaced since"
         console.print(f"\n[bold]version {number}[/bold], loaded {_moment(version.lines[0]['finished_at'])}{now}")
         console.print(Padding(_facts(version), (0, 0, 0, 2), expand=False))
@@ -71,14 +71,14 @@ def _loads(version: Version) -> Iterator[tuple[str, str]]:
             yield "", f"… {_counted(left_out, 'run')} more …"
 
 
-def _changes(version: Version, before: Version) -> Table:
+def _changes(version: Version, before: Version | None) -> Table:
     changes = version.changes
     table = Table.grid(padding=(0, 2))
     if changes is None:
         table.add_row("what changed is not known: the lake had no clean rows to compare with")
         return table
-    if changes["since_sha256"] != before.origin["source_sha256"]:
-        table.add_row(f"since the file {_short(changes['since_sha256'])}, which was not loaded into these stores")
+    if before is None or changes["since_sha256"] != before.origin["source_sha256"]:
+        table.add_row(f"since the file with sha256 {_short(changes['since_sha256'])}, whose load is in no ledger")
     rows = f"{changes['rows_before']:,} -> {changes['rows_after']:,} rows"
     table.add_row(f"{rows}: {', '.join(f'{changes[kind]:,} {kind}' for kind in _SIGNS)}")
     if changes["amount_before"] is not None and changes["amount_after"] is not None:

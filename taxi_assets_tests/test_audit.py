@@ -1,6 +1,7 @@
 """A month's story: what the ledgers' lines amount to, and `taxi audit` as a person uses it."""
 
 import csv
+import io
 import json
 import re
 from collections.abc import Sequence
@@ -8,12 +9,14 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from taxi_assets.audit import Line, lines_of, versions_of
 from taxi_assets.month import Month
 from taxi_assets.stores.duckdb import DuckDBStore
 from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.slices import Slice
+from taxi_assets.story import print_story
 from taxi_assets_tests.cleaning.months import GREEN_TRIP, PICKUP, Trip, month_of, written
 from taxi_assets_tests.homes import Home
 
@@ -82,6 +85,25 @@ def test_only_the_lines_of_the_slice_are_read(tmp_path: Path) -> None:
     [found] = lines_of(store, "load_audit", Slice("green_trips", JANUARY))
     assert (found["source_month"], found["rejected_by_rule"]) == (date(2022, 1, 1), {"x": 1})
     assert [one["table_name"] for one in lines_of(store, "load_audit", Slice("taxi_zones"))] == ["taxi_zones"]
+
+
+def test_a_change_of_what_no_ledger_knows_is_told_as_one() -> None:
+    changes = {"since_sha256": "c" * 64, "rows_before": 5, "rows_after": 4, "added": 0, "removed": 1, "changed": 0}
+    amounts = {"amount_before": None, "amount_after": None, "examples": []}
+    nothing = dict.fromkeys(("rejected_rows", "source_bytes", "source_etag"))
+    first = {
+        **line(1),
+        **nothing,
+        "changes": {**changes, **amounts},
+        "loaded_rows": 4,
+        "started_by": "alice",
+        "source_url": "a",
+    }
+    screen = Console(file=io.StringIO(), width=120)
+    print_story(screen, "green 2022-01", versions_of([first]), {})
+    told = screen.file.getvalue()
+    assert "since the file with sha256 cccccccccccc, whose load is in no ledger" in told
+    assert "5 -> 4 rows: 1 removed, 0 added, 0 changed" in told
 
 
 # As a person uses it
