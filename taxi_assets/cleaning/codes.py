@@ -3,8 +3,8 @@
 import json
 from collections.abc import Mapping
 
-from taxi_assets.catalog import Dataset
-from taxi_assets.duckdb_sql import quoted
+from taxi_assets.catalog import Column, Dataset
+from taxi_assets.duckdb_sql import literal, quoted
 from taxi_assets.stores.queries import one_answer
 from taxi_assets.stores.rows import Rows
 
@@ -19,10 +19,14 @@ def strange_codes(clean: Rows, dataset: Dataset) -> Mapping[str, Mapping[str, in
     if not coded:
         return {}
     # As JSON, since DuckDB hands a map of whole numbers and a map of texts to Python in different ways.
-    counted = ", ".join(f"to_json(histogram({quoted(column.name)}))" for column in coded)
+    counted = ", ".join(
+        f"to_json(histogram({quoted(column.name)}) FILTER ({quoted(column.name)} NOT IN ({_known(column)})))"
+        for column in coded
+    )
     answer = one_answer(clean, f"SELECT {counted} FROM {{rows}}")
-    found = {}
-    for column, histogram in zip(coded, answer, strict=True):
-        codes = json.loads(histogram or "{}")
-        found[column.name] = {code: rows for code, rows in codes.items() if code not in map(str, column.codes)}
-    return {name: codes for name, codes in found.items() if codes}
+    found = zip(coded, answer, strict=True)
+    return {column.name: json.loads(histogram) for column, histogram in found if histogram not in (None, "{}")}
+
+
+def _known(column: Column) -> str:
+    return ", ".join(str(code) if isinstance(code, int) else literal(code) for code in column.codes)
