@@ -56,7 +56,7 @@ def week_chart(hours: Mapping[tuple[date, int], int], month_days: Sequence[date]
     for (day, hour), trips in hours.items():
         means[day.weekday()][hour] += trips / times[day.weekday()]
     most = max(map(max, means)) or 1
-    left, cell_height = 38, max(24, width / 17)
+    left, cell_height = 38, min(max(24.0, width / 17), 34.0)
     cell = (width - left - 2) / _HOURS
     drawing = Drawing(
         width, 7 * cell_height + 3.6 * _LINE, f"Trips by hour and weekday: {most:,.0f} in the busiest hour"

@@ -120,7 +120,8 @@ def _tiles(report: MonthReport) -> list[Tile]:
         length = [] if figures.distance is None else [f"{figures.distance.median:,.1f} miles"]
         amount = [] if figures.amount is None else [f"${figures.amount.median:,.2f}"]
         values = [*length, f"{figures.duration.median:,.0f} minutes", *amount]
-        tiles.append(Tile("A typical trip", values[0], ", ".join([*values[1:], "half of the trips are below each"])))
+        note = "half of the trips are below each" if len(values) > 1 else "half of the trips are shorter"
+        tiles.append(Tile("A typical trip", values[0], ", ".join([*values[1:], note])))
     if source_rows:
         note = f"{rejected:,} of {source_rows:,} records broke a rule"
         tiles.append(Tile("Set aside", f"{rejected / source_rows:.1%}", note))

@@ -100,11 +100,13 @@ def _times(dataset: Dataset, month: Month, figures: Figures, before: Mapping[dat
         text = f"Each dot is a day. {month_title(a_year_before)} is not loaded, so there is nothing to compare with."
     yield _picture("Trips per day", text, "full", lambda width: days_chart(figures.days, days, before or {}, width))
     text = "How many trips began in each hour of each weekday, on average over the month."
-    yield _picture("When people ride", text, "half", lambda width: week_chart(figures.hours, days, width))
+    # Where how people pay does not stand beside it, and the three spreads fill a row of their own.
+    span = "full" if figures.amount is not None and not _has_payments(figures) else "half"
+    yield _picture("When people ride", text, span, lambda width: week_chart(figures.hours, days, width))
 
 
 def _payments(dataset: Dataset, figures: Figures) -> Iterator[Picture]:
-    if not any(code is not None for code in figures.payments):
+    if not _has_payments(figures):
         return
     meanings = {str(code): meaning for code, meaning in dataset.column("payment_type").codes.items()}
     rows = [
@@ -114,6 +116,10 @@ def _payments(dataset: Dataset, figures: Figures) -> Iterator[Picture]:
     title = "How people pay"
     text = "Trips by kind of payment. Some companies do not report it."
     yield _picture(title, text, "half", lambda width: bars_chart(rows, figures.trips, title, width))
+
+
+def _has_payments(figures: Figures) -> bool:
+    return any(code is not None for code in figures.payments)
 
 
 def _spreads(figures: Figures) -> Iterator[Picture]:

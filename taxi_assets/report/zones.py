@@ -43,4 +43,8 @@ def _names(lake: "Lake") -> Mapping[int, str]:
     except SliceMissing:
         return {}
     with path.open(encoding="utf-8-sig", newline="") as file:
-        return {int(row["LocationID"]): f"{row['Zone']}, {row['Borough']}" for row in csv.DictReader(file)}
+        return {int(row["LocationID"]): _name(row["Zone"], row["Borough"]) for row in csv.DictReader(file)}
+
+
+def _name(*parts: str) -> str:
+    return ", ".join(part for part in parts if part != "N/A")

@@ -73,4 +73,4 @@ def test_names_come_from_the_lookup_where_the_lake_has_it(tmp_path: Path) -> Non
     lake = LocalLake(tmp_path / "lake")
     assert find_zones(lake, SampleSource(), tmp_path).name(265) == "Zone 265"
     lake.put_file("raw/taxi_zones", fetch_zones(SampleSource(), tmp_path / "fetched"))
-    assert find_zones(lake, SampleSource(), tmp_path).name(265) == "Outside of NYC, N/A"
+    assert find_zones(lake, SampleSource(), tmp_path).name(265) == "Outside of NYC"
