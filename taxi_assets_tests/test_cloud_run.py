@@ -17,7 +17,7 @@ from taxi_assets.sample import DEFAULT_ROWS, expected_dirt
 from taxi_assets.stores.lake.gcs import GCSLake
 from taxi_assets.stores.slices import Slice
 from taxi_assets_tests.homes import REAL_FILES, Home
-from taxi_assets_tests.servers.bigquery import BigQueryServer
+from taxi_assets_tests.servers.bigquery import BigQueryServer, Request
 
 PROJECT = "project"
 AUDIT = (Path(__file__).parents[1] / "docs" / "audit.md").read_text()
@@ -65,6 +65,9 @@ def test_a_month_of_the_sample_is_loaded_into_the_cloud(
     assert lake.count(Slice("quarantine/yellow_trips", january)) == rejected
     assert lake.count(Slice("clean/yellow_trips", january)) == DEFAULT_ROWS - rejected
     assert rows_in_bigquery("yellow_trips", "2024-01") == DEFAULT_ROWS - rejected
+    assert rows_in_bigquery("yellow_daily_trips", "2024-01") > 0
+    page = lake.get_file("report/yellow_trips", "yellow_trips_2024-01.html").path.read_text(encoding="utf-8")
+    assert "Yellow taxi trips, January 2024" in page
     shown = home.taxi("status", "yellow", "2024-01", TAXI_SOURCE="sample")
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert re.search(r"^2024 all stores +●", shown.stdout, re.M)
@@ -126,17 +129,32 @@ def test_real_months_go_from_the_bucket_into_bigquery_by_one_job_each(
             assert lake.count(Slice("clean/green_trips", Month.parse(month))) == rows
             assert rows_in_bigquery("green_trips", month) == rows
         sent = [request for request in bigquery.requests()[before:] if request.method in ("POST", "PUT")]
-        loads = [
-            one.body["configuration"]["load"] for one in sent if "load" in (one.body or {}).get("configuration", {})
+        loads = [(one, one.body["configuration"]["load"]) for one in sent if is_load_job(one)]
+        tables = [load["destinationTable"]["tableId"] for _, load in loads]
+        partitions = [month.replace("-", "") for month in expected]
+        # One job each for the trips, by reference to the bucket; what is made here goes up: summaries, and ledger lines.
+        assert [name for name in tables if name.startswith("green_trips")] == [
+            f"green_trips${one}" for one in partitions
         ]
-        tables = [f"green_trips${month.replace('-', '')}" for month in expected]
-        assert [load["destinationTable"]["tableId"] for load in loads] == [
-            name for table in tables for name in (table, "load_audit")
-        ]
-        assert [load.get("sourceUris") for load in loads[::2]] == [
+        assert sorted(tables) == sorted(
+            [
+                *(f"{table}${one}" for table in ("green_trips", "green_daily_trips") for one in partitions),
+                *["load_audit"] * 6,
+            ]
+        )
+        assert [load["sourceUris"] for _, load in loads if "sourceUris" in load] == [
             [lake.uri(Slice("clean/green_trips", Month.parse(month)))] for month in expected
         ]
-        lines = [one for one in sent if one.path.startswith("/upload")]
-        assert [one.body["configuration"]["load"] for one in lines] == loads[1::2]
+        uploads = [(one, load) for one, load in loads if one.path.startswith("/upload")]
+        assert {load["destinationTable"]["tableId"].partition("$")[0] for _, load in uploads} == {
+            "green_daily_trips",
+            "load_audit",
+        }
+        uploaded = [one for one, _ in uploads]
+        lines = [one for one, load in uploads if load["destinationTable"]["tableId"] == "load_audit"]
         assert max(one.body_bytes for one in lines) < 30_000
-        assert max(one.body_bytes for one in sent if one not in lines) < 10_000
+        assert max(one.body_bytes for one in sent if one not in uploaded) < 10_000
+
+
+def is_load_job(request: Request) -> bool:
+    return "load" in (request.body or {}).get("configuration", {})
