@@ -132,7 +132,7 @@ def test_real_months_go_from_the_bucket_into_bigquery_by_one_job_each(
         loads = [(one, one.body["configuration"]["load"]) for one in sent if is_load_job(one)]
         tables = [load["destinationTable"]["tableId"] for _, load in loads]
         partitions = [month.replace("-", "") for month in expected]
-        # One job each for the trips, by reference to the bucket; what is made here goes up: summaries, and ledger lines.
+        # One job each for the trips, by reference to the bucket; summaries and ledger lines are made here, and go up.
         assert [name for name in tables if name.startswith("green_trips")] == [
             f"green_trips${one}" for one in partitions
         ]
