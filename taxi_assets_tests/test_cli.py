@@ -50,7 +50,10 @@ def test_a_month_of_the_sample_is_loaded_everywhere_and_every_row_is_accounted_f
     assert home.lake_rows(f"clean/{table}", "2024-01") == clean
     assert home.warehouse(f"SELECT count(*) FROM taxi.{table} WHERE source_month = '2024-01-01'") == [(clean,)]
     assert home.postgres(f"SELECT count(*) FROM {table} WHERE source_month = '2024-01-01'") == str(clean)
-    assert f"{clean:,}" in ran.stdout
+    assert re.search(rf"│ {DEFAULT_ROWS:,} │ +{clean:,} │ +{rejected} │ +{clean:,} │ +{clean:,} │", ran.stdout)
+    page = Path(home.settings.lake) / "report" / table / f"{table}_2024-01.html"
+    assert f"page of {dataset.name} 2024-01: {page.as_uri()}" in ran.stdout
+    assert page.exists()
     assert "voided_trip" in ran.stdout or dataset.total is None
 
 

@@ -62,6 +62,9 @@ def test_a_month_of_the_sample_is_loaded_into_the_cloud(
     assert lake.count(Slice("quarantine/yellow_trips", january)) == rejected
     assert lake.count(Slice("clean/yellow_trips", january)) == DEFAULT_ROWS - rejected
     assert rows_in_bigquery("yellow_trips", "2024-01") == DEFAULT_ROWS - rejected
+    assert rows_in_bigquery("yellow_daily_trips", "2024-01") > 0
+    page = lake.get_file("report/yellow_trips", "yellow_trips_2024-01.html").path.read_text(encoding="utf-8")
+    assert "Yellow taxi trips, January 2024" in page
     shown = home.taxi("status", "yellow").stdout
     assert "2024-01" in shown
     assert shown.count("●") == 3
@@ -100,14 +103,18 @@ def test_real_months_go_from_the_bucket_into_bigquery_by_one_job_each(
             assert lake.count(Slice("clean/green_trips", Month.parse(month))) == rows
             assert rows_in_bigquery("green_trips", month) == rows
         sent = [request for request in bigquery.requests()[before:] if request.method in ("POST", "PUT")]
-        loads = [
-            one.body["configuration"]["load"] for one in sent if "load" in (one.body or {}).get("configuration", {})
+        asked = [
+            (one, one.body["configuration"]["load"])
+            for one in sent
+            if "load" in (one.body or {}).get("configuration", {})
         ]
+        loads = [load for _, load in asked if load["destinationTable"]["tableId"].startswith("green_trips$")]
         assert [load["destinationTable"]["tableId"] for load in loads] == [
             f"green_trips${month.replace('-', '')}" for month in expected
         ]
         assert [load["sourceUris"] for load in loads] == [
             [lake.uri(Slice("clean/green_trips", Month.parse(month)))] for month in expected
         ]
-        assert not [one for one in sent if one.path.startswith("/upload")]
-        assert max(one.body_bytes for one in sent) < 10_000
+        uploaded = {load["destinationTable"]["tableId"] for one, load in asked if one.path.startswith("/upload")}
+        assert uploaded == {f"green_daily_trips${month.replace('-', '')}" for month in expected}  # made here, not there
+        assert max(one.body_bytes for one in sent if not one.path.startswith("/upload")) < 10_000
