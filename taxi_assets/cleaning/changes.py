@@ -21,8 +21,6 @@ from taxi_assets.cleaning.clean import duckdb_config
 from taxi_assets.duckdb_sql import quoted, streamed
 from taxi_assets.errors import SchemaMismatch, SliceMissing, StoreUnavailable
 from taxi_assets.month import Month
-from taxi_assets.stores.disk import disk_failures
-from taxi_assets.stores.lake.parquet import write_parquet
 from taxi_assets.stores.rows import PROVENANCE, Rows
 
 if TYPE_CHECKING:
@@ -73,7 +71,7 @@ def with_changes(clean: Rows, lake: "Lake", dataset: Dataset, month: Month, scra
         if all(old.provenance.get(PROVENANCE + name) == clean.provenance.get(PROVENANCE + name) for name in _VERSION):
             told = old.provenance.get(CHANGES)
             return clean if told is None else clean.with_provenance({CHANGES: told})
-        before = _at_hand(old, scratch).with_schema(clean.schema)
+        before = _at_hand(old).with_schema(clean.schema)
         with _compared(before, clean, dataset, scratch) as comparison:
             changes = comparison.changes()
     except (SliceMissing, SchemaMismatch, pa.ArrowException, OSError):  # Arrow's words for a damaged file
@@ -202,15 +200,9 @@ class _Comparison:
         return None if amount is None else round(amount, 2)
 
 
-def _at_hand(rows: Rows, scratch: Path) -> Rows:
+def _at_hand(rows: Rows) -> Rows:
     """The rows on this machine's disk: a month that lies in a bucket is fetched once, and not each time it is read."""
-    if rows.files:
-        return rows
-    scratch.mkdir(parents=True, exist_ok=True)
-    path = scratch / "before.parquet"
-    with disk_failures(scratch):
-        write_parquet(rows, path)
-    return Rows.from_parquet([path])
+    return Rows.from_parquet(map(Path, rows.local_files()))
 
 
 @contextmanager

@@ -39,8 +39,8 @@ def queryable(rows: Rows, scratch: Path, columns: Sequence[str] | None = None) -
     try:
         with duckdb.connect(config=config) as connection:
             connection.execute("SET GLOBAL TimeZone = 'UTC'")
-            if rows.files:
-                files = ", ".join(literal(escape(file)) for file in rows.files)
+            files = ", ".join(literal(escape(file)) for file in rows.local_files())
+            if files:
                 connection.execute(f"CREATE VIEW rows AS FROM read_parquet([{files}], hive_partitioning = false)")
             else:
                 connection.register("stream", rows.reader())

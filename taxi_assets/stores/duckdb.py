@@ -295,12 +295,9 @@ def _is_busy(error: duckdb.Error) -> bool:
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Rows) -> int:
     insert = f"INSERT INTO {table} BY NAME FROM"
-    if rows.files:
-        return _number(
-            connection.execute(
-                f"{insert} read_parquet(?, hive_partitioning = false)", [[escape(file) for file in rows.files]]
-            )
-        )
+    files = [escape(file) for file in rows.local_files()]
+    if files:
+        return _number(connection.execute(f"{insert} read_parquet(?, hive_partitioning = false)", [files]))
     with streamed(connection, _INCOMING, rows):
         return _number(connection.execute(f"{insert} {_INCOMING}"))
 

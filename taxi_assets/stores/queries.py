@@ -31,8 +31,8 @@ def one_answer(rows: Rows, select: str) -> Sequence[Any]:
 def _queried(rows: Rows) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
     with duckdb.connect() as connection:
         connection.execute(_SETTINGS)
-        if rows.files:
-            files = ", ".join(literal(escape(file)) for file in rows.files)
+        files = ", ".join(literal(escape(file)) for file in rows.local_files())
+        if files:
             yield connection, f"read_parquet([{files}], hive_partitioning = false)"
             return
         connection.register("passing_rows", rows.reader())

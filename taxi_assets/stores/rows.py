@@ -40,13 +40,16 @@ class Rows:
         open_batches: Callable[[], Iterable[pa.RecordBatch]],
         files: tuple[str, ...] = (),
         objects: tuple[str, ...] = (),
+        *,
         read_head: Callable[[int], pa.RecordBatch] | None = None,
+        fetch: Callable[[], tuple[str, ...]] | None = None,
     ) -> None:
         self.schema = schema
         self.files = files
         self.objects = objects
         self._open_batches = open_batches
         self._read_head = read_head
+        self._fetch = fetch
 
     @classmethod
     def from_table(cls, table: pa.Table) -> Rows:
@@ -86,6 +89,10 @@ class Rows:
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows as record batches of this schema."""
         return iter(self._open_batches())
+
+    def local_files(self) -> tuple[str, ...]:
+        """As `files`; what lies in a bucket is brought here for it, once."""
+        return self._fetch() if self._fetch is not None and self.objects else self.files
 
     def reader(self) -> pa.RecordBatchReader:
         """The rows as a reader that Arrow-speaking libraries take."""
@@ -152,11 +159,11 @@ class Rows:
 
         if not schema.equals(self.schema):
             return Rows(schema, open_batches)
-        return Rows(schema, open_batches, self.files, self.objects, self._read_head)
+        return Rows(schema, open_batches, self.files, self.objects, read_head=self._read_head, fetch=self._fetch)
 
     def watched(self, open_batches: Callable[[], Iterable[pa.RecordBatch]]) -> Rows:
         """The same rows, for somebody who looks at the batches as they pass by."""
-        return Rows(self.schema, open_batches, self.files, self.objects, self._read_head)
+        return Rows(self.schema, open_batches, self.files, self.objects, read_head=self._read_head, fetch=self._fetch)
 
     def with_provenance(self, facts: Mapping[str, str]) -> Rows:
         """The same rows, with more known of where they came from."""

@@ -134,6 +134,18 @@ def test_nothing_is_left_in_the_scratch_folder(lake: GCSLake, tmp_path: Path) ->
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
+def test_what_is_wanted_as_a_file_is_brought_here_once(lake: GCSLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake.replace(TRIPS, rows_of(1, rows=10))
+    rows = lake.read("clean/trips", [JANUARY])
+    [file] = rows.local_files()
+    monkeypatch.setattr(lake, "_download", lambda name, path: pytest.fail("it was fetched again"))
+    assert rows.local_files() == (file,)
+    assert rows.to_table() == Rows.from_parquet([Path(file)]).to_table()
+    lake.replace(TRIPS, rows_of(2, rows=10))
+    with pytest.raises(pytest.fail.Exception):
+        lake.read("clean/trips", [JANUARY]).local_files()
+
+
 def test_a_bucket_that_is_not_there_is_named_with_the_command_that_makes_it(gcs: GcsServer, tmp_path: Path) -> None:
     lake = GCSLake("gs://nobody-made-this/lake", tmp_path, patience=4)
     with pytest.raises(StoreError, match="gcloud storage buckets create gs://nobody-made-this"):

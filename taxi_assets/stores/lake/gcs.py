@@ -109,11 +109,20 @@ class GCSLake:
         schema = schemas[0] if len(schemas) == 1 else common_schema(schemas, table)
 
         def open_batches() -> Iterator[pa.RecordBatch]:
-            for name in names:
+            for name, (generation, _) in zip(names, found, strict=True):
+                kept = self._kept(generation, _flat(name))
+                if kept.exists():
+                    yield from Rows.from_parquet([kept], schema).batches()
+                    continue
                 with self._temporary_folder() as folder:
                     path = folder / "rows.parquet"
                     self._download(name, path)
                     yield from Rows.from_parquet([path], schema).batches()
+
+        def fetch() -> tuple[str, ...]:
+            return tuple(
+                str(self._brought(name, generation)) for name, (generation, _) in zip(names, found, strict=True)
+            )
 
         def read_head(count: int) -> pa.RecordBatch:
             with self._failures():
@@ -124,7 +133,7 @@ class GCSLake:
         objects = tuple(
             f"gs://{self._bucket_name}/{name}#{generation}" for name, (generation, _) in zip(names, found, strict=True)
         )
-        return Rows(schema, open_batches, objects=objects if alike else (), read_head=read_head)
+        return Rows(schema, open_batches, (), objects if alike else (), read_head=read_head, fetch=fetch)
 
     def count(self, piece: Slice) -> int:
         """Rows in the slice, by the file's footer; 0 where there is none."""
@@ -159,6 +168,7 @@ class GCSLake:
         with self._failures():
             generation = self._commit(inside(f"{folder}/{raw.path.name}"), raw.path, known)
         kept = self._kept(generation, raw.path.name)
+        kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(raw.path, kept)
         return replace(raw, path=kept)
 
@@ -177,6 +187,7 @@ class GCSLake:
         if not kept.exists():
             with self._temporary_folder() as incoming:
                 self._download(full_name, incoming / name)
+                kept.parent.mkdir(parents=True, exist_ok=True)
                 (incoming / name).rename(kept)
         digest = sha256_of(kept)
         known = dict(blob.metadata or {})
@@ -270,10 +281,18 @@ class GCSLake:
             f"gs://{self._bucket_name}/{name} is replaced by others, or its upload is lost, again and again"
         )
 
+    def _brought(self, name: str, generation: int) -> Path:
+        """A copy of the slice's object here, for those who read files only, or read it more than once."""
+        kept = self._kept(generation, _flat(name))
+        if not kept.exists():
+            with self._temporary_folder() as incoming:
+                self._download(name, incoming / "rows.parquet")
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                (incoming / "rows.parquet").rename(kept)
+        return kept
+
     def _kept(self, generation: int, name: str) -> Path:
-        folder = self._scratch / "kept" / str(generation)
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / name
+        return self._scratch / "kept" / str(generation) / name
 
     @contextmanager
     def _temporary_folder(self) -> Iterator[Path]:
@@ -292,6 +311,10 @@ class GCSLake:
                 raise StoreUnavailable(f"{bucket}: bytes were damaged on the way: {error}") from error
             except NotFound as error:
                 raise StoreError(f"{bucket} is not there: gcloud storage buckets create {bucket}") from error
+
+
+def _flat(name: str) -> str:
+    return name.replace("/", " ")
 
 
 def _rows_of(file: BinaryIO) -> int:
