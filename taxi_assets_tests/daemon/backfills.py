@@ -13,7 +13,7 @@ import psutil
 import psycopg
 import pyarrow.parquet as pq
 
-from taxi_assets.catalog import Dataset
+from taxi_assets.catalog import Dataset, daily_table
 from taxi_assets.month import Month
 from taxi_assets.sample import DEFAULT_ROWS, expected_dirt
 from taxi_assets.stores.embedded_postgres import embedded_url
@@ -21,7 +21,7 @@ from taxi_assets.stores.embedded_postgres import embedded_url
 from .machines import Machine
 
 _CHANCE = random.Random()  # noqa: S311 - picks moments and victims
-LAYERS = ("raw", "clean", "quarantine", "postgres", "warehouse")
+LAYERS = ("raw", "clean", "quarantine", "postgres", "warehouse", "report")
 _LAUNCH = """
 mutation ($parameters: LaunchBackfillParams!) {
   launchPartitionBackfill(backfillParams: $parameters) {
@@ -85,7 +85,8 @@ class Backfill:
     @classmethod
     def launched(cls, machine: Machine, dataset: Dataset, months: Sequence[Month]) -> "Backfill":
         """All assets of the dataset for those months, as the UI's Materialize asks for them."""
-        keys = [{"path": [layer, dataset.table]} for layer in LAYERS]
+        tables = [(store, daily_table(dataset)) for store in ("postgres", "warehouse")]
+        keys = [{"path": path} for path in (*((layer, dataset.table) for layer in LAYERS), *tables)]
         parameters = {"assetSelection": keys, "partitionNames": [str(month) for month in months]}
         return cls(machine, _ask(machine, _LAUNCH, parameters=parameters)["launchPartitionBackfill"])
 
