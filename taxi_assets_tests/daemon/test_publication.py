@@ -143,13 +143,13 @@ def clean_rows(month: Month, rows: int) -> int:
 def test_the_tables_keep_up_with_the_server(
     machine: Machine, cdn: Cdn, alerts: tuple[str, list[str]], tmp_path: Path
 ) -> None:
-    publish(cdn, tmp_path, JULY, '"july"', 300)
+    publish(cdn, tmp_path, JULY, '"july"', 3_000)
     assert ask(machine, _START, sensor=sensor())["startSensor"]["__typename"] == "Sensor"
     until(lambda: any("watched from 2026-08 on" in (tick["skipReason"] or "") for tick in ticks(machine)))
 
-    publish(cdn, tmp_path, AUGUST, '"first"', 300)  # it comes out, and is loaded everywhere
+    publish(cdn, tmp_path, AUGUST, '"first"', 3_000)  # it comes out, and is loaded everywhere
     until(lambda: runs(machine) == [("2026-08", "SUCCESS")])
-    expected = {store: {AUGUST: clean_rows(AUGUST, 300)} for store in ("clean", "postgres", "warehouse")}
+    expected = {store: {AUGUST: clean_rows(AUGUST, 3_000)} for store in ("clean", "postgres", "warehouse")}
     stored = stored_rows(machine, GREEN, [AUGUST])
     assert {store: stored[store] for store in expected} == expected
 
@@ -157,20 +157,20 @@ def test_the_tables_keep_up_with_the_server(
     after_ticks(machine, 4)  # the same bytes under another ETag: nothing happens
     assert runs(machine) == [("2026-08", "SUCCESS")]
 
-    publish(cdn, tmp_path, AUGUST, '"second"', 250)  # other bytes: that month alone is loaded again
+    publish(cdn, tmp_path, AUGUST, '"second"', 2_500)  # other bytes: that month alone is loaded again
     until(lambda: runs(machine) == [("2026-08", "SUCCESS")] * 2)
     stored = stored_rows(machine, GREEN, [AUGUST])
-    assert stored["postgres"] == stored["warehouse"] == {AUGUST: clean_rows(AUGUST, 250)}
+    assert stored["postgres"] == stored["warehouse"] == {AUGUST: clean_rows(AUGUST, 2_500)}
 
     cdn.answers.extend([Answer(status=503)] * 1_000)  # down, while a month comes out: nothing is lost
-    publish(cdn, tmp_path, SEPTEMBER, '"september"', 300)
+    publish(cdn, tmp_path, SEPTEMBER, '"september"', 3_000)
     after_ticks(machine, 3)
     assert {tick["status"] for tick in ticks(machine)} <= {"SKIPPED", "SUCCESS", "STARTED"}
     assert len(runs(machine)) == 2
     cdn.answers.clear()
     until(lambda: runs(machine)[-1] == ("2026-09", "SUCCESS"))
     assert len(runs(machine)) == 3
-    assert stored_rows(machine, GREEN, [SEPTEMBER])["postgres"][SEPTEMBER] == clean_rows(SEPTEMBER, 300)
+    assert stored_rows(machine, GREEN, [SEPTEMBER])["postgres"][SEPTEMBER] == clean_rows(SEPTEMBER, 3_000)
     assert alerts[1] == []
 
     cdn.put("trip-data/green_tripdata_2026-10.parquet", b"<html>maintenance</html>")  # out, and broken: an alert
