@@ -22,7 +22,7 @@ dev: $(VENV)/installed  ## the Dagster UI with its daemon on http://127.0.0.1:30
 	@$(BIN)/dagster dev --host 127.0.0.1 --port 3000
 
 test: $(VENV)/developing $(EMULATOR)/installed  ## every test, with real servers
-	@$(BIN)/pytest -n auto --dist worksteal
+	@$(BIN)/pytest -n auto --dist loadfile
 
 test-daemon: $(VENV)/developing  ## backfills and sensors with the real daemon, which is killed on the way; ten minutes
 	@$(BIN)/pytest -m daemon

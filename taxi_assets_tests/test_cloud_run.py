@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery as google_bigquery
-from google.cloud import storage
 
 from taxi_assets.catalog import dataset_named
 from taxi_assets.definitions import build_definitions
@@ -18,6 +17,7 @@ from taxi_assets.stores.lake.gcs import GCSLake
 from taxi_assets.stores.slices import Slice
 from taxi_assets_tests.homes import REAL_FILES, Home
 from taxi_assets_tests.servers.bigquery import BigQueryServer, Request
+from taxi_assets_tests.servers.gcs import new_bucket
 
 PROJECT = "project"
 AUDIT = (Path(__file__).parents[1] / "docs" / "audit.md").read_text()
@@ -26,7 +26,7 @@ AUDIT = (Path(__file__).parents[1] / "docs" / "audit.md").read_text()
 @pytest.fixture(scope="module")
 def bucket(bigquery: BigQueryServer) -> str:
     """A bucket that the BigQuery emulator can load from."""
-    return storage.Client().create_bucket("a-run-in-the-cloud").name
+    return new_bucket().name
 
 
 @pytest.fixture(scope="module")

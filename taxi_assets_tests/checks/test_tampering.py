@@ -7,7 +7,6 @@ import psycopg
 import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery as google_bigquery
-from google.cloud import storage
 
 from taxi_assets import running
 from taxi_assets.catalog import dataset_named
@@ -17,6 +16,7 @@ from taxi_assets.stores.embedded_postgres import embedded_url
 from taxi_assets.terminal import LOGGER, Terminal
 from taxi_assets_tests.homes import Home
 from taxi_assets_tests.servers.bigquery import BigQueryServer
+from taxi_assets_tests.servers.gcs import new_bucket
 
 PROJECT = "project"
 GREEN = dataset_named("green")
@@ -65,7 +65,7 @@ def laptop(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(scope="module")
 def cloud(bigquery: BigQueryServer, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    bucket = storage.Client().create_bucket("tampered-with").name
+    bucket = new_bucket().name
     home = Home(
         tmp_path_factory.mktemp("cloud"),
         TAXI_LAKE=f"gs://{bucket}/lake",

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from google.cloud import storage
 
 from taxi_assets.catalog import DEFAULT_RULES
 from taxi_assets.cleaning import cleaned_month, with_changes
@@ -17,7 +16,7 @@ from taxi_assets.errors import BadFile
 from taxi_assets.stores.lake import LocalLake
 from taxi_assets.stores.lake.gcs import GCSLake
 from taxi_assets.stores.slices import Slice
-from taxi_assets_tests.servers.gcs import GcsServer
+from taxi_assets_tests.servers.gcs import GcsServer, new_bucket
 
 from .months import FHV_TRIP, FHVHV_TRIP, GREEN_TRIP, JANUARY, PICKUP, Trip, month_of, raw_file, written
 
@@ -37,7 +36,7 @@ def any_lake(request: pytest.FixtureRequest, lake: LocalLake, tmp_path: Path) ->
     if request.param == "a folder":
         return lake
     gcs: GcsServer = request.getfixturevalue("gcs")
-    bucket = storage.Client().create_bucket(tmp_path.name.replace("_", "-").lower())
+    bucket = new_bucket()
     assert gcs.url
     return GCSLake(f"gs://{bucket.name}", tmp_path / "downloads")
 

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from google.cloud import storage
 
 from taxi_assets.errors import StoreError
 from taxi_assets.month import Month
@@ -17,6 +16,7 @@ from taxi_assets.stores.lake.gcs import GCSLake
 from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.slices import Slice
 from taxi_assets_tests.conftest import environment
+from taxi_assets_tests.servers.gcs import new_bucket
 from taxi_assets_tests.stores.contract import MONTH_COLUMN
 from taxi_assets_tests.stores.versions import ROWS, AnyStore, rows_of, version_of
 
@@ -106,12 +106,12 @@ def bigquery_by_upload(url: str, folder: Path, patience: float) -> Subject:
 
 
 def bigquery_by_reference(url: str, folder: Path, patience: float) -> Subject:
-    rows = RowsInTheLake(GCSLake(f"gs://{_bucket(folder)}/lake", folder / "scratch"))
+    rows = RowsInTheLake(GCSLake(f"gs://{new_bucket().name}/lake", folder / "scratch"))
     return Subject(name="BigQuery", store=_tables(url, folder, patience), rows=rows, count=FEW_ROWS)
 
 
 def _lake(url: str, folder: Path, patience: float) -> GCSLake:
-    lake = GCSLake(f"gs://{_bucket(folder)}/lake", folder / "scratch", patience=patience)
+    lake = GCSLake(f"gs://{new_bucket().name}/lake", folder / "scratch", patience=patience)
     with environment(STORAGE_EMULATOR_HOST=url):
         lake.months(IN_LAKE.table)  # Google's client is made now
     return lake
@@ -123,8 +123,3 @@ def _tables(url: str, folder: Path, patience: float) -> BigQueryStore:
     with environment(BIGQUERY_EMULATOR_HOST=url):
         store.months(IN_TABLE.table)
     return store
-
-
-def _bucket(folder: Path) -> str:
-    """A new bucket of the test's own, made past the proxies."""
-    return storage.Client().create_bucket(re.sub(r"[\W_]", "-", folder.name).lower()).name

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from google.cloud import storage
 
 from taxi_assets_tests.servers.bigquery import BigQueryServer
-from taxi_assets_tests.servers.gcs import GcsServer
+from taxi_assets_tests.servers.gcs import GcsServer, new_bucket
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "io-managers.md").read_text()
 
@@ -39,7 +38,7 @@ def assert_lands(definitions: dg.Definitions) -> None:
 
 
 def test_the_example_for_gcs_lands_in_the_bucket(gcs: GcsServer) -> None:
-    bucket = storage.Client().create_bucket("sales-of-the-example")
+    bucket = new_bucket()
     assert_lands(example("GCS", my_bucket=bucket.name))
     assert {blob.name for blob in bucket.list_blobs()} == {
         "lake/sales/month=2024-02/sales.parquet",

@@ -6,10 +6,9 @@ import dagster as dg
 import pandas as pd
 import pyarrow as pa
 import pytest
-from google.cloud import storage
 
 from taxi_assets.io_managers import LakeIOManager
-from taxi_assets_tests.servers.gcs import GcsServer
+from taxi_assets_tests.servers.gcs import GcsServer, new_bucket
 
 MONTHS = dg.MonthlyPartitionsDefinition("2024-01-01", end_date="2024-05-01")
 LENIENT = {"allow_missing_partitions": True}
@@ -35,7 +34,7 @@ def lake(request: pytest.FixtureRequest, tmp_path: Path) -> LakeIOManager:
     if request.param == "a folder":
         return LakeIOManager(url=str(tmp_path / "lake"))
     request.getfixturevalue("gcs")
-    return LakeIOManager(url=f"gs://{storage.Client().create_bucket(tmp_path.name.replace('_', '-')).name}")
+    return LakeIOManager(url=f"gs://{new_bucket().name}")
 
 
 def materialize(lake: LakeIOManager, months: list[str]) -> None:
@@ -71,6 +70,6 @@ def test_the_gcs_lake_leaves_the_environment_alone(gcs: GcsServer, tmp_path: Pat
     import os
 
     before = dict(os.environ)
-    bucket = storage.Client().create_bucket(tmp_path.name.replace("_", "-"))
+    bucket = new_bucket()
     materialize(LakeIOManager(url=f"gs://{bucket.name}"), ["2024-01"])
     assert dict(os.environ) == before

@@ -5,10 +5,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import uuid4
+
+from google.cloud import storage
 
 from taxi_assets_tests.servers.process import ServerProcess, free_port
 
 METADATA = "user.metadata"
+
+
+def new_bucket() -> storage.Bucket:
+    """A bucket of the caller's own on the server that Google's client finds, whatever was made there before."""
+    return storage.Client().create_bucket(uuid4().hex)
 
 
 @dataclass(frozen=True)

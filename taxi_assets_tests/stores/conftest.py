@@ -5,7 +5,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 import pytest
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # they keep the environment of their start, where a module's servers are named
 def processes() -> Iterator[Executor]:
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
         yield pool

@@ -8,7 +8,6 @@ import pyarrow as pa
 import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery as google_bigquery
-from google.cloud import storage
 from google.cloud.bigquery_storage import BigQueryReadClient
 from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
 
@@ -20,6 +19,7 @@ from taxi_assets.stores.lake.gcs import GCSLake
 from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.slices import Slice
 from taxi_assets_tests.servers.bigquery import BigQueryServer, Request
+from taxi_assets_tests.servers.gcs import new_bucket
 
 from .contract import FEBRUARY, JANUARY, MONTH_COLUMN, TYPICAL, TableContract, assert_same, fares
 from .versions import entry_of, rows_of, version_of
@@ -48,7 +48,7 @@ def client(bigquery: BigQueryServer) -> google_bigquery.Client:
 @pytest.fixture
 def lake(bigquery: BigQueryServer, tmp_path: Path) -> GCSLake:
     """A lake in a bucket that BigQuery can load from."""
-    bucket = storage.Client().create_bucket(tmp_path.name.replace("_", "-").lower())
+    bucket = new_bucket()
     return GCSLake(f"gs://{bucket.name}/lake", tmp_path / "scratch", patience=20)
 
 

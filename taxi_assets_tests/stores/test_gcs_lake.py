@@ -14,7 +14,7 @@ from taxi_assets.stores.lake import gcs as gcs_lake
 from taxi_assets.stores.lake.gcs import GCSLake
 from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.slices import Slice
-from taxi_assets_tests.servers.gcs import GcsServer
+from taxi_assets_tests.servers.gcs import GcsServer, new_bucket
 
 from .contract import FEBRUARY, JANUARY, StoreContract, assert_same, fares
 from .test_lake import TestLake as LocalLakeContract
@@ -28,7 +28,7 @@ RAW = "raw/trips"
 @pytest.fixture
 def bucket(gcs: GcsServer, tmp_path: Path) -> storage.Bucket:
     """A bucket of the test's own, seen by Google's client."""
-    return storage.Client().create_bucket(tmp_path.name.replace("_", "-").lower())
+    return new_bucket()
 
 
 @pytest.fixture
