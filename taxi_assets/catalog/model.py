@@ -52,9 +52,13 @@ class Column:
 
     @property
     def arrow_field(self) -> pa.Field:
-        """The column in a table's Arrow schema, with its description and the index it asks for."""
-        hints = {"description": self.comment, **({"index": self.index} if self.index else {})}
-        return pa.field(self.name, self.type, metadata=hints)
+        """The column in a table's Arrow schema, with its description, its index and the texts it may have."""
+        hints = {"description": self.comment, "index": self.index, "codes": self._texts}
+        return pa.field(self.name, self.type, metadata={name: hint for name, hint in hints.items() if hint})
+
+    @property
+    def _texts(self) -> str | None:
+        return json.dumps(list(self.codes)) if self.codes and pa.types.is_string(self.type) else None
 
     @property
     def comment(self) -> str:

@@ -10,7 +10,7 @@ import dagster as dg
 
 from taxi_assets.catalog import Dataset
 from taxi_assets.checks.accounting import accounting_check
-from taxi_assets.checks.content import content_checks
+from taxi_assets.checks.content import content_check
 from taxi_assets.checks.quality import quality_checks
 
 __all__ = ["trips_checks"]
@@ -21,6 +21,6 @@ def trips_checks(dataset: Dataset) -> Sequence[dg.AssetChecksDefinition]:
     return [
         accounting_check(dataset),
         quality_checks(dataset),
-        content_checks("postgres", dataset),
-        content_checks("warehouse", dataset),
+        content_check("postgres", dataset),
+        content_check("warehouse", dataset),
     ]

@@ -1,6 +1,5 @@
 """Whether a table holds what the lake holds: as many rows, the same total, the same values in every column."""
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -20,39 +19,33 @@ from taxi_assets.stores.slices import Slice
 _remembered: dict[object, Digest] = {}  # of the newest slice, since a run compares two tables with it
 
 
-def content_checks(store: str, dataset: Dataset) -> dg.AssetChecksDefinition:
+def content_check(store: str, dataset: Dataset) -> dg.AssetChecksDefinition:
     """The month in the table, compared with the month in the lake; each side adds up its own rows."""
-    asset = dg.AssetKey([store, dataset.table])
-    spec = partial(dg.AssetCheckSpec, asset=asset, blocking=True)
-    rows = spec("rows_equal_clean", description="The month has as many rows in the table as in the lake.")
-    total = spec("total_equals_clean", description=f"The sum of {dataset.total} is that of the lake, to the cent.")
-    content = spec(
-        "content_equals_clean", description="Every column has the values of the lake, in the same rows: a content hash."
-    )
-    specs = [rows, total, content] if dataset.total else [rows, content]
 
-    @dg.multi_asset_check(
-        name=f"{store}__{dataset.table}_equals_clean",
-        specs=specs,
-        can_subset=True,
+    @dg.asset_check(
+        asset=[store, dataset.table],
+        description="The table has the rows of the lake: as many, with the same total and the same content hash.",
+        blocking=True,
         required_resource_keys={store, "lake"},
     )
-    def table_equals_clean(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+    def equals_clean(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         tables: TableIOManager = getattr(context.resources, store)
         with named_failures():
             found = _compared(context.resources.lake, tables, dataset, month_of_run(context))
-        outcomes = {rows.name: found.rows, total.name: found.total, content.name: found.content}
-        for name, difference in outcomes.items():
-            if dg.AssetCheckKey(asset, name) in context.selected_asset_check_keys:
-                yield dg.AssetCheckResult(
-                    asset_key=asset,
-                    check_name=name,
-                    passed=difference is None,
-                    description=difference,
-                    metadata={"clean": _fact(name, found.expected), "loaded": _fact(name, found.found)},
-                )
+        return dg.AssetCheckResult(
+            passed=not found.differences,
+            description="; ".join(found.differences) or None,
+            metadata={
+                "clean_rows": found.expected.rows,
+                "loaded_rows": found.found.rows,
+                **({"clean_total": found.expected.total / 10_000} if dataset.total else {}),
+                **({"loaded_total": found.found.total / 10_000} if dataset.total else {}),
+                "clean_content": _hash(found.expected),
+                "loaded_content": _hash(found.found),
+            },
+        )
 
-    return table_equals_clean
+    return equals_clean
 
 
 def _compared(lake: LakeIOManager, tables: TableIOManager, dataset: Dataset, month: Month) -> Comparison:
@@ -77,9 +70,5 @@ def _digest_of(clean: Rows, dataset: Dataset, parts: Parts) -> Digest:
     return _remembered[identity]
 
 
-def _fact(check: str, digest: Digest) -> dg.MetadataValue:
-    if check == "rows_equal_clean":
-        return dg.MetadataValue.int(digest.rows)
-    if check == "total_equals_clean":
-        return dg.MetadataValue.float(digest.total / 10_000)
-    return dg.MetadataValue.text(f"{next(iter(digest.parts.values())):x}")
+def _hash(digest: Digest) -> str:
+    return f"{next(iter(digest.parts.values())):x}"

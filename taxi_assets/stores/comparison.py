@@ -18,14 +18,12 @@ class Comparison:
     Attributes:
         expected: of the slice that is right.
         found: of the other one.
-        rows, total, content: what is wrong with each; None where nothing is.
+        differences: what is wrong with the rows, the total and the values; empty where nothing is.
     """
 
     expected: Digest
     found: Digest
-    rows: str | None
-    total: str | None
-    content: str | None
+    differences: Sequence[str]
 
 
 def compare(schema: pa.Schema, expected: MakeDigest, found: MakeDigest) -> Comparison:
@@ -38,12 +36,10 @@ def compare(schema: pa.Schema, expected: MakeDigest, found: MakeDigest) -> Compa
     """
     whole = {_ALL: list(schema)}
     right, other = expected(whole), found(whole)
-    content = None
-    if other.rows != right.rows:
-        content = "not the same rows"
-    elif other.parts != right.parts:
-        content = _different_columns(list(schema), expected, found)
-    return Comparison(right, other, _different_rows(right, other), _different_total(right, other), content)
+    differences = [_different_rows(right, other), _different_total(right, other)]
+    if other.rows == right.rows and other.parts != right.parts:
+        differences.append(_different_columns(list(schema), expected, found))
+    return Comparison(right, other, [difference for difference in differences if difference])
 
 
 def _different_rows(right: Digest, other: Digest) -> str | None:
@@ -60,7 +56,7 @@ def _different_total(right: Digest, other: Digest) -> str | None:
     if other.total == right.total:
         return None
     difference = (other.total - right.total) / 10_000
-    return f"{other.total / 10_000:,.2f} instead of {right.total / 10_000:,.2f}: {difference:+,.2f}"
+    return f"a total of {other.total / 10_000:,.2f} instead of {right.total / 10_000:,.2f}: {difference:+,.2f}"
 
 
 def _different_columns(fields: Sequence[pa.Field], expected: MakeDigest, found: MakeDigest) -> str:

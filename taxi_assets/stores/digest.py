@@ -9,6 +9,7 @@ Not seen are a change by less than 1/8192 of a column's unit (seconds, dollars, 
 That another change is missed by chance has a probability of one in 134 million.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -73,8 +74,8 @@ class Digest:
 def digest_query(dialect: Dialect, source: str, parts: Parts, position: str, total: str | None) -> str:
     """The query for a digest; its answer is one row: the rows, the total, then a number for each part.
 
-    Texts are grouped by first, since a store takes longer to hash one than for all the rest of a row, and months have
-    few different ones.
+    A store takes longer to hash a text than for all the rest of a row, and months have few different ones. So texts
+    that a field's metadata name as its `codes` count as a number each, and rows are grouped by all other texts first.
 
     Args:
         dialect: the store's own.
@@ -86,7 +87,7 @@ def digest_query(dialect: Dialect, source: str, parts: Parts, position: str, tot
     Raises:
         SchemaMismatch: a column has a type that has no digest.
     """
-    texts = dict.fromkeys(field.name for fields in parts.values() for field in fields if _is_text(field))
+    texts = dict.fromkeys(field.name for fields in parts.values() for field in fields if _is_free_text(field))
     groups = ", ".join(map(dialect.quoted, texts))
     weight = f"(mod({dialect.quoted(position)}, {_POSITIONS}) + 1)"
     amount = "0" if total is None else f"floor({dialect.quoted(total)} * {_TEN_THOUSANDTHS} + 0.5e0)"
@@ -112,7 +113,7 @@ def digest_query(dialect: Dialect, source: str, parts: Parts, position: str, tot
 
 
 def _number(fields: Sequence[pa.Field], dialect: Dialect) -> str:
-    """A row's columns as one whole number, texts aside."""
+    """A row's columns as one whole number, but for texts that rows are grouped by."""
     # Times first: they are the largest, and the smaller a number's weight, the finer is what the sum can tell.
     ordered = sorted((field for field in fields if not _is_text(field)), key=lambda field: not _is_time(field))
     terms = [
@@ -120,7 +121,8 @@ def _number(fields: Sequence[pa.Field], dialect: Dialect) -> str:
         for index, field in enumerate(ordered)
     ]
     total = f"least(greatest({' + '.join(terms) or '0e0'}, -{_LARGEST}), {_LARGEST})"
-    return f"CAST(floor({total} * {_GRAIN} + 0.5e0) AS {dialect.bigint})"
+    codes = _weighed([_code(field, dialect) for field in fields if _is_text(field) and _codes_of(field)])
+    return " + ".join([f"CAST(floor({total} * {_GRAIN} + 0.5e0) AS {dialect.bigint})", *codes])
 
 
 def _double(field: pa.Field, dialect: Dialect) -> str:
@@ -138,11 +140,29 @@ def _double(field: pa.Field, dialect: Dialect) -> str:
 
 def _of_texts(fields: Sequence[pa.Field], dialect: Dialect) -> str:
     """What a group of rows adds to a part for the texts that they have in common."""
-    texts = [dialect.text(dialect.quoted(field.name)) for field in fields if _is_text(field)]
-    if not texts:
-        return ""
-    terms = (f"coalesce({text} + 1, 0) * {2 * index + 1}" for index, text in enumerate(texts))
-    return f" + mod({' + '.join(terms)}, {_PRIME}) * group_weight"
+    terms = _weighed([_hash(field, dialect) for field in fields if _is_free_text(field)])
+    return f" + mod({' + '.join(terms)}, {_PRIME}) * group_weight" if terms else ""
+
+
+def _weighed(numbers: Sequence[str]) -> list[str]:
+    return [f"{number} * {2 * index + 1}" for index, number in enumerate(numbers)]
+
+
+def _hash(field: pa.Field, dialect: Dialect) -> str:
+    return f"coalesce({dialect.text(dialect.quoted(field.name))} + 1, 0)"
+
+
+def _code(field: pa.Field, dialect: Dialect) -> str:
+    known = " ".join(f"WHEN '{code}' THEN {index}" for index, code in enumerate(_codes_of(field), 1))
+    return f"CASE {dialect.quoted(field.name)} {known} ELSE {_hash(field, dialect)} END"
+
+
+def _codes_of(field: pa.Field) -> list[str]:
+    return list(json.loads((field.metadata or {}).get(b"codes", b"[]")))
+
+
+def _is_free_text(field: pa.Field) -> bool:
+    return _is_text(field) and not _codes_of(field)
 
 
 def _is_text(field: pa.Field) -> bool:

@@ -99,7 +99,7 @@ def test_a_failed_check_is_told_although_the_run_went_on(
     alarmed.publish("2026-08")
     instance, key = alarmed.instance, dg.AssetKey(["postgres", "green_trips"])
 
-    @dg.asset(key=key, check_specs=[dg.AssetCheckSpec("rows_equal_clean", asset=key)])
+    @dg.asset(key=key, check_specs=[dg.AssetCheckSpec("equals_clean", asset=key)])
     def table() -> Iterator[dg.Output[None] | dg.AssetCheckResult]:
         yield dg.Output(None)
         yield dg.AssetCheckResult(passed=False, metadata={"clean": 200, "loaded": 199})
@@ -107,7 +107,7 @@ def test_a_failed_check_is_told_although_the_run_went_on(
     run = dg.materialize_to_memory([table], instance=instance, raise_on_error=False)
     assert alarmed.tick(CHECKS) == ([], "1 alerts sent")
     [text] = webhook.texts
-    assert "postgres/green_trips: check rows_equal_clean failed: clean 200, loaded 199" in text
+    assert "postgres/green_trips: check equals_clean failed: clean 200, loaded 199" in text
     assert run.run_id in text
 
 

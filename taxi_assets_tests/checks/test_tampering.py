@@ -1,7 +1,5 @@
 """Tables that somebody changed by hand: each check says what is wrong with them."""
 
-from collections.abc import Callable
-
 import duckdb
 import psycopg
 import pytest
@@ -20,45 +18,40 @@ from taxi_assets_tests.servers.gcs import new_bucket
 
 PROJECT = "project"
 GREEN = dataset_named("green")
-# What is done to a month of the table, the checks that find it, and what they say.
+# What is done to a month of the table, and what the check says of it.
 TAMPERING = {
     "a deleted row": (
         "DELETE FROM {table} WHERE source_month = '{month}-01' AND source_row = 7",
-        {
-            "rows_equal_clean": "1 missing",
-            "total_equals_clean": "instead of",
-            "content_equals_clean": "not the same rows",
-        },
+        ["4,949 rows instead of 4,950: 1 missing", "a total of "],
     ),
     "a changed amount": (
         "UPDATE {table} SET total_amount = total_amount + 5, fare_amount = fare_amount + 5 "
         "WHERE source_month = '{month}-01' AND source_row = 7",
-        {"total_equals_clean": "+5.00", "content_equals_clean": "other values in fare_amount, total_amount"},
+        ["+5.00", "other values in fare_amount, total_amount"],
     ),
     "a doubled month": (
         "INSERT INTO {table} SELECT * FROM {table} WHERE source_month = '{month}-01'",
-        {
-            "rows_equal_clean": "is there 2 times",
-            "total_equals_clean": "instead of",
-            "content_equals_clean": "not the same rows",
-        },
+        ["9,900 rows: each of the 4,950 is there 2 times", "a total of "],
     ),
     "a swapped column": (
         "UPDATE {table} SET pickup_location_id = dropoff_location_id, dropoff_location_id = pickup_location_id "
         "WHERE source_month = '{month}-01'",
-        {"content_equals_clean": "pickup_location_id and dropoff_location_id are exchanged"},
+        ["pickup_location_id and dropoff_location_id are exchanged"],
+    ),
+    "a changed flag": (
+        "UPDATE {table} SET store_and_fwd_flag = CASE store_and_fwd_flag WHEN 'Y' THEN 'N' ELSE 'Y' END "
+        "WHERE source_month = '{month}-01' AND source_row = 7",
+        ["other values in store_and_fwd_flag"],
     ),
 }
-# Each has months of its own.
-POSTGRES_MONTHS = dict(zip(TAMPERING, Month(2024, 1).until(Month(2024, 4)), strict=True))
-WAREHOUSE_MONTHS = dict(zip(TAMPERING, Month(2024, 5).until(Month(2024, 8)), strict=True))
-UNTOUCHED = Month(2024, 9)
+MONTHS = dict(zip(TAMPERING, Month(2024, 1).until(Month(2024, 5)), strict=True))  # each has one of its own
+UNTOUCHED = Month(2024, 6)
 
 
 @pytest.fixture(scope="module")
 def laptop(tmp_path_factory: pytest.TempPathFactory) -> Home:
     home = Home(tmp_path_factory.mktemp("laptop"))
-    ran = home.taxi("run", "green", "2024-01..2024-09", "--source", "sample")
+    ran = home.taxi("run", "green", "2024-01..2024-06", "--source", "sample")
     assert ran.returncode == 0, ran.stdout
     return home
 
@@ -71,7 +64,7 @@ def cloud(bigquery: BigQueryServer, tmp_path_factory: pytest.TempPathFactory) ->
         TAXI_LAKE=f"gs://{bucket}/lake",
         TAXI_WAREHOUSE=f"bigquery://{PROJECT}/tampered?location=US",
     )
-    ran = home.taxi("run", "green", "2024-05..2024-08", "--source", "sample")
+    ran = home.taxi("run", "green", "2024-01..2024-05", "--source", "sample")
     assert ran.returncode == 0, ran.stdout
     return home
 
@@ -91,32 +84,37 @@ def in_bigquery(home: Home, statement: str) -> None:
     client.query_and_wait(statement.replace("{table}", f"`{PROJECT}.tampered.green_trips`"))
 
 
-def assert_named(home: Home, month: Month, what: str, asset: str, change: Callable[[Home, str], None]) -> None:
-    statement, found = TAMPERING[what]
-    change(home, statement.replace("{month}", str(month)))
+def differences(home: Home, month: Month) -> dict[str, str]:
+    """What the check `equals_clean` says of the month, by asset; no other check fails."""
     definitions = build_definitions(home.settings, Terminal().loggers)
     with running.instance_of(home.settings) as instance:
         outcome = running.run(definitions, instance, running.checks_request(GREEN, month), LOGGER)
     assert not outcome.loaded
-    failures = dict(failure.removeprefix(f"{asset}: check ").split(" failed: ") for failure in outcome.failures)
-    assert failures.keys() == found.keys()
-    for check, text in found.items():
-        assert text in failures[check]
+    return dict(failure.split(": check equals_clean failed: ") for failure in outcome.failures)
+
+
+def assert_named(told: str, what: str) -> None:
+    _, expected = TAMPERING[what]
+    assert [text for text in expected if text not in told] == []
 
 
 @pytest.mark.parametrize("what", TAMPERING)
-def test_what_was_done_to_a_table_in_postgres_is_named(laptop: Home, what: str) -> None:
-    assert_named(laptop, POSTGRES_MONTHS[what], what, "postgres/green_trips", in_postgres)
-
-
-@pytest.mark.parametrize("what", TAMPERING)
-def test_what_was_done_to_a_table_in_duckdb_is_named(laptop: Home, what: str) -> None:
-    assert_named(laptop, WAREHOUSE_MONTHS[what], what, "warehouse/green_trips", in_duckdb)
+def test_what_was_done_to_a_table_in_postgres_and_duckdb_is_named(laptop: Home, what: str) -> None:
+    statement = TAMPERING[what][0].replace("{month}", str(MONTHS[what]))
+    in_postgres(laptop, statement)
+    in_duckdb(laptop, statement)
+    told = differences(laptop, MONTHS[what])
+    assert told.keys() == {"postgres/green_trips", "warehouse/green_trips"}
+    for one in told.values():
+        assert_named(one, what)
 
 
 @pytest.mark.parametrize("what", TAMPERING)
 def test_what_was_done_to_a_table_in_bigquery_is_named(cloud: Home, what: str) -> None:
-    assert_named(cloud, WAREHOUSE_MONTHS[what], what, "warehouse/green_trips", in_bigquery)
+    in_bigquery(cloud, TAMPERING[what][0].replace("{month}", str(MONTHS[what])))
+    told = differences(cloud, MONTHS[what])
+    assert told.keys() == {"warehouse/green_trips"}
+    assert_named(told["warehouse/green_trips"], what)
 
 
 def test_tables_that_nobody_touched_pass(laptop: Home) -> None:
