@@ -1,6 +1,6 @@
 """Measure and print; each pair is measured in turns, since the speed of a machine drifts.
 
-python -m benchmarks [--rows N] [--rounds N] [postgres] [clean] [run] [cloud] [status]
+python -m benchmarks [--rows N] [--rounds N] [postgres] [clean] [run] [checks] [cloud] [status]
 """
 
 import argparse
@@ -17,7 +17,7 @@ from google.cloud import storage
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import loading, overview
+from benchmarks import checking, loading, overview
 from taxi_assets.catalog import dataset_named
 from taxi_assets.month import Month
 from taxi_assets.sample import write_month
@@ -26,7 +26,7 @@ from taxi_assets_tests.servers.bigquery import bigquery_server
 from taxi_assets_tests.servers.gcs import gcs_server
 
 YELLOW, MONTH = dataset_named("yellow"), Month(2024, 1)
-MEASURES = ("postgres", "clean", "run", "cloud", "status")
+MEASURES = ("postgres", "clean", "run", "checks", "cloud", "status")
 
 
 def main() -> None:
@@ -68,6 +68,14 @@ def measure_run(work: Path, raw: Path, rounds: int) -> tuple[str, ...]:
     """The whole `taxi run` process, from the folder into all stores."""
     del raw
     return ("taxi run, all assets", *_runs(work, rounds))
+
+
+def measure_checks(work: Path, raw: Path, rounds: int) -> tuple[str, ...]:
+    """A run of all assets, against one of the same assets that makes none of their checks."""
+    del raw
+    runs = checking.Checking(work, YELLOW, MONTH)
+    ours, theirs = _in_turns(rounds, runs.with_checks, runs.without_checks)
+    return _pair(f"a run: its checks add {ours - theirs:.2f}", ours, "the same without checks", theirs)
 
 
 def measure_cloud(work: Path, raw: Path, rounds: int) -> tuple[str, ...]:

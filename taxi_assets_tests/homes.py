@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Self
 
 from taxi_assets.settings import Settings
+from taxi_assets.stores.embedded_postgres import embedded_url
 
 TAXI = Path(sys.executable).parent / "taxi"
 REAL_FILES = Path(__file__).parents[2] / "shared" / "tlc"
@@ -18,6 +20,11 @@ class Home:
         self.folder = folder
         self.variables = {"TAXI_HOME": str(folder), **variables}
         self.settings = Settings.from_environment(self.variables)
+
+    def with_its_server(self) -> Self:
+        """Start the embedded Postgres for as long as this process lives, so that no command waits for it."""
+        embedded_url(self.settings.postgres_folder)
+        return self
 
     def taxi(self, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run the command and wait for it."""

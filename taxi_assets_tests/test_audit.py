@@ -111,7 +111,7 @@ def test_a_change_of_what_no_ledger_knows_is_told_as_one() -> None:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return Home(tmp_path_factory.mktemp("home"))
+    return Home(tmp_path_factory.mktemp("home")).with_its_server()
 
 
 def publish(folder: Path, trips: Sequence[Trip]) -> None:

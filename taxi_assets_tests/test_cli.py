@@ -35,7 +35,7 @@ class EmbeddedHome(Home):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> EmbeddedHome:
-    return EmbeddedHome(tmp_path_factory.mktemp("home"))
+    return EmbeddedHome(tmp_path_factory.mktemp("home")).with_its_server()
 
 
 @pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: dataset.name)
@@ -179,8 +179,8 @@ def test_a_sample_can_be_written_and_loaded_from_its_folder(home: EmbeddedHome, 
     written = home.taxi("sample", tmp_path / "tlc", "--rows", 200)
     assert written.returncode == 0
     assert len(list((tmp_path / "tlc" / "trip-data").iterdir())) == sum(len(dataset.eras) for dataset in DATASETS)
-    assert home.taxi("run", "yellow", "2009-01..2010-02", "--source", tmp_path / "tlc").returncode == 1
-    assert home.taxi("run", "yellow", "2009-01", "--source", tmp_path / "tlc").returncode == 0
+    assert home.taxi("run", "yellow", "2010-02..2010-03", "--source", tmp_path / "tlc").returncode == 1
+    assert home.taxi("run", "yellow", "2010-02", "--source", tmp_path / "tlc").returncode == 0
 
 
 def test_clean_months_load_as_dataframes(home: EmbeddedHome, monkeypatch: pytest.MonkeyPatch) -> None:

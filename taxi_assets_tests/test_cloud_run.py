@@ -35,7 +35,7 @@ def home(bucket: str, tmp_path_factory: pytest.TempPathFactory) -> Home:
         tmp_path_factory.mktemp("home"),
         TAXI_LAKE=f"gs://{bucket}/lake",
         TAXI_WAREHOUSE=f"bigquery://{PROJECT}/taxi?location=US",
-    )
+    ).with_its_server()
 
 
 @pytest.fixture

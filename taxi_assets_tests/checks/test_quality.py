@@ -33,7 +33,7 @@ def publish(source: Path, month: str, rows: int, **columns: pa.Array) -> None:
 
 
 def odd_things(tmp_path: Path, source: Path, *months: str) -> str:
-    home = Home(tmp_path / "home")
+    home = Home(tmp_path / "home").with_its_server()
     for month in months:
         ran = home.taxi("run", "green", month, "--source", source.parent)
         assert ran.returncode == 0, ran.stdout

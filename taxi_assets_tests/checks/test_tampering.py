@@ -50,7 +50,7 @@ UNTOUCHED = Month(2024, 6)
 
 @pytest.fixture(scope="module")
 def laptop(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    home = Home(tmp_path_factory.mktemp("laptop"))
+    home = Home(tmp_path_factory.mktemp("laptop")).with_its_server()
     ran = home.taxi("run", "green", "2024-01..2024-06", "--source", "sample")
     assert ran.returncode == 0, ran.stdout
     return home
@@ -63,7 +63,7 @@ def cloud(bigquery: BigQueryServer, tmp_path_factory: pytest.TempPathFactory) ->
         tmp_path_factory.mktemp("cloud"),
         TAXI_LAKE=f"gs://{bucket}/lake",
         TAXI_WAREHOUSE=f"bigquery://{PROJECT}/tampered?location=US",
-    )
+    ).with_its_server()
     ran = home.taxi("run", "green", "2024-01..2024-05", "--source", "sample")
     assert ran.returncode == 0, ran.stdout
     return home

@@ -1,0 +1,58 @@
+"""What its checks add to a run."""
+
+import logging
+import time
+from pathlib import Path
+
+import dagster as dg
+
+from taxi_assets.catalog import Dataset
+from taxi_assets.checks import trips_checks
+from taxi_assets.definitions import build_definitions
+from taxi_assets.jobs import trips_job_name
+from taxi_assets.month import Month
+from taxi_assets.running import instance_of
+from taxi_assets.settings import Settings
+from taxi_assets.stores.embedded_postgres import embedded_url
+
+_WITHOUT = "without_checks"
+
+
+class Checking:
+    """A home whose embedded server runs for as long as this process does, and runs of one month in this process."""
+
+    def __init__(self, work: Path, dataset: Dataset, month: Month) -> None:
+        self._settings = Settings.from_environment(
+            {"TAXI_HOME": str(work / "checked"), "TAXI_SOURCE": str(work / "source")}
+        )
+        self._job, self._month = trips_job_name(dataset), str(month)
+        every = dg.AssetSelection.groups(dataset.name)
+        checks = dg.AssetSelection.checks(*(key for check in trips_checks(dataset) for key in check.check_keys))
+        self._definitions = dg.Definitions.merge(
+            build_definitions(self._settings, {"quiet": _quiet}),
+            dg.Definitions(jobs=[dg.define_asset_job(_WITHOUT, every - checks)]),
+        )
+        embedded_url(self._settings.postgres_folder)
+        self.with_checks()  # what is imported once is imported
+
+    def with_checks(self) -> float:
+        """The run as it is made always."""
+        return self._seconds(self._job)
+
+    def without_checks(self) -> float:
+        """The same assets, none of them checked."""
+        return self._seconds(_WITHOUT)
+
+    def _seconds(self, job: str) -> float:
+        with instance_of(self._settings) as instance:
+            started = time.perf_counter()
+            self._definitions.resolve_job_def(job).execute_in_process(
+                instance=instance, partition_key=self._month, run_config={"loggers": {"quiet": {"config": {}}}}
+            )
+            return time.perf_counter() - started
+
+
+@dg.logger
+def _quiet(context: dg.InitLoggerContext) -> logging.Logger:
+    del context
+    return logging.getLogger("benchmarks.quiet")
