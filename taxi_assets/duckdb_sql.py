@@ -1,7 +1,8 @@
-"""What is passed to DuckDB: names and literals, where a value cannot be bound, and streams of rows."""
+"""What is passed to DuckDB: names and literals, where a value cannot be bound, files and streams of rows."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -20,6 +21,12 @@ def quoted(name: str) -> str:
 def literal(text: str) -> str:
     """The text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def in_files(rows: Rows) -> str | None:
+    """What follows FROM to read the rows in files, brought here where they lie in a bucket; None where they do not."""
+    files = ", ".join(literal(escape(file)) for file in rows.local_files())
+    return f"read_parquet([{files}], hive_partitioning = false)" if files else None
 
 
 @contextmanager

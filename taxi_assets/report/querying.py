@@ -3,14 +3,13 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from glob import escape
 from pathlib import Path
 
 import duckdb
 
 from taxi_assets.catalog import Dataset
 from taxi_assets.cleaning.clean import MEMORY_LIMIT
-from taxi_assets.duckdb_sql import literal, quoted
+from taxi_assets.duckdb_sql import in_files, quoted
 from taxi_assets.errors import StoreUnavailable
 from taxi_assets.stores.rows import Rows
 
@@ -39,9 +38,9 @@ def queryable(rows: Rows, scratch: Path, columns: Sequence[str] | None = None) -
     try:
         with duckdb.connect(config=config) as connection:
             connection.execute("SET GLOBAL TimeZone = 'UTC'")
-            files = ", ".join(literal(escape(file)) for file in rows.local_files())
+            files = in_files(rows)
             if files:
-                connection.execute(f"CREATE VIEW rows AS FROM read_parquet([{files}], hive_partitioning = false)")
+                connection.execute(f"CREATE VIEW rows AS FROM {files}")
             else:
                 connection.register("stream", rows.reader())
                 connection.execute(f"CREATE TABLE rows AS SELECT {_list(columns)} FROM stream")

@@ -9,14 +9,13 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from glob import escape
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from taxi_assets.duckdb_sql import literal, quoted, streamed
+from taxi_assets.duckdb_sql import in_files, literal, quoted, streamed
 from taxi_assets.errors import SchemaMismatch, SliceMissing, StoreError, StoreUnavailable
 from taxi_assets.month import Month
 from taxi_assets.stores import ledger
@@ -295,9 +294,9 @@ def _is_busy(error: duckdb.Error) -> bool:
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Rows) -> int:
     insert = f"INSERT INTO {table} BY NAME FROM"
-    files = [escape(file) for file in rows.local_files()]
+    files = in_files(rows)
     if files:
-        return _number(connection.execute(f"{insert} read_parquet(?, hive_partitioning = false)", [files]))
+        return _number(connection.execute(f"{insert} {files}"))
     with streamed(connection, _INCOMING, rows):
         return _number(connection.execute(f"{insert} {_INCOMING}"))
 

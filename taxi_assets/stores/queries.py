@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from glob import escape
 from typing import Any
 
 import duckdb
 
-from taxi_assets.duckdb_sql import literal
+from taxi_assets.duckdb_sql import in_files
 from taxi_assets.errors import StoreError
 from taxi_assets.stores.rows import Rows
 
@@ -31,9 +30,9 @@ def one_answer(rows: Rows, select: str) -> Sequence[Any]:
 def _queried(rows: Rows) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
     with duckdb.connect() as connection:
         connection.execute(_SETTINGS)
-        files = ", ".join(literal(escape(file)) for file in rows.local_files())
+        files = in_files(rows)
         if files:
-            yield connection, f"read_parquet([{files}], hive_partitioning = false)"
+            yield connection, files
             return
         connection.register("passing_rows", rows.reader())
         yield connection, "passing_rows"
