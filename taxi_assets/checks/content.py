@@ -35,14 +35,7 @@ def content_check(store: str, dataset: Dataset) -> dg.AssetChecksDefinition:
         return dg.AssetCheckResult(
             passed=not found.differences,
             description="; ".join(found.differences) or None,
-            metadata={
-                "clean_rows": found.expected.rows,
-                "loaded_rows": found.found.rows,
-                **({"clean_total": found.expected.total / 10_000} if dataset.total else {}),
-                **({"loaded_total": found.found.total / 10_000} if dataset.total else {}),
-                "clean_content": _hash(found.expected),
-                "loaded_content": _hash(found.found),
-            },
+            metadata={**_facts("clean", found.expected, dataset), **_facts("loaded", found.found, dataset)},
         )
 
     return equals_clean
@@ -70,5 +63,7 @@ def _digest_of(clean: Rows, dataset: Dataset, parts: Parts) -> Digest:
     return _remembered[identity]
 
 
-def _hash(digest: Digest) -> str:
-    return f"{next(iter(digest.parts.values())):x}"
+def _facts(side: str, digest: Digest, dataset: Dataset) -> dict[str, int | float | str]:
+    total = {f"{side}_total": digest.total / 10_000} if dataset.total else {}
+    [content] = digest.parts.values()
+    return {f"{side}_rows": digest.rows, **total, f"{side}_content": f"{content:x}"}

@@ -13,7 +13,7 @@ from taxi_assets.zipped_shapes import SHAPEFILE_PARTS, shapefile_parts
 
 _MAGIC = b"PAR1"
 _ZIP = b"PK"
-_NO_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)  # the last two: encrypted
+_NO_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)  # the last: encrypted, or packed in an unknown way
 _COUNT = slice(4, 8)  # where a .dbf says how many records it has
 _FOOTER_END = 8  # the footer's length in 4 bytes, then the foot
 

@@ -191,6 +191,17 @@ class TestShapes:
         with pytest.raises(BadFile, match=r"damaged: taxi_zones/taxi_zones\.\w+ has another checksum"):
             verify_shapes(file)
 
+    @pytest.mark.parametrize(
+        ("offset", "value", "text"), [(8, 1, "encrypted"), (10, 97, "compression method")], ids=["encrypted", "packed"]
+    )
+    def test_a_zip_that_cannot_be_unpacked_is_refused(self, file: Path, offset: int, value: int, text: str) -> None:
+        body = bytearray(file.read_bytes())
+        entry = body.index(b"PK\x01\x02")  # in the directory at the end: flags at 8, the method at 10
+        body[entry + offset : entry + offset + 2] = value.to_bytes(2, "little")
+        file.write_bytes(body)
+        with pytest.raises(BadFile, match=text):
+            verify_shapes(file)
+
     def test_a_zip_of_something_else_is_refused(self, file: Path) -> None:
         with zipfile.ZipFile(file, "w") as archive:
             archive.writestr("taxi_zones/taxi_zones.shp", b"")

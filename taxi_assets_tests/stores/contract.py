@@ -123,6 +123,8 @@ def assert_same(found: pa.Table, given: pa.Table) -> None:
 
 
 class StoreContract:
+    """What every store does; a subclass brings the fixture `store`."""
+
     table = "trips"
     #: What Arrow types of a DataFrame come back as.
     frame_types: ClassVar[dict[str, pa.DataType]] = {
@@ -137,10 +139,6 @@ class StoreContract:
     wider: ClassVar[dict[pa.DataType, pa.DataType]] = {}
     #: No store has room for this one.
     impossible = pa.month_day_nano_interval()
-
-    @pytest.fixture
-    def store(self) -> AnyStore:
-        raise NotImplementedError
 
     def put(self, store: AnyStore, month: Month | None, table: pa.Table) -> None:
         store.replace(Slice(self.table, month), Rows.from_table(table))
