@@ -66,6 +66,8 @@ class Campaign:
         self.report = Report()
         self._versions = [self._loaded(number) for number in (0, 1, 0)][1:]
         self._versions.reverse()
+        if alike := [layer for layer in LAYERS if self._versions[0][layer] == self._versions[1][layer]]:
+            raise RuntimeError(f"the two files make the same {', '.join(alike)}, so that a mix would not show")
         self._current = 0
 
     def kill_once(self) -> None:
@@ -76,8 +78,11 @@ class Campaign:
         with_servers = self._kills_servers and number % 2 == 1
         time.sleep(moment)
         victims = processes_of(self._home.folder) if with_servers else []
-        command.kill()
+        status = command.kill()
         kill_all(victims)
+        if status is not None:
+            self._ended(status, moment, coming)
+            return
         self.report.kills += 1
         self._judge(number, moment, contents(self._home, GREEN, MONTH), coming)
         status = self._command(coming, f"next-{number}").wait(SECONDS_FOR_A_RUN)
@@ -89,6 +94,12 @@ class Campaign:
         for left in [*leftovers(self._home), *(f"process {name}" for name in running)]:
             self._fault(number, moment, f"left behind: {left}")
         self._current = coming
+
+    def _ended(self, status: int, moment: float, version: int) -> None:
+        """Note a run that ended before it was killed, which counts as no kill."""
+        if status != 0:
+            self._fault(self.report.kills, moment, f"a run that nobody killed ended with {status}")
+        self._current = version
 
     def _judge(self, number: int, moment: float, found: Contents, coming: int) -> None:
         named = self._named(found)
@@ -168,12 +179,12 @@ def _work() -> Iterator[Path]:
 
 
 def _two_files(work: Path) -> list[Path]:
-    """Two sources with the month: the second one's file has the rows of the first, its second half first."""
+    """Two sources with the month; the second one's file has its second half first, and some rows fewer."""
     folders = [work / "first", work / "second"]
     for folder in folders:
         write_tree(folder, rows=ROWS, months=[(GREEN, MONTH)])
     file = folders[1] / month_path(GREEN, MONTH)
     rows = pq.read_table(file)
     half = rows.num_rows // 2
-    pq.write_table(pa.concat_tables([rows.slice(half), rows.slice(0, half)]), file)
+    pq.write_table(pa.concat_tables([rows.slice(half), rows.slice(100, half - 100)]), file)
     return folders

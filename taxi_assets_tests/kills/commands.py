@@ -32,10 +32,12 @@ class Command:
             self.kill()
         return status
 
-    def kill(self) -> None:
-        """Kill the process, as `kill -9` does."""
+    def kill(self) -> int | None:
+        """Kill the process, as `kill -9` does; the exit status where it had ended by then."""
+        status = self._process.exitcode
         self._process.kill()
         self._process.join()
+        return status
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
