@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from taxi_assets.errors import SchemaMismatch
 from taxi_assets.month import Month
 
 
@@ -36,3 +37,26 @@ class Stored:
     schema: pa.Schema
     types: Mapping[str, str]
     scan_bytes: int | None = None
+
+
+def require_same_partitioning(piece: Slice, where: str, *, holds_months: bool, remedy: str) -> None:
+    """Refuse a month of a table that is one whole, and a whole for a table of months.
+
+    An asset that is given partitions, or loses them, would else keep its old rows beside the new ones.
+
+    Args:
+        piece: what is to be replaced.
+        where: the table's name.
+        holds_months: whether what is there was loaded by month.
+        remedy: how to remove it.
+
+    Raises:
+        SchemaMismatch: it is the other way round; the text says what to do.
+    """
+    if holds_months == (piece.month is not None):
+        return
+    holds, asset = ("months", "has no partitions") if holds_months else ("one whole table", "has months")
+    raise SchemaMismatch(
+        f"{where} holds {holds}, and the asset {asset} now: {remedy}, or give the asset another name, "
+        "and materialize it again"
+    )

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from google.api_core.exceptions import GoogleAPICallError, NotFound, PreconditionFailed, ServiceUnavailable
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-from taxi_assets.errors import InvalidRequest, SliceMissing, StoreError, StoreUnavailable
+from taxi_assets.errors import InvalidRequest, SliceMissing, StoreUnavailable
 from taxi_assets.month import Month
 from taxi_assets.raw_file import sha256_of
 from taxi_assets.stores import ledger
@@ -96,7 +95,7 @@ class BigQueryStore:
             StoreUnavailable: the service does not answer or asks to come back later, or the disk here is full.
             StoreError: the service refuses the rows, or they are of another month.
         """
-        rows = storable(rows if piece.month is None else with_month(rows, self._month_column, piece.month))
+        rows = with_month(storable(rows), self._month_column, piece.month)
         types = type_names(rows.schema, TYPE_NAMES, "BigQuery")
         require_names(piece.table, types)
         with self._failures():
@@ -272,7 +271,7 @@ class BigQueryStore:
             return
         with disk_failures(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rows.parquet"
-            write_parquet(_of_month(rows, self._month_column, piece.month).with_schema(arrow_schema(table)), path)
+            write_parquet(rows.with_schema(arrow_schema(table)), path)
             yield [sha256_of(path)], self._upload(path, to, told)
 
     def _append(self, name: str, line: Rows, after: bigquery.LoadJob) -> None:
@@ -383,17 +382,3 @@ def _query_config(
         for number, month in enumerate(months or ())
     ]
     return bigquery.QueryJobConfig(query_parameters=[*bound, *key], **options)
-
-
-def _of_month(rows: Rows, column: str, month: Month | None) -> Rows:
-    """The rows, refused where one is of another month: found here, nothing is uploaded for nothing."""
-    if month is None:
-        return rows
-
-    def open_batches() -> Iterator[pa.RecordBatch]:
-        for batch in rows.batches():
-            if not pc.all(pc.equal(batch.column(column), month.first_day).fill_null(False), min_count=0).as_py():
-                raise StoreError(f"some rows for {month} have another month in {column}")
-            yield batch
-
-    return rows.watched(open_batches)

@@ -51,7 +51,7 @@ class PostgresStore:
             StoreUnavailable: the server does not answer, refuses or is full, or the table stayed locked.
             StoreError: the server refuses the rows.
         """
-        rows = storable(rows if piece.month is None else with_month(rows, self._month_column, piece.month))
+        rows = with_month(storable(rows), self._month_column, piece.month)
         types = type_names(rows.schema, TYPE_NAMES, "Postgres")
         with connected(self._url) as connection:
             table = Table(connection, self._schema, piece.table)
