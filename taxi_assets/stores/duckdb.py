@@ -22,7 +22,7 @@ from taxi_assets.stores.disk import disk_failures
 from taxi_assets.stores.duckdb_file import DuckDBFile
 from taxi_assets.stores.rows import BATCH_ROWS, Rows, conform
 from taxi_assets.stores.rows_digest import DUCKDB
-from taxi_assets.stores.slices import Slice, Stored, require_same_partitioning
+from taxi_assets.stores.slices import Slice, Stored, other_partitioning
 
 TYPE_NAMES = {
     pa.bool_(): "BOOLEAN",
@@ -166,9 +166,10 @@ class DuckDBStore:
         if not self._columns(connection, piece.table):
             return
         holds_months = bool(self._months(connection, piece.table))
-        if holds_months or self._count(connection, Slice(piece.table)):
-            where = self.table_name(piece.table)
-            require_same_partitioning(piece, where, holds_months=holds_months, remedy=f"DROP TABLE {where} first")
+        is_new = not holds_months and self._count(connection, Slice(piece.table)) == 0
+        if not is_new and holds_months != (piece.month is not None):
+            name = self.table_name(piece.table)
+            raise other_partitioning(name, f"drop it (DROP TABLE {name})", by_month=not holds_months)
 
     def _ensure(
         self, connection: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema, types: dict[str, str]

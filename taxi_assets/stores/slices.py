@@ -39,24 +39,18 @@ class Stored:
     scan_bytes: int | None = None
 
 
-def require_same_partitioning(piece: Slice, where: str, *, holds_months: bool, remedy: str) -> None:
-    """Refuse a month of a table that is one whole, and a whole for a table of months.
+def other_partitioning(where: str, remedy: str, *, by_month: bool) -> SchemaMismatch:
+    """The error for a month of a table that is one whole, and for the whole of a table of months.
 
     An asset that is given partitions, or loses them, would else keep its old rows beside the new ones.
 
     Args:
-        piece: what is to be replaced.
         where: the table's name.
-        holds_months: whether what is there was loaded by month.
-        remedy: how to remove it.
-
-    Raises:
-        SchemaMismatch: it is the other way round; the text says what to do.
+        remedy: how to remove the table.
+        by_month: whether the rows are a month of it.
     """
-    if holds_months == (piece.month is not None):
-        return
-    holds, asset = ("months", "has no partitions") if holds_months else ("one whole table", "has months")
-    raise SchemaMismatch(
+    holds, asset = ("one whole table", "has months") if by_month else ("months", "has no partitions")
+    return SchemaMismatch(
         f"{where} holds {holds}, and the asset {asset} now: {remedy}, or give the asset another name, "
         "and materialize it again"
     )

@@ -11,6 +11,7 @@ from taxi_assets.errors import SchemaMismatch
 from taxi_assets.month import Month
 from taxi_assets.stores.arrow import description
 from taxi_assets.stores.digest import Dialect
+from taxi_assets.stores.slices import other_partitioning
 
 TYPE_NAMES = {
     pa.bool_(): "BOOL",
@@ -80,6 +81,9 @@ def adapt(table: Table, schema: pa.Schema, month_column: str | None, *, require_
     partitioning = table.time_partitioning
     found = None if partitioning is None else (partitioning.type_, partitioning.field)
     wanted = None if month_column is None else ("MONTH", month_column)
+    if found != wanted and None in (found, wanted):
+        name = f"{table.project}.{table.dataset_id}.{table.table_id}"
+        raise other_partitioning(name, f"drop it (DROP TABLE `{name}`)", by_month=wanted is not None)
     if found != wanted:
         raise SchemaMismatch(f"{table.full_table_id} is partitioned by {found}, and the rows need {wanted}")
     before = (list(table.schema), table.description, dict(table.labels), bool(table.require_partition_filter))
