@@ -22,6 +22,7 @@ from taxi_assets.settings import EMBEDDED, Settings
 
 SCHEMA = "taxi"
 LEDGER = "load_audit"
+_PATIENCE_OF_READERS = 5  # seconds that a command waits for the file of DuckDB, before it says who has it
 
 
 @contextmanager
@@ -33,6 +34,8 @@ def opened_stores(settings: Settings, names: Iterable[str]) -> Iterator[Mapping[
     with scratch_folder(settings.home / "scratch") as folder:
         resources = build_resources(replace(settings, secrets={}))  # outside of a run nobody reads an EnvVar
         resources["lake"] = LakeIOManager(url=settings.lake, scratch=str(folder))
+        if isinstance(resources["warehouse"], DuckDBIOManager):
+            resources["warehouse"] = resources["warehouse"].model_copy(update={"patience": _PATIENCE_OF_READERS})
         yield {name: resources[name].store if name == "lake" else resources[name].open_store for name in names}
 
 

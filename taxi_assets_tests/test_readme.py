@@ -6,13 +6,19 @@ import sys
 from pathlib import Path
 
 import dagster as dg
+import pyarrow as pa
 import pytest
 
 from taxi_assets import settings
 from taxi_assets.catalog import RULES
 from taxi_assets.cli import main
 from taxi_assets.definitions import build_definitions
+from taxi_assets.month import Month
 from taxi_assets.settings import Settings
+from taxi_assets.stores.duckdb import DuckDBStore
+from taxi_assets.stores.lake import LocalLake
+from taxi_assets.stores.rows import Rows
+from taxi_assets.stores.slices import Slice
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -76,6 +82,21 @@ def test_an_asset_of_ones_own_lands_in_postgres_as_the_readme_says(tmp_path: Pat
     frame = definitions.load_asset_value(["postgres", "daily_revenue"], partition_key="2024-01")
     assert list(frame.columns) == ["day", "trips", "revenue", "source_month"]
     assert frame["trips"].sum() == 4_950
+
+
+def test_the_readmes_queries_of_duckdb_let_go_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notebook that kept it open would keep every load waiting."""
+    store = DuckDBStore(tmp_path / ".taxi/warehouse.duckdb", "taxi", "source_month", lock_patience=0)
+    trips = Rows.from_table(pa.table({"payment_type": [1], "tip_amount": [2.5]}))
+    january = Slice("green_trips", Month(2024, 1))
+    store.replace(january, trips)
+    rejected = Rows.from_table(pa.table({"rule": ["stray_month"]}))
+    LocalLake(tmp_path / ".taxi/lake").replace(Slice("quarantine/green_trips", Month(2024, 1)), rejected)
+    monkeypatch.chdir(tmp_path)
+    space: dict[str, object] = {}
+    exec(code(README, "warehouse.duckdb"), space)  # noqa: S102 - it is the README's own example
+    assert "warehouse" in space
+    assert store.replace(january, trips).rows == 1
 
 
 def test_constraints_name_no_address() -> None:

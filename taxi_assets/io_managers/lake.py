@@ -34,6 +34,10 @@ class LakeIOManager(dg.ConfigurableIOManager):
         default=None,
         description="Folder for files on their way to and from a bucket; where it is not set, the system's.",
     )
+    month_column: str = Field(
+        default="source_month",
+        description="Column that, where rows have it, holds their month's first day: see the IO managers of tables.",
+    )
     _run_scratch: Path | None = PrivateAttr(None)
 
     @contextmanager
@@ -51,10 +55,11 @@ class LakeIOManager(dg.ConfigurableIOManager):
         if self._is_bucket:
             from taxi_assets.stores.lake.gcs import GCSLake
 
-            return GCSLake(self.url, self._run_scratch or Path(self.scratch or tempfile.gettempdir()))
+            scratch = self._run_scratch or Path(self.scratch or tempfile.gettempdir())
+            return GCSLake(self.url, scratch, self.month_column)
         from taxi_assets.stores.lake import LocalLake
 
-        return LocalLake(Path(self.url))
+        return LocalLake(Path(self.url), self.month_column)
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Replace the asset's slice, or its file, with the output."""

@@ -84,10 +84,10 @@ def store_slice(
     context: dg.OutputContext, replace: Callable[[Slice, Rows], Stored], table: str, value: object
 ) -> Slice:
     """Replace the slice that the output stands for, tell Dagster what happened, and return the slice."""
-    rows = _described(as_rows(value), context)
     piece = Slice(table, _output_month(context))
     started = time.monotonic()
     with named_failures():
+        rows = _described(as_rows(value), context)
         seen = _Preview(rows)
         stored = replace(piece, seen.rows)
         preview = seen.first_rows()

@@ -130,9 +130,13 @@ class DuckDBIOManager(_SchemaIOManager):
     """Keeps each asset in a table of a DuckDB file, replaced a month at a time in one transaction."""
 
     path: str = Field(description="The database file; made where it is missing.")
+    patience: float = Field(
+        default=300,
+        description="Seconds to wait for others who have the file open, such as a notebook; loads queue without limit.",
+    )
 
     def open_store(self) -> TableStore:
         """The store in the file."""
         from taxi_assets.stores.duckdb import DuckDBStore
 
-        return DuckDBStore(Path(self.path), self.schema_name, self.month_column)
+        return DuckDBStore(Path(self.path), self.schema_name, self.month_column, lock_patience=self.patience)

@@ -1,7 +1,7 @@
 """From Arrow's types to a store's: each store has one table of names, and one place says what does not fit."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import pyarrow as pa
 
@@ -74,10 +74,30 @@ def type_names(schema: pa.Schema, names: Mapping[pa.DataType, str], store: str) 
     return {field.name: names[field.type] for field in schema}
 
 
-def with_month(rows: Rows, column: str, month: Month) -> Rows:
-    """The rows with the month's first day in the column; rows that already have the column are taken at their word."""
-    if column in rows.schema.names:
-        return rows
+def require_distinct(names: Iterable[str], store: str) -> None:
+    """Refuse columns that the store would take for one.
+
+    Raises:
+        SchemaMismatch: the text names them.
+    """
+    by_name: dict[str, set[str]] = {}
+    for name in names:
+        by_name.setdefault(name.lower(), set()).add(name)
+    alike = [" and ".join(sorted(group)) for group in by_name.values() if len(group) > 1]
+    if alike:
+        raise SchemaMismatch(
+            f"{store} does not tell apart columns whose names differ in upper and lower case only: {', '.join(alike)}"
+        )
+
+
+def with_month(rows: Rows, column: str, month: Month | None) -> Rows:
+    """The rows with the month's first day as a DATE in the column, which is added where they lack it.
+
+    Raises:
+        SchemaMismatch: while streaming, where the rows bring the column and it holds anything else: see `of_month`.
+    """
+    if month is None or column in rows.schema.names:
+        return of_month(rows, column, month)
     field = pa.field(
         column, pa.date32(), nullable=False, metadata={"description": "First day of the month of the partition."}
     )
@@ -89,6 +109,62 @@ def with_month(rows: Rows, column: str, month: Month) -> Rows:
             yield conform(batch.append_column(field, months), schema)
 
     return Rows(schema, open_batches)
+
+
+def of_month(rows: Rows, column: str, month: Month | None) -> Rows:
+    """The rows, whose column, if they have it, is a DATE and holds the month's first day in every row.
+
+    A time at midnight (pandas has no type for dates), also with a time zone, and text such as 2024-01-01 become the
+    DATE that they stand for. Whoever looks for a month looks for that DATE: a row with another value, loaded with
+    success, would not be found again.
+
+    Raises:
+        SchemaMismatch: while streaming, where a row holds anything else; the text names the column and the value.
+    """
+    index = rows.schema.get_field_index(column)
+    if month is None or index < 0:
+        return rows
+    field = rows.schema.field(index)
+    schema = rows.schema.set(index, field.with_type(pa.date32()))
+
+    def open_batches() -> Iterator[pa.RecordBatch]:
+        for batch in rows.batches():
+            days = _days(batch.column(index), column, month)
+            yield pa.RecordBatch.from_arrays([*batch.columns[:index], days, *batch.columns[index + 1 :]], schema=schema)
+
+    return rows.watched(open_batches) if field.type == pa.date32() else Rows(schema, open_batches)
+
+
+def other_month(column: str, month: Month, value: object) -> SchemaMismatch:
+    """The error for rows of which one is not of the month."""
+    found = "no value" if value is None else repr(str(value))
+    return SchemaMismatch(
+        f"{column} must hold the DATE {month.first_day} in every row of {month}, and one holds {found}: "
+        f"put that day into the column, or leave the column out, and it is filled in"
+    )
+
+
+def _days(values: pa.Array, column: str, month: Month) -> pa.Array:
+    """The values as dates, each of which is the month's first day."""
+    import pyarrow.compute as pc  # 0.06 s, which loading the definitions does not wait for
+
+    found = values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
+    if pa.types.is_timestamp(found.type):
+        local = found if found.type.tz is None else pc.local_timestamp(found)
+        days = local.cast(pa.date32())
+        of_the_month = pc.equal(local, pa.scalar(month.first_day).cast(local.type))
+    elif pa.types.is_date(found.type):
+        days = found.cast(pa.date32())
+        of_the_month = pc.equal(days, month.first_day)
+    elif pa.types.is_string(found.type) or pa.types.is_large_string(found.type) or pa.types.is_string_view(found.type):
+        of_the_month = pc.equal(found.cast(pa.string()), str(month.first_day))
+        days = pa.repeat(pa.scalar(month.first_day), len(found))
+    else:
+        days, of_the_month = pa.nulls(len(found), pa.date32()), pa.repeat(pa.scalar(False), len(found))
+    wrong = pc.index(of_the_month.fill_null(False), False).as_py()
+    if wrong >= 0:
+        raise other_month(column, month, found[wrong].as_py())
+    return days
 
 
 def description(field: pa.Field | pa.Schema) -> str | None:

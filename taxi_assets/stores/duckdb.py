@@ -1,30 +1,28 @@
 """DuckDB as the warehouse: one file, each month replaced as a whole in one transaction.
 
-The file takes one process at a time, so a connection is opened for one piece of work and closed after it, and whoever
-comes meanwhile asks again until it is free.
+How processes share the file: `stores.duckdb_file`.
 """
 
-import random
-import threading
-import time
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import duckdb
 import pyarrow as pa
 
 from taxi_assets.duckdb_sql import in_files, literal, quoted, streamed
-from taxi_assets.errors import SchemaMismatch, SliceMissing, StoreError, StoreUnavailable
+from taxi_assets.errors import SchemaMismatch, SliceMissing
 from taxi_assets.month import Month
 from taxi_assets.stores import ledger
-from taxi_assets.stores.arrow import description, storable, type_names, with_month
+from taxi_assets.stores.arrow import description, other_month, require_distinct, storable, type_names, with_month
 from taxi_assets.stores.digest import Digest, Parts, digest_query
 from taxi_assets.stores.disk import disk_failures
+from taxi_assets.stores.duckdb_file import DuckDBFile
 from taxi_assets.stores.rows import BATCH_ROWS, Rows, conform
 from taxi_assets.stores.rows_digest import DUCKDB
-from taxi_assets.stores.slices import Slice, Stored
+from taxi_assets.stores.slices import Slice, Stored, other_partitioning
 
 TYPE_NAMES = {
     pa.bool_(): "BOOLEAN",
@@ -39,12 +37,9 @@ TYPE_NAMES = {
     pa.timestamp("us", "UTC"): "TIMESTAMP WITH TIME ZONE",
 }
 _ARROW_TYPES = {name: kind for kind, name in TYPE_NAMES.items()}
-# To insert rows in their order with two threads, 0.9 s instead of 1.6 s for 1,369,769 trips, DuckDB wants to be allowed
-# 250 MB for each; it then uses 170 MB in all, and 520 MB for 20,000,000 trips.
-_SETTINGS = "SET threads = 2; SET memory_limit = '512MB'"
 _LOADED = "loaded_months"  # tells an empty month from a missing one; changes in the transaction that changes the rows
 _INCOMING = "incoming_rows"
-_WRITING: dict[Path, threading.Lock] = {}
+_SPOOLED = 32 << 20  # bytes of rows that are read without a file for them
 
 
 class DuckDBStore:
@@ -54,14 +49,13 @@ class DuckDBStore:
         path: the database file; made where it is missing.
         schema: the schema that holds the tables; made where it is missing.
         month_column: the DATE column that tells a row's month.
-        lock_patience: seconds to go on asking for a file that another process has open.
+        lock_patience: seconds to wait for a process that has the file open; for a writer of ours a load waits longer.
     """
 
     def __init__(self, path: Path, schema: str, month_column: str, *, lock_patience: float = 300) -> None:
-        self._path = path
+        self._file = DuckDBFile(path, lock_patience)
         self._schema = schema
         self._month_column = month_column
-        self._lock_patience = lock_patience
 
     def table_name(self, table: str) -> str:
         """The table's name as a query says it."""
@@ -71,21 +65,24 @@ class DuckDBStore:
         """Make the slice hold exactly these rows, in one transaction; where an entry is given, its line goes into it.
 
         Raises:
-            SchemaMismatch: a column has a type that the table, or DuckDB, does not have.
-            StoreUnavailable: another process kept the file open, or the disk is full.
-            StoreError: DuckDB refuses the rows, they are of another month, or the file may not be written.
+            SchemaMismatch: a column has a type that the table, or DuckDB, does not have, a row is of another month, or
+                the table was loaded by month and this is the whole, or the other way round.
+            StoreUnavailable: a process that is no load kept the file open, or the disk is full.
+            StoreError: DuckDB refuses the rows, or the file may not be written.
         """
-        rows = storable(rows if piece.month is None else with_month(rows, self._month_column, piece.month))
+        rows = with_month(storable(rows), self._month_column, piece.month)
         types = type_names(rows.schema, TYPE_NAMES, "DuckDB")
-        with self._turn(), self._connected() as connection, _transaction(connection):
+        with self._file.writing(f"{self._schema}.{piece}") as connection, _transaction(connection):
+            self._require_same_partitioning(connection, piece)
             self._ensure(connection, piece.table, rows.schema, types)
             where, bound = self._where(None if piece.month is None else [piece.month])
             table = self._identifier(connection, piece.table)
             connection.execute(f"DELETE FROM {table}{where}", bound)
             inserted = _insert(connection, table, rows)
             count = self._count(connection, piece)
-            if count != inserted:
-                raise StoreError(f"{inserted - count} rows for {piece} have another month in {self._month_column}")
+            if piece.month is not None and count != inserted:
+                stranger = _stranger(connection, rows, self._month_column, piece.month)
+                raise other_month(self._month_column, piece.month, stranger)
             if piece.month is not None:
                 self._note_loaded(connection, piece.table, piece.month)
             if entry is not None:
@@ -95,42 +92,48 @@ class DuckDBStore:
             return Stored(count, None, rows.schema, types)
 
     def read(self, table: str, months: Sequence[Month] | None = None) -> Rows:
-        """The rows of the table, or of those months of it; the file is held open while they are read.
+        """The rows of the table, or of those months of it.
+
+        They are taken out of the file in one go before the first is handed on, since nobody can write while a reader
+        has it open, however slow that one is.
 
         Raises:
             SliceMissing: the table, or a month of it, is not there.
         """
         where, bound = self._where(months)
-        if not self._path.exists():
-            raise SliceMissing(f"{self._path} has no {self._schema}.{table}: materialize it first")
-        with self._connected() as connection:
+        if not self._file.exists():
+            raise SliceMissing(f"{self._file} has no {self._schema}.{table}: materialize it first")
+        with self._file.reading() as connection:
             query = f"FROM {self._identifier(connection, table)}{where}"
             columns = self._columns(connection, table)
             missing = sorted(set(months or ()) - set(self._months(connection, table))) if columns else []
             if not columns or missing:
                 what = f"{table} {', '.join(str(month) for month in missing)}".strip()
-                raise SliceMissing(f"{self._path} has no {self._schema}.{what}: materialize it first")
+                raise SliceMissing(f"{self._file} has no {self._schema}.{what}: materialize it first")
             schema = self._arrow_schema(connection, table)
 
         def open_batches() -> Iterator[pa.RecordBatch]:
-            with self._connected() as connection:
-                for batch in connection.sql(query, params=bound).to_arrow_reader(BATCH_ROWS):
+            with tempfile.SpooledTemporaryFile(_SPOOLED) as spool:
+                with self._file.reading() as connection, disk_failures(Path(tempfile.gettempdir())):
+                    _spool(connection.sql(query, params=bound).to_arrow_reader(BATCH_ROWS), spool)
+                spool.seek(0)
+                for batch in pa.ipc.open_stream(spool):
                     yield conform(batch, schema)
 
         return Rows(schema, open_batches)
 
     def count(self, piece: Slice) -> int:
         """Rows in the slice; 0 where there is none."""
-        if not self._path.exists():
+        if not self._file.exists():
             return 0
-        with self._connected() as connection:
+        with self._file.reading() as connection:
             return self._count(connection, piece) if self._columns(connection, piece.table) else 0
 
     def digest(self, piece: Slice, parts: Parts, position: str, total: str | None = None) -> Digest:
         """What the slice holds, computed by DuckDB: see `stores.digest`."""
-        if not self._path.exists():
+        if not self._file.exists():
             return Digest(0, 0, dict.fromkeys(parts, 0))
-        with self._connected() as connection:
+        with self._file.reading() as connection:
             if not self._columns(connection, piece.table):
                 return Digest(0, 0, dict.fromkeys(parts, 0))
             where, bound = self._where(None if piece.month is None else [piece.month])
@@ -140,10 +143,10 @@ class DuckDBStore:
 
     def row(self, piece: Slice, key: Mapping[str, Any]) -> dict[str, Any] | None:
         """A row of the slice that has these values; None where there is none."""
-        if not self._path.exists():
+        if not self._file.exists():
             return None
         wanted = {**key, **({} if piece.month is None else {self._month_column: piece.month.first_day})}
-        with self._connected() as connection:
+        with self._file.reading() as connection:
             if not self._columns(connection, piece.table):
                 return None
             conditions = " AND ".join(f"{quoted(name)} = ?" for name in wanted)
@@ -154,10 +157,19 @@ class DuckDBStore:
 
     def months(self, table: str) -> list[Month]:
         """The months of the table that have rows, oldest first."""
-        if not self._path.exists():
+        if not self._file.exists():
             return []
-        with self._connected() as connection:
+        with self._file.reading() as connection:
             return self._months(connection, table)
+
+    def _require_same_partitioning(self, connection: duckdb.DuckDBPyConnection, piece: Slice) -> None:
+        if not self._columns(connection, piece.table):
+            return
+        holds_months = bool(self._months(connection, piece.table))
+        is_new = not holds_months and self._count(connection, Slice(piece.table)) == 0
+        if not is_new and holds_months != (piece.month is not None):
+            name = self.table_name(piece.table)
+            raise other_partitioning(name, f"drop it (DROP TABLE {name})", by_month=not holds_months)
 
     def _ensure(
         self, connection: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema, types: dict[str, str]
@@ -165,6 +177,7 @@ class DuckDBStore:
         """Make the table, or add the columns that it lacks; its comments become those of the newest rows."""
         name = self._identifier(connection, table)
         existing = self._columns(connection, table)
+        require_distinct([*existing, *types], "DuckDB")
         different = [
             f"{column} is {existing[column]} in the table and {kind} in the rows"
             for column, kind in types.items()
@@ -178,6 +191,7 @@ class DuckDBStore:
             )
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self._schema_of(connection)}")
             connection.execute(f"CREATE TABLE {name} ({columns})")
+            self._forget_loaded(connection, table)
             connection.execute(f"COMMENT ON TABLE {name} IS {literal(description(schema) or '')}")
         for column, kind in types.items():
             if existing and column not in existing:
@@ -200,6 +214,11 @@ class DuckDBStore:
         )
         connection.execute(f"INSERT OR IGNORE INTO {loaded} VALUES (?, ?)", [table, month.first_day])
 
+    def _forget_loaded(self, connection: duckdb.DuckDBPyConnection, table: str) -> None:
+        """Forget the months of a table of this name that somebody dropped."""
+        if self._columns(connection, _LOADED):
+            connection.execute(f"DELETE FROM {self._identifier(connection, _LOADED)} WHERE table_name = ?", [table])
+
     def _arrow_schema(self, connection: duckdb.DuckDBPyConnection, table: str) -> pa.Schema:
         found = connection.execute(
             "SELECT column_name, data_type, is_nullable, comment FROM duckdb_columns() "
@@ -217,7 +236,7 @@ class DuckDBStore:
         return dict(found.fetchall())
 
     def _months(self, connection: duckdb.DuckDBPyConnection, table: str) -> list[Month]:
-        if not self._columns(connection, _LOADED):
+        if not self._columns(connection, _LOADED) or not self._columns(connection, table):
             return []
         found = connection.execute(
             f"SELECT month FROM {self._identifier(connection, _LOADED)} WHERE table_name = ? ORDER BY month", [table]
@@ -244,52 +263,12 @@ class DuckDBStore:
         [(database,)] = connection.execute("SELECT current_database()").fetchall()
         return f"{quoted(database)}.{quoted(self._schema)}"
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """One writer at a time: DuckDB's lock keeps out other processes, and this one the threads of our own.
 
-        Without it they would run into one another's changes to the catalogue, which DuckDB does not wait for.
-        """
-        lock = _WRITING.setdefault(self._path.absolute(), threading.Lock())
-        if not lock.acquire(timeout=self._lock_patience):
-            raise StoreUnavailable(f"DuckDB {self._path} is written by another thread for {self._lock_patience:.0f} s")
-        try:
-            yield
-        finally:
-            lock.release()
-
-    @contextmanager
-    def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with disk_failures(self._path.parent):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with self._open() as connection:
-                yield connection
-        except duckdb.Error as error:
-            first_line = str(error).partition("\n")[0]
-            if "No space left" in first_line:
-                raise StoreUnavailable(f"no space left for {self._path}: make room and run it again") from error
-            raise StoreError(f"DuckDB {self._path} refused: {first_line}") from error
-
-    def _open(self) -> duckdb.DuckDBPyConnection:
-        deadline = time.monotonic() + self._lock_patience
-        while True:
-            try:
-                connection = duckdb.connect(self._path)
-            except duckdb.OperationalError as error:
-                if not _is_busy(error) or time.monotonic() > deadline:
-                    first_line = str(error).partition("\n")[0]
-                    kind = StoreError if "Permission denied" in first_line else StoreUnavailable
-                    raise kind(f"DuckDB {self._path} cannot be opened: {first_line}") from error
-                time.sleep(random.uniform(0.05, 0.5))  # noqa: S311 - spreads writers out, decides nothing
-            else:
-                # As settings of the connect call they would fail where this process has the file open without it.
-                return connection.execute(_SETTINGS)
-
-
-def _is_busy(error: duckdb.Error) -> bool:
-    """Whether another process has the file open, or another thread is closing it just now."""
-    return "Could not set lock" in str(error) or isinstance(error, duckdb.ResourceInUseException)
+def _spool(reader: pa.RecordBatchReader, spool: IO[bytes]) -> None:
+    # 210 MB for 1,369,769 trips, which takes little longer than to stream them; compressed, twice to four times as long.
+    with pa.ipc.new_stream(spool, reader.schema) as stream:
+        for batch in reader:
+            stream.write_batch(batch)
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Rows) -> int:
@@ -299,6 +278,13 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Rows) -> in
         return _number(connection.execute(f"{insert} {files}"))
     with streamed(connection, _INCOMING, rows):
         return _number(connection.execute(f"{insert} {_INCOMING}"))
+
+
+def _stranger(connection: duckdb.DuckDBPyConnection, rows: Rows, column: str, month: Month) -> object:
+    """The value of a row in files that are not all of the month."""
+    query = f"SELECT {quoted(column)} FROM {in_files(rows)} WHERE {quoted(column)} IS DISTINCT FROM ? LIMIT 1"
+    [(value,)] = connection.execute(query, [month.first_day]).fetchall()
+    return value
 
 
 def _number(answer: duckdb.DuckDBPyConnection) -> int:

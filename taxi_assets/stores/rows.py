@@ -58,8 +58,26 @@ class Rows:
 
     @classmethod
     def from_pandas(cls, frame: pd.DataFrame) -> Rows:
-        """The rows of a DataFrame; its index is left out."""
-        table = pa.Table.from_pandas(frame, preserve_index=False)
+        """The rows of a DataFrame; the named levels of its index become columns, before the others.
+
+        A level without a name is left out where it numbers rows, as pandas' own does and what a filter leaves of it.
+
+        Raises:
+            SchemaMismatch: another level has no name or that of a column, two columns have one name, or Arrow has no
+                type for a column's values.
+        """
+        index = frame.index
+        named = [number for number, name in enumerate(index.names) if name is not None]
+        others = [index.get_level_values(number) for number in range(index.nlevels) if number not in named]
+        if len(frame) and any(level.dtype.kind not in "iu" for level in others):
+            raise SchemaMismatch(
+                "the DataFrame has an index without a name, after which a column could be called: "
+                "name it (frame.index.name = ...), or leave it out (frame.reset_index(drop=True))"
+            )
+        try:
+            table = pa.Table.from_pandas(frame.reset_index(named) if named else frame, preserve_index=False)
+        except (ValueError, TypeError, pa.ArrowException) as error:
+            raise SchemaMismatch(f"the DataFrame cannot be stored: {', '.join(map(str, error.args))}") from error
         return cls.from_table(table.replace_schema_metadata(None))
 
     @classmethod

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from taxi_assets.errors import SchemaMismatch
 from taxi_assets.month import Month
 
 
@@ -36,3 +37,20 @@ class Stored:
     schema: pa.Schema
     types: Mapping[str, str]
     scan_bytes: int | None = None
+
+
+def other_partitioning(where: str, remedy: str, *, by_month: bool) -> SchemaMismatch:
+    """The error for a month of a table that is one whole, and for the whole of a table of months.
+
+    An asset that is given partitions, or loses them, would else keep its old rows beside the new ones.
+
+    Args:
+        where: the table's name.
+        remedy: how to remove the table.
+        by_month: whether the rows are a month of it.
+    """
+    holds, asset = ("one whole table", "has months") if by_month else ("months", "has no partitions")
+    return SchemaMismatch(
+        f"{where} holds {holds}, and the asset {asset} now: {remedy}, or give the asset another name, "
+        "and materialize it again"
+    )

@@ -230,6 +230,63 @@ class StoreContract:
         assert store.count(Slice(self.table)) == 2
         assert self.found(store)["fare"].to_pylist() == [1.0, 2.0]
 
+    @pytest.mark.parametrize(
+        ("first", "second", "words"),
+        [
+            (None, JANUARY, "holds one whole table, and the asset has months now"),
+            (JANUARY, None, "holds months, and the asset has no partitions now"),
+        ],
+        ids=["gains", "loses"],
+    )
+    def test_an_asset_that_gains_or_loses_its_months_is_refused_until_its_table_is_removed(
+        self, store: AnyStore, first: Month | None, second: Month | None, words: str
+    ) -> None:
+        self.put(store, first, fares(1.0))
+        with pytest.raises(SchemaMismatch, match=f"{words}: .*another name"):
+            self.put(store, second, fares(2.0, 3.0))
+        assert self.found(store)["fare"].to_pylist() == [1.0]
+
+    @pytest.mark.parametrize(
+        "brought",
+        [
+            pd.Series([pd.Timestamp(2024, 1, 1)] * 2),
+            pd.Series([pd.Timestamp(2024, 1, 1, tz="America/New_York")] * 2),
+            pd.Series(["2024-01-01"] * 2),
+            pd.Series(["2024-01-01"] * 2, dtype="category"),
+            pd.Series([date(2024, 1, 1)] * 2),
+        ],
+        ids=["Timestamp", "Timestamp with a zone", "text", "category", "date"],
+    )
+    def test_a_month_column_that_stands_for_the_date_becomes_one(self, store: AnyStore, brought: pd.Series) -> None:
+        frame = pd.DataFrame({"row": [0, 1], MONTH_COLUMN: brought})
+        store.replace(Slice(self.table, JANUARY), Rows.from_pandas(frame))
+        found = store.read(self.table, [JANUARY]).to_table()
+        assert found.schema.field(MONTH_COLUMN).type == pa.date32()
+        assert found[MONTH_COLUMN].to_pylist() == [date(2024, 1, 1)] * 2
+
+    @pytest.mark.parametrize(
+        ("value", "words"),
+        [
+            (date(2024, 2, 1), "'2024-02-01'"),
+            (date(2024, 1, 2), "'2024-01-02'"),
+            (pd.Timestamp(2024, 1, 1, 5), "'2024-01-01 05:00:00'"),
+            (pd.Timestamp(2023, 12, 31, 19, tz="America/New_York"), "'2023-12-31 19:00:00-05:00'"),
+            ("2024-01", "'2024-01'"),
+            ("January", "'January'"),
+            (202401, "'202401'"),
+            (None, "no value"),
+        ],
+        ids=str,
+    )
+    def test_a_month_column_with_anything_else_is_refused_with_its_value(
+        self, store: AnyStore, value: object, words: str
+    ) -> None:
+        self.put(store, JANUARY, fares(1.0))
+        strange = pd.DataFrame({"row": [0, 1], "fare": [2.0, 3.0], MONTH_COLUMN: [value, value]})
+        with pytest.raises(SchemaMismatch, match=f"{MONTH_COLUMN} must hold the DATE 2024-01-01 .* holds {words}:"):
+            store.replace(Slice(self.table, JANUARY), Rows.from_pandas(strange))
+        assert self.found(store)["fare"].to_pylist() == [1.0]
+
     def test_names_need_no_care(self, store: AnyStore) -> None:
         table = """Trips "of" it's; 100% {} %s"""
         given = TYPICAL.rename_columns([f'{name} "%s" {{0}}; --' for name in TYPICAL.column_names])
@@ -355,7 +412,7 @@ class StoreContract:
             "vendor": np.array([1, 2, 127], np.int8),
             "fare": np.array([0.5, np.nan, -1.5], np.float32),
         }
-        store.replace(Slice(self.table, JANUARY), Rows.from_pandas(pd.DataFrame(given, index=["a", "b", "c"])))
+        store.replace(Slice(self.table, JANUARY), Rows.from_pandas(pd.DataFrame(given, index=[7, 8, 9])))
         found = self.found(store, JANUARY)
         assert {field.name: field.type for field in found.schema} == self.frame_types
         assert found.select(["zone", "nothing", "vendor", "fare"]).to_pydict() == {
@@ -462,7 +519,7 @@ class TableContract(StoreContract):
     def test_rows_of_another_month_are_refused(self, store: AnyStore, day: date | None) -> None:
         for month in (JANUARY, FEBRUARY):
             self.put(store, month, fares(1.0))
-        with pytest.raises(StoreError):
+        with pytest.raises(SchemaMismatch, match=MONTH_COLUMN):
             self.put(store, JANUARY, fares(2.0).append_column(MONTH_COLUMN, pa.array([day], pa.date32())))
         assert self.found(store)["fare"].to_pylist() == [1.0, 1.0]
 

@@ -1,3 +1,4 @@
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -5,6 +6,7 @@ from typing import ClassVar
 
 import grpc
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery as google_bigquery
@@ -15,6 +17,7 @@ from taxi_assets.catalog import dataset_named
 from taxi_assets.errors import InvalidRequest, SchemaMismatch, StoreError
 from taxi_assets.month import Month
 from taxi_assets.stores.bigquery import BigQueryStore
+from taxi_assets.stores.bigquery.empty_months import TABLE, line_of
 from taxi_assets.stores.lake.gcs import GCSLake
 from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.slices import Slice
@@ -148,11 +151,9 @@ def test_a_new_description_reaches_a_table_that_exists(
         assert client.get_table(f"{dataset}.trips").schema[1].description == text
 
 
-def test_a_table_that_somebody_else_partitioned_otherwise_is_left_alone(
-    store: BigQueryStore, client: google_bigquery.Client, dataset: str
-) -> None:
-    store.replace(Slice("trips"), Rows.from_table(fares(1.0)))
-    with pytest.raises(SchemaMismatch, match="is partitioned by None"):
+def test_a_table_that_somebody_else_partitioned_otherwise_is_left_alone(store: BigQueryStore, dataset: str) -> None:
+    BigQueryStore(PROJECT, dataset, "month", patience=20).replace(TRIPS, Rows.from_table(fares(1.0)))
+    with pytest.raises(SchemaMismatch, match=r"is partitioned by \('MONTH', 'month'\)"):
         store.replace(TRIPS, Rows.from_table(fares(2.0)))
     assert store.read("trips").to_table()["fare"].to_pylist() == [1.0]
 
@@ -293,6 +294,71 @@ def test_a_month_that_was_loaded_empty_is_told_from_one_with_rows_again(store: B
     assert_same(
         store.read("trips", [FEBRUARY]).to_table().select(["fare"]), TYPICAL.schema.empty_table().select(["fare"])
     )
+
+
+def test_more_months_are_loaded_empty_than_a_table_has_labels(
+    store: BigQueryStore, client: google_bigquery.Client, dataset: str
+) -> None:
+    """A table has 64 labels at most. The months in the middle are noted at once, which saves a minute of loads."""
+    months = list(Month(2010, 1).until(Month(2010, 1).plus(99)))
+    nothing = Rows.from_table(TYPICAL.schema.empty_table())
+    store.replace(Slice("trips", months[0]), nothing)
+    table = client.get_table(f"{dataset}.trips")
+    note(client, dataset, pa.concat_tables(line_of(table, month).to_table() for month in months[1:-1]))
+    store.replace(Slice("trips", months[-1]), nothing)
+    assert store.months("trips") == months
+    assert client.get_table(f"{dataset}.trips").labels == {}
+    assert store.read("trips", months[:3]).to_table().num_rows == 0
+
+
+def test_months_that_a_label_calls_empty_are_there(
+    store: BigQueryStore, client: google_bigquery.Client, dataset: str
+) -> None:
+    """As earlier versions noted them."""
+    store.replace(TRIPS, Rows.from_table(TYPICAL))
+    table = client.get_table(f"{dataset}.trips")
+    table.labels = {"empty_2024-02": "", "empty_2024-01": ""}
+    client.update_table(table, ["labels"])
+    assert store.months("trips") == [JANUARY, FEBRUARY]
+
+
+def test_a_table_made_again_knows_nothing_of_the_empty_months_of_the_one_before(
+    store: BigQueryStore, client: google_bigquery.Client, dataset: str
+) -> None:
+    store.replace(TRIPS, Rows.from_table(TYPICAL.schema.empty_table()))
+    client.delete_table(f"{dataset}.trips")
+    store.replace(Slice("trips", FEBRUARY), Rows.from_table(TYPICAL.schema.empty_table()))
+    assert store.months("trips") == [FEBRUARY]
+
+
+def test_a_month_that_is_loaded_empty_takes_one_more_load_and_one_with_rows_none(
+    store: BigQueryStore, sent: Callable[[], list[Request]]
+) -> None:
+    store.replace(TRIPS, Rows.from_table(TYPICAL.schema.empty_table()))
+    store.replace(TRIPS, Rows.from_table(TYPICAL))
+    tables = [load_of(one)["destinationTable"]["tableId"] for one in sent()]
+    assert tables == ["trips$202401", "loaded_empty_months", "trips$202401"]
+
+
+@pytest.mark.parametrize("name", ["_PARTITIONTIME", "_table_suffix", "__ROOT__x", "_File_Name"])
+def test_names_that_bigquery_keeps_for_itself_are_refused(store: BigQueryStore, name: str) -> None:
+    with pytest.raises(SchemaMismatch, match=f"does not take the names '{name}'"):
+        store.replace(TRIPS, Rows.from_table(pa.table({"row": [1], name: [2.0]})))
+
+
+def test_a_name_that_the_table_has_in_other_letters_is_refused(store: BigQueryStore) -> None:
+    store.replace(TRIPS, Rows.from_table(fares(1.0)))
+    with pytest.raises(SchemaMismatch, match="upper and lower case only: Fare and fare"):
+        store.replace(TRIPS, Rows.from_table(pa.table({"row": [1], "Fare": [2.0]})))
+
+
+def note(client: google_bigquery.Client, dataset: str, lines: pa.Table) -> None:
+    """Add lines to the table of months that were loaded empty."""
+    config = google_bigquery.LoadJobConfig(source_format="PARQUET", write_disposition="WRITE_APPEND")
+    with io.BytesIO() as file:
+        pq.write_table(lines, file)
+        file.seek(0)
+        client.load_table_from_file(file, f"{PROJECT}.{dataset}.{TABLE}", job_config=config).result()
 
 
 def read_client(bigquery: BigQueryServer) -> BigQueryReadClient:

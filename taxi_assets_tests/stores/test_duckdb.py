@@ -1,3 +1,6 @@
+import os
+import re
+import signal
 import subprocess
 import sys
 import threading
@@ -8,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from taxi_assets.errors import SchemaMismatch, SliceMissing, StoreUnavailable
@@ -20,7 +24,29 @@ from .contract import FEBRUARY, JANUARY, MONTH_COLUMN, TableContract, assert_sam
 from .versions import rows_of, version_of
 
 TRIPS = Slice("trips", JANUARY)
-HOLD = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('open', flush=True); input()"
+HOLD = """
+import duckdb, sys
+held = duckdb.connect(sys.argv[1], read_only=sys.argv[2] == "reading")
+print("open", flush=True)
+sys.stdin.readline()
+"""
+REPLACE = """
+import sys
+from pathlib import Path
+import pyarrow as pa
+from taxi_assets.month import Month
+from taxi_assets.stores.duckdb import DuckDBStore
+from taxi_assets.stores.rows import Rows
+from taxi_assets.stores.slices import Slice
+
+def batches():
+    print("open", flush=True)
+    sys.stdin.readline()
+    yield from pa.table({"fare": [1.0]}).to_batches()
+
+store = DuckDBStore(Path(sys.argv[1]), "taxi", "source_month")
+store.replace(Slice("trips", Month(2024, 1)), Rows(pa.schema({"fare": pa.float64()}), batches))
+"""
 
 
 @pytest.fixture
@@ -40,14 +66,22 @@ def impatient(path: Path) -> DuckDBStore:
 
 
 @contextmanager
-def open_elsewhere(path: Path) -> Iterator[None]:
+def elsewhere(program: str, path: Path, *arguments: str) -> Iterator[subprocess.Popen]:
     """Another process has the file open."""
     with subprocess.Popen(
-        [sys.executable, "-c", HOLD, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program, path, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout.readline() == "open\n"
-        yield
+        yield process
         process.communicate("\n")
+
+
+def read_in_every_way(store: DuckDBStore) -> None:
+    """Ask the store for all that it tells."""
+    assert store.read("trips").to_table().num_rows == store.count(TRIPS) == 30_000
+    assert store.months("trips") == [JANUARY]
+    assert store.row(TRIPS, {"row": 7})["version"] == 1
+    assert store.digest(TRIPS, {}, "row").rows == 30_000
 
 
 class TestDuckDB(TableContract):
@@ -65,57 +99,139 @@ def test_reading_what_is_not_there_makes_no_file(store: DuckDBStore, path: Path)
 # Others who use the file
 
 
-def test_a_file_that_another_process_keeps_open_is_unavailable(
+def test_a_file_that_another_process_keeps_open_is_unavailable_and_it_is_named(
     store: DuckDBStore, impatient: DuckDBStore, path: Path
 ) -> None:
     store.replace(TRIPS, rows_of(1))
-    with open_elsewhere(path):
+    with elsewhere(HOLD, path, "writing") as process:
         for use in (
             lambda: impatient.replace(TRIPS, rows_of(2)),
             lambda: impatient.read("trips"),
             lambda: impatient.count(TRIPS),
             lambda: impatient.months("trips"),
         ):
-            with pytest.raises(StoreUnavailable, match=f"{path} cannot be opened: .*lock"):
+            with pytest.raises(StoreUnavailable, match=rf"{path} is in use.*\(PID {process.pid}\)") as caught:
                 use()
+            assert caught.value.retryable
     assert version_of(impatient, TRIPS) == 1
 
 
-def test_a_file_that_another_process_has_open_is_waited_for(store: DuckDBStore, path: Path) -> None:
+def test_reading_goes_on_beside_a_reader_in_another_process(
+    store: DuckDBStore, impatient: DuckDBStore, path: Path
+) -> None:
+    store.replace(TRIPS, rows_of(1))
+    with elsewhere(HOLD, path, "reading") as process:
+        read_in_every_way(impatient)
+        with pytest.raises(StoreUnavailable, match=rf"\(PID {process.pid}\) has it open"):
+            impatient.replace(TRIPS, rows_of(2))
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_reading_goes_on_beside_a_connection_in_the_same_process(
+    store: DuckDBStore, impatient: DuckDBStore, path: Path, *, read_only: bool
+) -> None:
+    store.replace(TRIPS, rows_of(1))
+    with duckdb.connect(path, read_only=read_only) as notebook:
+        read_in_every_way(impatient)
+        assert notebook.sql("FROM taxi.trips").count("*").fetchall() == [(30_000,)]
+
+
+def test_a_load_beside_a_reader_in_the_same_process_says_that_it_is_this_one(
+    store: DuckDBStore, impatient: DuckDBStore, path: Path
+) -> None:
+    store.replace(TRIPS, rows_of(1))
+    with (
+        duckdb.connect(path, read_only=True),
+        pytest.raises(StoreUnavailable, match=rf"this process \(PID {os.getpid()}\) has it open itself"),
+    ):
+        impatient.replace(TRIPS, rows_of(2))
+
+
+def test_who_is_waited_for_is_said_within_two_seconds(
+    store: DuckDBStore, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     store.replace(TRIPS, rows_of(1))
     with ThreadPoolExecutor() as thread:
-        with open_elsewhere(path):
+        with elsewhere(HOLD, path, "reading") as process:
             replacing = thread.submit(store.replace, TRIPS, rows_of(2))
             with pytest.raises(TimeoutError):
-                replacing.result(timeout=0.2)
+                replacing.result(timeout=2)
         replacing.result()
+    [line] = caplog.messages
+    assert re.match(rf"waiting for {path} for up to 300 s \(1 s so far\): .* \(PID {process.pid}\) has it open", line)
     assert version_of(store, TRIPS) == 2
 
 
-def test_a_thread_that_writes_for_too_long_makes_the_file_unavailable(
-    store: DuckDBStore, impatient: DuckDBStore
-) -> None:
-    at_work, refused = threading.Event(), threading.Event()
+def test_a_load_waits_for_another_load_however_long_and_a_reader_does_not(path: Path, impatient: DuckDBStore) -> None:
+    with ThreadPoolExecutor() as thread:
+        with elsewhere(REPLACE, path) as process:
+            replacing = thread.submit(impatient.replace, TRIPS, rows_of(1))
+            with pytest.raises(StoreUnavailable, match=rf"PID {process.pid} writes taxi.trips 2024-01"):
+                impatient.months("trips")
+            with pytest.raises(TimeoutError):
+                replacing.result(timeout=0.5)
+        replacing.result()
+    assert version_of(impatient, TRIPS) == 1
+
+
+def test_a_load_goes_on_when_the_one_before_it_is_killed(path: Path, impatient: DuckDBStore) -> None:
+    with ThreadPoolExecutor() as thread, elsewhere(REPLACE, path) as process:
+        replacing = thread.submit(impatient.replace, TRIPS, rows_of(1))
+        process.kill()
+        replacing.result()
+    assert version_of(impatient, TRIPS) == 1
+
+
+def test_a_wait_ends_with_the_first_interrupt(store: DuckDBStore, path: Path) -> None:
+    store.replace(TRIPS, rows_of(1))
+    count = (
+        f"from taxi_assets.stores.duckdb import *; print(0, flush=True); DuckDBStore(Path({str(path)!r}), 'taxi', 'm')"
+    )
+    with (
+        elsewhere(HOLD, path, "writing"),
+        subprocess.Popen(
+            [sys.executable, "-c", f"{count}.months('trips')"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as waiting,
+    ):
+        waiting.stdout.readline()
+        assert "waiting for" in waiting.stderr.readline()
+        waiting.send_signal(signal.SIGINT)
+        assert "KeyboardInterrupt" in waiting.communicate(timeout=10)[1]
+
+
+def test_threads_write_one_after_the_other(impatient: DuckDBStore) -> None:
+    at_work, go_on = threading.Event(), threading.Event()
 
     def slow_batches() -> Iterator[pa.RecordBatch]:
         at_work.set()
-        refused.wait()
+        go_on.wait()
         yield from rows_of(1).batches()
 
     with ThreadPoolExecutor() as thread:
-        replacing = thread.submit(store.replace, TRIPS, Rows(rows_of(1).schema, slow_batches))
+        first = thread.submit(impatient.replace, TRIPS, Rows(rows_of(1).schema, slow_batches))
         at_work.wait()
-        with pytest.raises(StoreUnavailable, match="written by another thread"):
-            impatient.replace(TRIPS, rows_of(2))
-        refused.set()
-        replacing.result()
-    assert version_of(store, TRIPS) == 1
+        second = thread.submit(impatient.replace, TRIPS, rows_of(2))
+        with pytest.raises(TimeoutError):
+            second.result(timeout=0.3)
+        go_on.set()
+        assert (first.result().rows, second.result().rows) == (30_000, 30_000)
+    assert version_of(impatient, TRIPS) == 2
+
+
+def test_a_table_is_made_of_what_is_read_from_the_same_file(impatient: DuckDBStore) -> None:
+    impatient.replace(TRIPS, rows_of(1))
+    impatient.replace(Slice("copy", JANUARY), impatient.read("trips", [JANUARY]))
+    assert version_of(impatient, Slice("copy", JANUARY)) == 1
 
 
 def test_a_connection_of_the_same_process_is_no_obstacle(impatient: DuckDBStore, path: Path) -> None:
+    impatient.replace(TRIPS, rows_of(1))
     with duckdb.connect(path) as notebook:
-        impatient.replace(TRIPS, rows_of(1))
-        assert version_of(impatient, TRIPS) == 1
+        impatient.replace(TRIPS, rows_of(2))
+        assert version_of(impatient, TRIPS) == 2
         assert notebook.sql("FROM taxi.trips").count("*").fetchall() == [(30_000,)]
 
 
@@ -130,6 +246,55 @@ def test_a_reader_in_the_middle_goes_on_with_its_rows(store: DuckDBStore) -> Non
 
 
 # The file
+
+
+def test_what_a_killed_writer_left_is_read_without_writing(store: DuckDBStore, path: Path) -> None:
+    """DuckDB's log of changes is replayed by readers too."""
+    store.replace(TRIPS, rows_of(1))
+    code = "import duckdb, os, sys; c = duckdb.connect(sys.argv[1]); c.execute('CREATE TABLE other AS FROM range(9)')"
+    subprocess.run([sys.executable, "-c", f"{code}; os.kill(os.getpid(), 9)", path], check=False)
+    assert path.with_name(f"{path.name}.wal").exists()
+    with elsewhere(HOLD, path, "reading"):
+        read_in_every_way(store)
+    store.replace(TRIPS, rows_of(2))
+    assert version_of(store, TRIPS) == 2
+
+
+@pytest.mark.parametrize("left", ["warehouse.duckdb", "warehouse.duckdb.new"])
+def test_a_file_that_was_being_made_when_its_process_was_killed_is_made_again(
+    store: DuckDBStore, path: Path, left: str
+) -> None:
+    path.with_name(left).touch()
+    assert store.months("trips") == []
+    store.replace(TRIPS, rows_of(1))
+    assert version_of(store, TRIPS) == 1
+    assert {one.name for one in path.parent.iterdir()} == {path.name, f"{path.name}.lock"}
+
+
+def test_a_table_that_was_dropped_has_no_months(store: DuckDBStore, path: Path) -> None:
+    store.replace(TRIPS, rows_of(1))
+    with duckdb.connect(path) as connection:
+        connection.execute("DROP TABLE taxi.trips")
+    assert store.months("trips") == []
+    store.replace(Slice("trips", FEBRUARY), rows_of(2))
+    assert store.months("trips") == [FEBRUARY]
+
+
+def test_names_that_differ_in_upper_and_lower_case_only_are_refused(store: DuckDBStore) -> None:
+    with pytest.raises(SchemaMismatch, match="upper and lower case only: Fare and fare"):
+        store.replace(TRIPS, Rows.from_table(pa.table({"fare": [1.0], "Fare": [2.0]})))
+    store.replace(TRIPS, Rows.from_table(fares(1.0)))
+    with pytest.raises(SchemaMismatch, match="upper and lower case only: Fare and fare"):
+        store.replace(TRIPS, Rows.from_table(pa.table({"row": [1], "Fare": [2.0]})))
+
+
+def test_rows_of_another_month_in_files_are_refused(store: DuckDBStore, tmp_path: Path) -> None:
+    """DuckDB reads those itself, and counts them."""
+    strange = fares(1.0).append_column(MONTH_COLUMN, pa.array([FEBRUARY.first_day]))
+    pq.write_table(strange, tmp_path / "strange.parquet")
+    with pytest.raises(SchemaMismatch, match=r"source_month must hold the DATE 2024-01-01 .* one holds '2024-02-01'"):
+        store.replace(TRIPS, Rows.from_parquet([tmp_path / "strange.parquet"]))
+    assert store.months("trips") == []
 
 
 def test_a_schema_may_be_called_as_the_file_is(tmp_path: Path) -> None:

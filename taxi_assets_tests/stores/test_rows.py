@@ -24,9 +24,41 @@ def test_rows_are_streamed_as_often_as_asked_for() -> None:
     assert rows.to_table() == rows.reader().read_all() == FARES
 
 
-def test_the_index_of_a_dataframe_is_left_out() -> None:
-    frame = pd.DataFrame({"fare": [1.5]}, index=pd.Index(["first"], name="trip"))
-    assert Rows.from_pandas(frame).schema == pa.schema({"fare": pa.float64()})
+def test_the_named_levels_of_a_dataframes_index_are_columns() -> None:
+    frame = pd.DataFrame({"shop": ["north", "south", "north"], "day": [1, 2, 2], "fare": [1.5, 2.0, 4.0]})
+    assert Rows.from_pandas(frame.groupby("shop").sum()[["fare"]]).to_table().to_pydict() == {
+        "shop": ["north", "south"],
+        "fare": [5.5, 2.0],
+    }
+    assert Rows.from_pandas(frame.set_index(["shop", "day"])).schema.names == ["shop", "day", "fare"]
+    frame.index.name = 3
+    assert Rows.from_pandas(frame).schema.names == ["3", "shop", "day", "fare"]
+
+
+def test_row_numbers_in_a_dataframes_index_are_left_out() -> None:
+    frame = pd.DataFrame({"fare": [1.5, 2.0, 4.0]})
+    for numbered in (frame, frame[frame["fare"] > 1.5], pd.concat([frame, frame]), frame.iloc[:0]):
+        assert Rows.from_pandas(numbered).schema.names == ["fare"]
+
+
+def test_an_index_that_holds_something_and_has_no_name_is_refused() -> None:
+    for index in (pd.Index(["first"]), pd.MultiIndex.from_tuples([("north", 1)]), pd.DatetimeIndex(["2024-01-01"])):
+        with pytest.raises(SchemaMismatch, match=r"name it \(frame.index.name = ...\), or leave it out"):
+            Rows.from_pandas(pd.DataFrame({"fare": [1.5]}, index=index))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame({"fare": [1.5]}, index=pd.Index(["first"], name="fare")),
+        pd.DataFrame([[1.5, 2.0]], columns=["fare", "fare"]),
+        pd.DataFrame({"fare": [1.5, "two"]}),
+    ],
+    ids=["an index called as a column", "a column twice", "two types"],
+)
+def test_a_dataframe_that_no_table_can_hold_is_refused_with_its_column(frame: pd.DataFrame) -> None:
+    with pytest.raises(SchemaMismatch, match=r"the DataFrame cannot be stored: .*fare"):
+        Rows.from_pandas(frame)
 
 
 def test_files_of_one_schema_are_named(path: Path) -> None:

@@ -14,25 +14,23 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from google.api_core.exceptions import GoogleAPICallError, NotFound, PreconditionFailed, ServiceUnavailable
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-from taxi_assets.errors import InvalidRequest, SliceMissing, StoreError, StoreUnavailable
+from taxi_assets.errors import InvalidRequest, SliceMissing, StoreUnavailable
 from taxi_assets.month import Month
 from taxi_assets.raw_file import sha256_of
 from taxi_assets.stores import ledger
 from taxi_assets.stores.arrow import storable, type_names, with_month
+from taxi_assets.stores.bigquery import empty_months
 from taxi_assets.stores.bigquery.loading import Loader, job_name
 from taxi_assets.stores.bigquery.tables import (
     DIALECT,
     TYPE_NAMES,
     adapt,
     arrow_schema,
-    months_loaded_empty,
     new_table,
-    note_empty,
     partition_of,
     require_names,
 )
@@ -96,7 +94,7 @@ class BigQueryStore:
             StoreUnavailable: the service does not answer or asks to come back later, or the disk here is full.
             StoreError: the service refuses the rows, or they are of another month.
         """
-        rows = storable(rows if piece.month is None else with_month(rows, self._month_column, piece.month))
+        rows = with_month(storable(rows), self._month_column, piece.month)
         types = type_names(rows.schema, TYPE_NAMES, "BigQuery")
         require_names(piece.table, types)
         with self._failures():
@@ -105,11 +103,10 @@ class BigQueryStore:
                 name = job_name(partition_of(self.table_name(piece.table), piece.month), table.etag or "", *identity)
                 job = self._loader.load(name, table.location, start)
             count = int(job.output_rows or 0)
+            if piece.month is not None and count == 0:
+                self._append(empty_months.TABLE, empty_months.line_of(table, piece.month), f"{job.job_id}_empty")
             if entry is not None:
-                self._append(entry.ledger, entry.line(piece, count), after=job)
-            if piece.month is not None and note_empty(table, piece.month, is_empty=count == 0):
-                month = piece.month
-                self._change(piece.table, lambda table: note_empty(table, month, is_empty=count == 0))
+                self._append(entry.ledger, entry.line(piece, count), f"{job.job_id}_ledger")
             return Stored(count, None, rows.schema, types, scan_bytes=self._scan_bytes(piece))
 
     def read(self, table: str, months: Sequence[Month] | None = None) -> Rows:
@@ -272,18 +269,18 @@ class BigQueryStore:
             return
         with disk_failures(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rows.parquet"
-            write_parquet(_of_month(rows, self._month_column, piece.month).with_schema(arrow_schema(table)), path)
+            write_parquet(rows.with_schema(arrow_schema(table)), path)
             yield [sha256_of(path)], self._upload(path, to, told)
 
-    def _append(self, name: str, line: Rows, after: bigquery.LoadJob) -> None:
-        """Add the line to the ledger, once for the job that it tells of, whoever tries again."""
+    def _append(self, name: str, line: Rows, job_name: str) -> None:
+        """Add the line to the table, once for the job of that name, whoever tries again."""
         table = self._ensure(Slice(name), line.schema)
         told = self._told(table, bigquery.WriteDisposition.WRITE_APPEND)
         with disk_failures(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "line.parquet"
             write_parquet(line, path)
             start = self._upload(path, self.table_name(name), {**told, "size": path.stat().st_size})  # in one request
-            self._loader.load_once(f"{after.job_id}_ledger", table.location, start)
+            self._loader.load_once(job_name, table.location, start)
 
     def _told(self, table: bigquery.Table, disposition: str) -> Mapping[str, Any]:
         """What every load of Parquet into the table tells Google's client."""
@@ -332,7 +329,10 @@ class BigQueryStore:
             f"WHERE table_name = '{table.table_id}' AND total_rows > 0"
         )
         found = [partition for (partition,) in answer if partition is not None and partition.isdecimal()]
-        return sorted({Month(int(name[:4]), int(name[4:])) for name in found} | months_loaded_empty(table))
+        noted = self._table(empty_months.TABLE)
+        lines = () if noted is None else self._client.list_rows(noted, **self._trying)
+        empty = empty_months.months_loaded_empty(table, lines)
+        return sorted({Month(int(name[:4]), int(name[4:])) for name in found} | empty)
 
     def _query(
         self,
@@ -383,17 +383,3 @@ def _query_config(
         for number, month in enumerate(months or ())
     ]
     return bigquery.QueryJobConfig(query_parameters=[*bound, *key], **options)
-
-
-def _of_month(rows: Rows, column: str, month: Month | None) -> Rows:
-    """The rows, refused where one is of another month: found here, nothing is uploaded for nothing."""
-    if month is None:
-        return rows
-
-    def open_batches() -> Iterator[pa.RecordBatch]:
-        for batch in rows.batches():
-            if not pc.all(pc.equal(batch.column(column), month.first_day).fill_null(False), min_count=0).as_py():
-                raise StoreError(f"some rows for {month} have another month in {column}")
-            yield batch
-
-    return rows.watched(open_batches)

@@ -9,8 +9,9 @@ from google.cloud.bigquery import SchemaField, Table, TableReference, TimePartit
 
 from taxi_assets.errors import SchemaMismatch
 from taxi_assets.month import Month
-from taxi_assets.stores.arrow import description
+from taxi_assets.stores.arrow import description, require_distinct
 from taxi_assets.stores.digest import Dialect
+from taxi_assets.stores.slices import other_partitioning
 
 TYPE_NAMES = {
     pa.bool_(): "BOOL",
@@ -37,7 +38,8 @@ _LEGACY_NAMES = {"BOOLEAN": "BOOL", "INTEGER": "INT64", "FLOAT": "FLOAT64"}  # a
 _TABLE_NAME = re.compile(r"[\w\- ]{1,1024}")
 # Parquet loads take no other names: https://cloud.google.com/bigquery/docs/schemas#column_names
 _COLUMN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,299}")
-_EMPTY = "empty_"  # a partition without rows is none, so the table's labels keep the months that were loaded empty
+# Nor names that begin so: the same page.
+_RESERVED = ("_table_", "_file_", "_partition", "_row_timestamp", "__root__", "_colidentifier")
 
 
 def require_names(table: str, columns: Iterable[str]) -> None:
@@ -48,11 +50,10 @@ def require_names(table: str, columns: Iterable[str]) -> None:
     """
     names = list(columns)
     wrong = [] if _TABLE_NAME.fullmatch(table) else [table]
-    wrong += [name for name in names if not _COLUMN_NAME.fullmatch(name)]
+    wrong += [name for name in names if not _COLUMN_NAME.fullmatch(name) or name.lower().startswith(_RESERVED)]
     if wrong:
         raise SchemaMismatch(f"BigQuery does not take the names {', '.join(map(repr, wrong))}")
-    if len({name.lower() for name in names}) < len(names):
-        raise SchemaMismatch("BigQuery does not tell apart columns whose names differ in upper and lower case only")
+    require_distinct(names, "BigQuery")
 
 
 def new_table(
@@ -80,6 +81,9 @@ def adapt(table: Table, schema: pa.Schema, month_column: str | None, *, require_
     partitioning = table.time_partitioning
     found = None if partitioning is None else (partitioning.type_, partitioning.field)
     wanted = None if month_column is None else ("MONTH", month_column)
+    if found != wanted and None in (found, wanted):
+        name = f"{table.project}.{table.dataset_id}.{table.table_id}"
+        raise other_partitioning(name, f"drop it (DROP TABLE `{name}`)", by_month=wanted is not None)
     if found != wanted:
         raise SchemaMismatch(f"{table.full_table_id} is partitioned by {found}, and the rows need {wanted}")
     before = (list(table.schema), table.description, dict(table.labels), bool(table.require_partition_filter))
@@ -105,20 +109,6 @@ def arrow_schema(table: Table) -> pa.Schema:
     )
 
 
-def months_loaded_empty(table: Table) -> set[Month]:
-    """The months that were loaded without any row."""
-    return {Month.parse(label.removeprefix(_EMPTY)) for label in table.labels if label.startswith(_EMPTY)}
-
-
-def note_empty(table: Table, month: Month, *, is_empty: bool) -> list[str]:
-    """Note whether the month was loaded without any row, and return the names of the properties that changed."""
-    label = f"{_EMPTY}{month}"
-    if is_empty == (label in table.labels):
-        return []
-    table.labels = {**table.labels, label: "" if is_empty else None}  # None is how a label is taken away
-    return ["labels"]
-
-
 def partition_of(table: str, month: Month | None) -> str:
     """The name that a load job writes to: the table, or one month of it."""
     return table if month is None else f"{table}${month.year:04d}{month.number:02d}"
@@ -126,6 +116,7 @@ def partition_of(table: str, month: Month | None) -> str:
 
 def _merged(table: Table, schema: pa.Schema) -> list[SchemaField]:
     columns = {column.name: column for column in table.schema}
+    require_distinct([*columns, *schema.names], "BigQuery")
     different = [
         f"{field.name} is {_type_of(columns[field.name])} in the table and {TYPE_NAMES[field.type]} in the rows"
         for field in schema

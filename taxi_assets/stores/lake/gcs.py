@@ -27,12 +27,13 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from taxi_assets.errors import SliceMissing, StoreError, StoreUnavailable
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
+from taxi_assets.stores.arrow import of_month
 from taxi_assets.stores.disk import disk_failures
 from taxi_assets.stores.google import google_failures, session_is_lost
 from taxi_assets.stores.lake.layout import MONTH_FOLDER, inside, month_of_folder, path_of
 from taxi_assets.stores.lake.parquet import common_schema, find_row, write_parquet
 from taxi_assets.stores.rows import Rows, no_rows, schema_of_parquet
-from taxi_assets.stores.slices import Slice, Stored
+from taxi_assets.stores.slices import Slice, Stored, other_partitioning
 
 _UPLOAD_CHUNK = 8 << 20  # bytes; larger files go up in pieces of this size, each of which is tried again by itself
 _PEEK_BYTES = 256 << 10  # the footer of a month of 20,000,000 rows has 200 kB
@@ -51,15 +52,17 @@ class GCSLake:
     Args:
         url: `gs://bucket` or `gs://bucket/prefix`; the bucket exists.
         scratch: a folder for files on their way, and for those that were asked for; its owner removes it.
+        month_column: where the rows have this column, each holds its month's first day in it, as in the tables.
         patience: seconds to go on asking a service that does not answer.
     """
 
-    def __init__(self, url: str, scratch: Path, *, patience: float = 120) -> None:
+    def __init__(self, url: str, scratch: Path, month_column: str = "source_month", *, patience: float = 120) -> None:
         place = urlsplit(url)
         self._bucket_name = place.netloc
         self._prefix = place.path.strip("/")
         self._url = url
         self._scratch = scratch
+        self._month_column = month_column
         self._patience = patience
 
     def __getstate__(self) -> dict[str, Any]:
@@ -78,10 +81,13 @@ class GCSLake:
         """Make the slice hold exactly these rows; until it returns, readers see the old ones.
 
         Raises:
-            SchemaMismatch: Parquet does not have a column's type, or a column lacks a value that it must have.
+            SchemaMismatch: Parquet does not have a column's type, a column lacks a value that it must have, a row is of
+                another month, or the table is one whole and this is a month, or the other way round.
             StoreUnavailable: the service does not answer, or the disk of this machine is full.
             StoreError: the service refuses.
         """
+        rows = of_month(rows, self._month_column, piece.month)
+        self._require_same_partitioning(piece)
         with self._temporary_folder() as folder:
             written = folder / "rows.parquet"
             count = write_parquet(rows, written)
@@ -218,10 +224,20 @@ class GCSLake:
     def _name(self, path: str) -> str:
         return f"{self._prefix}/{path}" if self._prefix else path
 
+    def _require_same_partitioning(self, piece: Slice) -> None:
+        with self._failures():
+            is_other = self.months(piece.table) if piece.month is None else self._is_whole(piece.table)
+        if is_other:
+            folder = f"gs://{self._bucket_name}/{self._name(inside(piece.table))}"
+            remedy = f"remove it (gcloud storage rm --recursive {folder})"
+            raise other_partitioning(folder, remedy, by_month=piece.month is not None)
+
+    def _is_whole(self, table: str) -> bool:
+        return self._bucket.get_blob(self._name(path_of(Slice(table))), **self._trying) is not None
+
     def _pieces(self, table: str) -> list[Slice]:
-        whole = Slice(table)
-        if self._bucket.get_blob(self._name(path_of(whole)), **self._trying) is not None:
-            return [whole]
+        if self._is_whole(table):
+            return [Slice(table)]
         return [Slice(table, month) for month in self.months(table)]
 
     def _rows_at(self, path: str) -> int:

@@ -18,18 +18,25 @@ from taxi_assets.errors import SliceMissing
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.scratch import scratch_folder
+from taxi_assets.stores.arrow import of_month
 from taxi_assets.stores.disk import disk_failures
 from taxi_assets.stores.lake.layout import MONTH_FOLDER, inside, month_of_folder, path_of
 from taxi_assets.stores.lake.parquet import common_schema, find_row, write_parquet
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.slices import Slice, Stored
+from taxi_assets.stores.slices import Slice, Stored, other_partitioning
 
 
 class LocalLake:
-    """A folder of Parquet files, replaced one slice at a time; `Slice.table` is a path such as `clean/green_trips`."""
+    """A folder of Parquet files, replaced one slice at a time; `Slice.table` is a path such as `clean/green_trips`.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        root: the folder; made where it is missing.
+        month_column: where the rows have this column, each holds its month's first day in it, as in the tables.
+    """
+
+    def __init__(self, root: Path, month_column: str = "source_month") -> None:
         self.root = root.absolute()
+        self._month_column = month_column
 
     def uri(self, piece: Slice) -> str:
         """Where the slice is, or will be."""
@@ -43,10 +50,13 @@ class LocalLake:
         """Make the slice hold exactly these rows; until it returns, readers see the old ones.
 
         Raises:
-            SchemaMismatch: Parquet does not have a column's type, or a column lacks a value that it must have.
+            SchemaMismatch: Parquet does not have a column's type, a column lacks a value that it must have, a row is of
+                another month, or the table is one whole and this is a month, or the other way round.
             StoreUnavailable: the disk is full.
             StoreError: the folder may not be written.
         """
+        rows = of_month(rows, self._month_column, piece.month)
+        self._require_same_partitioning(piece)
         with self._incoming() as folder:
             written = folder / "rows.parquet"
             count = write_parquet(rows, written)
@@ -137,6 +147,12 @@ class LocalLake:
 
         path = self.root / inside(f"{folder}/{name}")
         return int(pq.read_metadata(path).num_rows) if path.exists() else 0
+
+    def _require_same_partitioning(self, piece: Slice) -> None:
+        is_other = self.months(piece.table) if piece.month is None else self._path(Slice(piece.table)).exists()
+        if is_other:
+            folder = self.root / inside(piece.table)
+            raise other_partitioning(str(folder), "remove it", by_month=piece.month is not None)
 
     def _pieces(self, table: str) -> list[Slice]:
         whole = Slice(table)

@@ -20,7 +20,7 @@ from taxi_assets.stores.postgres.connecting import connected, wait_for_turn, whe
 from taxi_assets.stores.postgres.copying import copy_in, stream_out
 from taxi_assets.stores.postgres.tables import ARROW_TYPES, DIALECT, TYPE_NAMES, Table, TableColumn, require_short
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.slices import Slice, Stored
+from taxi_assets.stores.slices import Slice, Stored, other_partitioning
 
 
 class PostgresStore:
@@ -51,7 +51,7 @@ class PostgresStore:
             StoreUnavailable: the server does not answer, refuses or is full, or the table stayed locked.
             StoreError: the server refuses the rows.
         """
-        rows = storable(rows if piece.month is None else with_month(rows, self._month_column, piece.month))
+        rows = with_month(storable(rows), self._month_column, piece.month)
         types = type_names(rows.schema, TYPE_NAMES, "Postgres")
         with connected(self._url) as connection:
             table = Table(connection, self._schema, piece.table)
@@ -154,6 +154,9 @@ class PostgresStore:
             if not table.exists():
                 wait_for_turn(table.connection, f"{self._schema} definition")  # IF NOT EXISTS fails two at once
                 table.create(schema, types, self._month_column if by_month else None)
+            elif table.is_partitioned() != by_month:
+                name = self.table_name(table.name)
+                raise other_partitioning(name, f"drop it (DROP TABLE {name})", by_month=by_month)
             existing = {column.name: column for column in table.columns()}
             _require_same_types(table, types, existing)
             added = [(name, kind) for name, kind in types.items() if name not in existing]

@@ -87,6 +87,15 @@ class Table:
         """Whether there is such a table."""
         return bool(self.columns())
 
+    def is_partitioned(self) -> bool:
+        """Whether the table has partitions, or will have."""
+        found = self.connection.execute(
+            "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE n.nspname = %s AND c.relname = %s AND c.relkind = 'p'",
+            [self.schema, self.name],
+        )
+        return found.fetchone() is not None
+
     def months(self) -> list[Month]:
         """The months that have a partition, oldest first."""
         # Asked for the partition's own names, of which a bound has none, pg_get_expr gives NULL for one that is being
