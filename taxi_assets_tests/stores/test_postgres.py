@@ -271,7 +271,7 @@ def test_a_server_that_does_not_answer_is_unavailable() -> None:
 
 def test_a_wrong_password_is_not_told(guarded_url: str) -> None:
     error = failure(guarded_url)
-    assert isinstance(error, StoreUnavailable)
+    assert not error.retryable
     assert "password authentication failed" in str(error)
     assert SECRET not in everything_told(error)
 

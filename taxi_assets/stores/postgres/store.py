@@ -16,7 +16,7 @@ from taxi_assets.month import Month
 from taxi_assets.stores import ledger
 from taxi_assets.stores.arrow import description, storable, type_names, with_month
 from taxi_assets.stores.digest import Digest, Parts, digest_query
-from taxi_assets.stores.postgres.connecting import connected, wait_for_turn, when_unlocked
+from taxi_assets.stores.postgres.connecting import Url, connected, transaction, wait_for_turn, when_unlocked
 from taxi_assets.stores.postgres.copying import copy_in, stream_out
 from taxi_assets.stores.postgres.tables import ARROW_TYPES, DIALECT, TYPE_NAMES, Table, TableColumn, require_short
 from taxi_assets.stores.rows import Rows
@@ -27,13 +27,13 @@ class PostgresStore:
     """Tables in one schema of a database; `Slice.table` is a table's name without the schema.
 
     Args:
-        url: a `postgresql://` URL.
+        url: a `postgresql://` URL, or what gives one for each connection.
         schema: the Postgres schema that holds the tables; made where it is missing.
         month_column: the DATE column by which a table of months is partitioned.
         lock_patience: seconds to go on asking for a table that others are reading.
     """
 
-    def __init__(self, url: str, schema: str, month_column: str, *, lock_patience: float = 300) -> None:
+    def __init__(self, url: Url, schema: str, month_column: str, *, lock_patience: float = 300) -> None:
         self._url = url
         self._schema = schema
         self._month_column = month_column
@@ -60,7 +60,7 @@ class PostgresStore:
             self._ensure(table, rows.schema, types, by_month=piece.month is not None)
             if entry is not None:
                 self._ensure_ledger(Table(connection, self._schema, entry.ledger))
-            with connection.transaction():
+            with transaction(connection, writes=True):
                 wait_for_turn(connection, f"{self._schema}.{piece}")
                 count = self._load(table, piece.month, rows)
                 if entry is not None:
@@ -77,7 +77,7 @@ class PostgresStore:
         Raises:
             SliceMissing: the table, or a month of it, is not there.
         """
-        with connected(self._url) as connection:
+        with connected(self._url) as connection, transaction(connection):
             found = Table(connection, self._schema, table)
             columns = found.columns()
             missing = sorted(set(months or ()) - set(found.months()))
@@ -99,7 +99,7 @@ class PostgresStore:
 
     def count(self, piece: Slice) -> int:
         """Rows in the slice; 0 where there is none."""
-        with connected(self._url) as connection:
+        with connected(self._url) as connection, transaction(connection):
             table = Table(connection, self._schema, piece.table)
             if piece.month is not None:
                 table = table.partition(piece.month)
@@ -110,7 +110,7 @@ class PostgresStore:
 
     def digest(self, piece: Slice, parts: Parts, position: str, total: str | None = None) -> Digest:
         """What the slice holds, computed by the server: see `stores.digest`."""
-        with connected(self._url) as connection, connection.transaction():
+        with connected(self._url) as connection, transaction(connection):
             table = Table(connection, self._schema, piece.table)
             if piece.month is not None:
                 table = table.partition(piece.month)
@@ -144,31 +144,34 @@ class PostgresStore:
 
     def months(self, table: str) -> list[Month]:
         """The months of the table that are there, oldest first."""
-        with connected(self._url) as connection:
+        with connected(self._url) as connection, transaction(connection):
             return Table(connection, self._schema, table).months()
 
     def _ensure(self, table: Table, schema: pa.Schema, types: dict[str, str], *, by_month: bool) -> None:
         """Make the table, or add the columns that it lacks; its comments become those of the newest rows."""
-        with table.connection.transaction():
-            wait_for_turn(table.connection, _definition_of(table))
-            if not table.exists():
-                wait_for_turn(table.connection, f"{self._schema} definition")  # IF NOT EXISTS fails two at once
-                table.create(schema, types, self._month_column if by_month else None)
-            existing = {column.name: column for column in table.columns()}
-            _require_same_types(table, types, existing)
-            added = [(name, kind) for name, kind in types.items() if name not in existing]
-            if added:
-                when_unlocked(table.connection, self._lock_patience, *table.added_columns(added))
-            for field in schema:
-                text = description(field)
-                column = existing.get(field.name)
-                if text is not None and (column is None or column.comment != text):
-                    table.comment(field.name, text)
+        with transaction(table.connection, writes=True):
+            self._define(table, schema, types, by_month=by_month)
+
+    def _define(self, table: Table, schema: pa.Schema, types: dict[str, str], *, by_month: bool) -> None:
+        wait_for_turn(table.connection, _definition_of(table))
+        if not table.exists():
+            wait_for_turn(table.connection, f"{self._schema} definition")  # IF NOT EXISTS fails two at once
+            table.create(schema, types, self._month_column if by_month else None)
+        existing = {column.name: column for column in table.columns()}
+        _require_same_types(table, types, existing)
+        added = [(name, kind) for name, kind in types.items() if name not in existing]
+        if added:
+            when_unlocked(table.connection, self._lock_patience, *table.added_columns(added))
+        for field in schema:
+            text = description(field)
+            column = existing.get(field.name)
+            if text is not None and (column is None or column.comment != text):
+                table.comment(field.name, text)
 
     def _ensure_ledger(self, table: Table) -> None:
         """Make the ledger, which from then on takes new lines only."""
-        with table.connection.transaction():
-            self._ensure(table, ledger.SCHEMA, type_names(ledger.SCHEMA, TYPE_NAMES, "Postgres"), by_month=False)
+        with transaction(table.connection, writes=True):
+            self._define(table, ledger.SCHEMA, type_names(ledger.SCHEMA, TYPE_NAMES, "Postgres"), by_month=False)
             if not table.is_append_only():
                 wait_for_turn(table.connection, f"{self._schema} definition")
                 table.make_append_only()

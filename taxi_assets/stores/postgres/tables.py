@@ -1,6 +1,5 @@
 """Tables and partitions in Postgres: what there is, what to make, and the statements for it."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -37,7 +36,6 @@ DIALECT = Dialect(
 )
 _NAME_BYTES = 63
 _APPEND_ONLY = "append_only"  # the trigger, and its function
-_LOWER_BOUND = re.compile(r"FROM \('(\d{4}-\d{2})-\d{2}'\)")
 
 
 @dataclass(frozen=True)
@@ -90,18 +88,20 @@ class Table:
     def months(self) -> list[Month]:
         """The months that have a partition, oldest first."""
         # Asked for the partition's own names, of which a bound has none, pg_get_expr gives NULL for one that is being
-        # exchanged at this moment.
+        # exchanged at this moment. The server reads the dates itself, in the form in which it has just written them.
         found = self.connection.execute(
-            """
-            SELECT pg_get_expr(p.relpartbound, 0)
+            r"""
+            SELECT bounds[1]::date, bounds[2]::date
             FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhrelid
-            JOIN pg_class c ON c.oid = i.inhparent JOIN pg_namespace n ON n.oid = c.relnamespace
-            WHERE n.nspname = %s AND c.relname = %s
+            JOIN pg_class c ON c.oid = i.inhparent JOIN pg_namespace n ON n.oid = c.relnamespace,
+            regexp_match(pg_get_expr(p.relpartbound, 0), $$FROM \('([^']+)'\) TO \('([^']+)'\)$$) AS bounds
+            WHERE n.nspname = %s AND c.relname = %s AND bounds IS NOT NULL
             """,
             [self.schema, self.name],
         )
-        bounds = (_LOWER_BOUND.search(bound) for (bound,) in found)
-        return sorted(Month.parse(bound[1]) for bound in bounds if bound is not None)
+        return sorted(
+            Month.of(first) for first, end in found if first.day == 1 and end == Month.of(first).plus(1).first_day
+        )
 
     def size(self) -> int:
         """Bytes on the disk, with indexes."""
@@ -112,7 +112,10 @@ class Table:
 
     def create(self, schema: pa.Schema, types: dict[str, str], partitioned_by: str | None) -> None:
         """Make the table, by month if a column is given, with comments from the schema's descriptions."""
-        self.connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(self.schema)))
+        # Not IF NOT EXISTS: that takes the right to make schemas, also where there is nothing to make.
+        found = self.connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", [self.schema])
+        if found.fetchone() is None:
+            self.connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(self.schema)))
         columns = sql.SQL(", ").join(_definition(name, types[name], schema.field(name).nullable) for name in types)
         by_month = (
             sql.SQL("")
