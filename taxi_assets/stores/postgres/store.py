@@ -18,7 +18,8 @@ from taxi_assets.stores.arrow import description, storable, type_names, with_mon
 from taxi_assets.stores.digest import Digest, Parts, digest_query
 from taxi_assets.stores.postgres.connecting import Url, connected, transaction, wait_for_turn, when_unlocked
 from taxi_assets.stores.postgres.copying import copy_in, stream_out
-from taxi_assets.stores.postgres.tables import ARROW_TYPES, DIALECT, TYPE_NAMES, Table, TableColumn, require_short
+from taxi_assets.stores.postgres.reading import beside_values, field_of, selected
+from taxi_assets.stores.postgres.tables import DIALECT, TYPE_NAMES, Table, TableColumn, require_short
 from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.slices import Slice, Stored
 
@@ -84,11 +85,11 @@ class PostgresStore:
         if not columns or missing:
             what = f"{table} {', '.join(str(month) for month in missing)}".strip()
             raise SliceMissing(f"Postgres has no {self._schema}.{what}: materialize it first")
-        schema = pa.schema([_field(column) for column in columns])
-        names = sql.SQL(", ").join(_beside_values(name) for name in schema.names)
-        query = sql.SQL("SELECT {} FROM {}").format(names, _beside_values(self._schema, table))
+        schema = pa.schema([field_of(column) for column in columns])
+        names = sql.SQL(", ").join(map(selected, columns))
+        query = sql.SQL("SELECT {} FROM {}").format(names, beside_values(self._schema, table))
         if months is not None:
-            query += sql.SQL(" WHERE {} = ANY(%s)").format(_beside_values(self._month_column))
+            query += sql.SQL(" WHERE {} = ANY(%s)").format(beside_values(self._month_column))
 
         def open_batches() -> Iterator[pa.RecordBatch]:
             bound = [] if months is None else [[month.first_day for month in months]]
@@ -129,11 +130,11 @@ class PostgresStore:
             columns = Table(connection, self._schema, piece.table).columns()
             if not columns:
                 return None
-            schema = pa.schema([_field(column) for column in columns])
+            schema = pa.schema([field_of(column) for column in columns])
             query = sql.SQL("SELECT {} FROM {} WHERE {} LIMIT 1").format(
-                sql.SQL(", ").join(map(_beside_values, schema.names)),
-                _beside_values(self._schema, piece.table),
-                sql.SQL(" AND ").join(sql.SQL("{} = %s").format(_beside_values(name)) for name in wanted),
+                sql.SQL(", ").join(map(selected, columns)),
+                beside_values(self._schema, piece.table),
+                sql.SQL(" AND ").join(sql.SQL("{} = %s").format(beside_values(name)) for name in wanted),
             )
             found = [
                 row
@@ -178,35 +179,53 @@ class PostgresStore:
 
     def _load(self, table: Table, month: Month | None, rows: Rows) -> int:
         """Load a whole table, or a month into the table that will take its partition's place."""
+        if month is None and table.is_referenced():
+            return _load_referenced(table, rows)
         if month is None:
             table.connection.execute(sql.SQL("DELETE FROM {}").format(table.identifier))
             return copy_in(table.connection, table.identifier, rows, is_new=False)
         fresh = table.incoming(month)
-        fresh.create_like(table, self._month_column, month)
+        like = fresh.create_like(table, self._month_column, month)
         count = copy_in(table.connection, fresh.identifier, rows, is_new=True)
+        for statement in like.after:
+            table.connection.execute(statement)
         for field in rows.schema:
             method = (field.metadata or {}).get(b"index")
             if method is not None:
                 fresh.index(field.name, method.decode())
+        if like.foreign_keys:
+            when_unlocked(table.connection, self._lock_patience, *like.foreign_keys)
         return count
 
     def _exchange(self, table: Table, month: Month) -> None:
         fresh = table.incoming(month)
-        # From here to the commit nobody else adds a column; one that came during the load is made up for.
+        # From here to the commit no other load adds a column; one that came during this one is made up for.
         wait_for_turn(table.connection, _definition_of(table))
-        known = {column.name for column in fresh.columns()}
-        lacking = [(column.name, column.type) for column in table.columns() if column.name not in known]
-        statements = [*fresh.added_columns(lacking), *table.exchange(fresh, month)]
+        statements = [*fresh.made_up_for(table), *table.exchange(fresh, month)]
         when_unlocked(table.connection, self._lock_patience, *statements)
+
+
+def _load_referenced(table: Table, rows: Rows) -> int:
+    """Exchange all rows in one statement, after which every key that another table points to must be there again."""
+    fresh = Table(table.connection, table.schema, f"{table.name}_new")
+    require_short([fresh.name])
+    names = sql.SQL(", ").join(map(sql.Identifier, rows.schema.names))
+    values = {"table": table.identifier, "fresh": fresh.identifier, "names": names}
+    create = "CREATE TABLE {fresh} AS SELECT {names} FROM {table} WITH NO DATA"
+    table.connection.execute(sql.SQL(create).format(**values))
+    count = copy_in(table.connection, fresh.identifier, rows, is_new=True)
+    # The condition has the rows deleted before the first one is inserted.
+    exchange = (
+        "WITH deleted AS (DELETE FROM {table} RETURNING 1) "
+        "INSERT INTO {table} ({names}) SELECT {names} FROM {fresh} WHERE (SELECT count(*) FROM deleted) >= 0"
+    )
+    table.connection.execute(sql.SQL(exchange).format(**values))
+    table.connection.execute(sql.SQL("DROP TABLE {fresh}").format(**values))
+    return count
 
 
 def _definition_of(table: Table) -> str:
     return f"{table.schema}.{table.name} definition"
-
-
-def _beside_values(*names: str) -> sql.Identifier:
-    """A name for a query that values are bound to: psycopg takes a single % in it for a value's place."""
-    return sql.Identifier(*(name.replace("%", "%%") for name in names))
 
 
 def _require_same_types(table: Table, types: dict[str, str], existing: dict[str, TableColumn]) -> None:
@@ -217,10 +236,3 @@ def _require_same_types(table: Table, types: dict[str, str], existing: dict[str,
     ]
     if different:
         raise SchemaMismatch(f"{table.schema}.{table.name}: {'; '.join(different)}")
-
-
-def _field(column: TableColumn) -> pa.Field:
-    if column.type not in ARROW_TYPES:
-        raise SchemaMismatch(f"column {column.name} has type {column.type}, which cannot be read")
-    metadata = None if column.comment is None else {"description": column.comment}
-    return pa.field(column.name, ARROW_TYPES[column.type], not column.required, metadata)
