@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -165,11 +164,11 @@ def audit(dataset: str, month: str | None, as_json: bool) -> None:
 def psql(arguments: tuple[str, ...]) -> None:
     """Open psql on the Postgres that holds the tables; arguments go to psql, as in `taxi psql -c "SELECT 1"`."""
     from taxi_assets.stores.embedded_postgres import PSQL, embedded_url
+    from taxi_assets.stores.postgres_shell import run_psql
 
     settings = _settings()
     url = embedded_url(settings.postgres_folder) if settings.postgres == EMBEDDED else settings.postgres
-    environment = {**os.environ, "PGOPTIONS": f"-c search_path={SCHEMA},public"}
-    sys.exit(subprocess.run([PSQL, url, *arguments], env=environment, check=False).returncode)
+    sys.exit(run_psql(PSQL, url, SCHEMA, arguments, os.environ))
 
 
 @main.command()

@@ -86,12 +86,11 @@ class EmbeddedPostgresIOManager(_SchemaIOManager):
             wait([self._url])
 
     def open_store(self) -> TableStore:
-        """The store on the server in the folder, started where it does not run."""
-        began = self._url is not None and self._url.exception() is None  # a step that is tried again starts it again
-        url = self._url.result() if self._url is not None and began else self._start()
+        """The store on the server in the folder, which each of its connections starts where it does not run."""
+        self._start()  # says at once where it cannot
         from taxi_assets.stores.postgres import PostgresStore
 
-        return PostgresStore(url, self.schema_name, self.month_column)
+        return PostgresStore(self._start, self.schema_name, self.month_column)
 
     def _start(self) -> str:
         import taxi_assets.stores.postgres  # noqa: F401 - a third of a second that cleaning does not wait for

@@ -11,8 +11,7 @@ import pytest
 
 from taxi_assets.errors import StoreUnavailable
 from taxi_assets.month import Month
-from taxi_assets.stores import embedded_postgres
-from taxi_assets.stores.embedded_postgres import embedded_url
+from taxi_assets.stores.embedded_postgres import embedded_url, server
 from taxi_assets.stores.postgres import PostgresStore
 from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.slices import Slice
@@ -74,7 +73,7 @@ def test_a_server_killed_during_a_replace_starts_again_with_the_old_rows(folder:
 def test_a_server_is_not_stopped_by_the_one_who_leaves_while_another_comes(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start = embedded_postgres._start
+    start = server._start
     visit = "import sys, pathlib; from taxi_assets.stores.embedded_postgres import embedded_url as url; "
     visit += "print(url(pathlib.Path(sys.argv[1])), flush=True); input()"
     with subprocess.Popen(
@@ -82,11 +81,12 @@ def test_a_server_is_not_stopped_by_the_one_who_leaves_while_another_comes(
     ) as other:
         assert other.stdout.readline()
 
-        def start_and_see_the_other_leave(*server: Any) -> None:
-            start(*server)
+        def start_and_see_the_other_leave(*where: Any) -> Any:
+            started = start(*where)
             other.communicate("\n")
+            return started
 
-        monkeypatch.setattr(embedded_postgres, "_start", start_and_see_the_other_leave)
+        monkeypatch.setattr(server, "_start", start_and_see_the_other_leave)
         store = started(folder)
     store.replace(TRIPS, rows_of(1))
     assert version_of(store, TRIPS) == 1

@@ -9,6 +9,8 @@ import pyarrow as pa
 from psycopg import sql
 from psycopg.copy import QueuedLibpqWriter
 
+from taxi_assets.errors import SchemaMismatch
+from taxi_assets.stores.postgres.connecting import transaction
 from taxi_assets.stores.rows import Rows
 
 _WRITE_ROWS = 2_000  # encoded in two milliseconds, for as long as the server lives on what is in the socket
@@ -57,9 +59,18 @@ def stream_out(
     connection: psycopg.Connection, query: sql.Composed, bound: Sequence[Any], schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
     """The query's rows as record batches of the schema, fetched piece by piece."""
-    with connection.transaction(), connection.cursor("taxi_rows", binary=True) as cursor:
+    with transaction(connection), connection.cursor("taxi_rows", binary=True) as cursor:
         cursor.execute(query, bound)
         while fetched := cursor.fetchmany(_READ_ROWS):
             columns = zip(*fetched, strict=True)
-            arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+            arrays = [_array(values, field) for values, field in zip(columns, schema, strict=True)]
             yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _array(values: Sequence[Any], field: pa.Field) -> pa.Array:
+    try:
+        return pa.array(values, field.type)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise SchemaMismatch(
+            f"column {field.name} holds a value that cannot be read as {field.type}: {error}"
+        ) from error

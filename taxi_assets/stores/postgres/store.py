@@ -16,9 +16,10 @@ from taxi_assets.month import Month
 from taxi_assets.stores import ledger
 from taxi_assets.stores.arrow import description, storable, type_names, with_month
 from taxi_assets.stores.digest import Digest, Parts, digest_query
-from taxi_assets.stores.postgres.connecting import connected, wait_for_turn, when_unlocked
+from taxi_assets.stores.postgres.connecting import Url, connected, transaction, wait_for_turn, when_unlocked
 from taxi_assets.stores.postgres.copying import copy_in, stream_out
-from taxi_assets.stores.postgres.tables import ARROW_TYPES, DIALECT, TYPE_NAMES, Table, TableColumn, require_short
+from taxi_assets.stores.postgres.reading import beside_values, field_of, selected
+from taxi_assets.stores.postgres.tables import DIALECT, TYPE_NAMES, Table, TableColumn, require_short
 from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.slices import Slice, Stored, other_partitioning
 
@@ -27,13 +28,13 @@ class PostgresStore:
     """Tables in one schema of a database; `Slice.table` is a table's name without the schema.
 
     Args:
-        url: a `postgresql://` URL.
+        url: a `postgresql://` URL, or what gives one for each connection.
         schema: the Postgres schema that holds the tables; made where it is missing.
         month_column: the DATE column by which a table of months is partitioned.
         lock_patience: seconds to go on asking for a table that others are reading.
     """
 
-    def __init__(self, url: str, schema: str, month_column: str, *, lock_patience: float = 300) -> None:
+    def __init__(self, url: Url, schema: str, month_column: str, *, lock_patience: float = 300) -> None:
         self._url = url
         self._schema = schema
         self._month_column = month_column
@@ -60,7 +61,7 @@ class PostgresStore:
             self._ensure(table, rows.schema, types, by_month=piece.month is not None)
             if entry is not None:
                 self._ensure_ledger(Table(connection, self._schema, entry.ledger))
-            with connection.transaction():
+            with transaction(connection, writes=True):
                 wait_for_turn(connection, f"{self._schema}.{piece}")
                 count = self._load(table, piece.month, rows)
                 if entry is not None:
@@ -77,18 +78,18 @@ class PostgresStore:
         Raises:
             SliceMissing: the table, or a month of it, is not there.
         """
-        with connected(self._url) as connection:
+        with connected(self._url) as connection, transaction(connection):
             found = Table(connection, self._schema, table)
             columns = found.columns()
             missing = sorted(set(months or ()) - set(found.months()))
         if not columns or missing:
             what = f"{table} {', '.join(str(month) for month in missing)}".strip()
             raise SliceMissing(f"Postgres has no {self._schema}.{what}: materialize it first")
-        schema = pa.schema([_field(column) for column in columns])
-        names = sql.SQL(", ").join(_beside_values(name) for name in schema.names)
-        query = sql.SQL("SELECT {} FROM {}").format(names, _beside_values(self._schema, table))
+        schema = pa.schema([field_of(column) for column in columns])
+        names = sql.SQL(", ").join(map(selected, columns))
+        query = sql.SQL("SELECT {} FROM {}").format(names, beside_values(self._schema, table))
         if months is not None:
-            query += sql.SQL(" WHERE {} = ANY(%s)").format(_beside_values(self._month_column))
+            query += sql.SQL(" WHERE {} = ANY(%s)").format(beside_values(self._month_column))
 
         def open_batches() -> Iterator[pa.RecordBatch]:
             bound = [] if months is None else [[month.first_day for month in months]]
@@ -99,7 +100,7 @@ class PostgresStore:
 
     def count(self, piece: Slice) -> int:
         """Rows in the slice; 0 where there is none."""
-        with connected(self._url) as connection:
+        with connected(self._url) as connection, transaction(connection):
             table = Table(connection, self._schema, piece.table)
             if piece.month is not None:
                 table = table.partition(piece.month)
@@ -110,7 +111,7 @@ class PostgresStore:
 
     def digest(self, piece: Slice, parts: Parts, position: str, total: str | None = None) -> Digest:
         """What the slice holds, computed by the server: see `stores.digest`."""
-        with connected(self._url) as connection, connection.transaction():
+        with connected(self._url) as connection, transaction(connection):
             table = Table(connection, self._schema, piece.table)
             if piece.month is not None:
                 table = table.partition(piece.month)
@@ -129,11 +130,11 @@ class PostgresStore:
             columns = Table(connection, self._schema, piece.table).columns()
             if not columns:
                 return None
-            schema = pa.schema([_field(column) for column in columns])
+            schema = pa.schema([field_of(column) for column in columns])
             query = sql.SQL("SELECT {} FROM {} WHERE {} LIMIT 1").format(
-                sql.SQL(", ").join(map(_beside_values, schema.names)),
-                _beside_values(self._schema, piece.table),
-                sql.SQL(" AND ").join(sql.SQL("{} = %s").format(_beside_values(name)) for name in wanted),
+                sql.SQL(", ").join(map(selected, columns)),
+                beside_values(self._schema, piece.table),
+                sql.SQL(" AND ").join(sql.SQL("{} = %s").format(beside_values(name)) for name in wanted),
             )
             found = [
                 row
@@ -144,69 +145,90 @@ class PostgresStore:
 
     def months(self, table: str) -> list[Month]:
         """The months of the table that are there, oldest first."""
-        with connected(self._url) as connection:
+        with connected(self._url) as connection, transaction(connection):
             return Table(connection, self._schema, table).months()
 
     def _ensure(self, table: Table, schema: pa.Schema, types: dict[str, str], *, by_month: bool) -> None:
         """Make the table, or add the columns that it lacks; its comments become those of the newest rows."""
-        with table.connection.transaction():
-            wait_for_turn(table.connection, _definition_of(table))
-            if not table.exists():
-                wait_for_turn(table.connection, f"{self._schema} definition")  # IF NOT EXISTS fails two at once
-                table.create(schema, types, self._month_column if by_month else None)
-            elif table.is_partitioned() != by_month:
-                name = self.table_name(table.name)
-                raise other_partitioning(name, f"drop it (DROP TABLE {name})", by_month=by_month)
-            existing = {column.name: column for column in table.columns()}
-            _require_same_types(table, types, existing)
-            added = [(name, kind) for name, kind in types.items() if name not in existing]
-            if added:
-                when_unlocked(table.connection, self._lock_patience, *table.added_columns(added))
-            for field in schema:
-                text = description(field)
-                column = existing.get(field.name)
-                if text is not None and (column is None or column.comment != text):
-                    table.comment(field.name, text)
+        with transaction(table.connection, writes=True):
+            self._define(table, schema, types, by_month=by_month)
+
+    def _define(self, table: Table, schema: pa.Schema, types: dict[str, str], *, by_month: bool) -> None:
+        wait_for_turn(table.connection, _definition_of(table))
+        if not table.exists():
+            wait_for_turn(table.connection, f"{self._schema} definition")  # IF NOT EXISTS fails two at once
+            table.create(schema, types, self._month_column if by_month else None)
+        elif table.is_partitioned() != by_month:
+            name = self.table_name(table.name)
+            raise other_partitioning(name, f"drop it (DROP TABLE {name})", by_month=by_month)
+        existing = {column.name: column for column in table.columns()}
+        _require_same_types(table, types, existing)
+        added = [(name, kind) for name, kind in types.items() if name not in existing]
+        if added:
+            when_unlocked(table.connection, self._lock_patience, *table.added_columns(added))
+        for field in schema:
+            text = description(field)
+            column = existing.get(field.name)
+            if text is not None and (column is None or column.comment != text):
+                table.comment(field.name, text)
 
     def _ensure_ledger(self, table: Table) -> None:
         """Make the ledger, which from then on takes new lines only."""
-        with table.connection.transaction():
-            self._ensure(table, ledger.SCHEMA, type_names(ledger.SCHEMA, TYPE_NAMES, "Postgres"), by_month=False)
+        with transaction(table.connection, writes=True):
+            self._define(table, ledger.SCHEMA, type_names(ledger.SCHEMA, TYPE_NAMES, "Postgres"), by_month=False)
             if not table.is_append_only():
                 wait_for_turn(table.connection, f"{self._schema} definition")
                 table.make_append_only()
 
     def _load(self, table: Table, month: Month | None, rows: Rows) -> int:
         """Load a whole table, or a month into the table that will take its partition's place."""
+        if month is None and table.is_referenced():
+            return _load_referenced(table, rows)
         if month is None:
             table.connection.execute(sql.SQL("DELETE FROM {}").format(table.identifier))
             return copy_in(table.connection, table.identifier, rows, is_new=False)
         fresh = table.incoming(month)
-        fresh.create_like(table, self._month_column, month)
+        like = fresh.create_like(table, self._month_column, month)
         count = copy_in(table.connection, fresh.identifier, rows, is_new=True)
+        for statement in like.after:
+            table.connection.execute(statement)
         for field in rows.schema:
             method = (field.metadata or {}).get(b"index")
             if method is not None:
                 fresh.index(field.name, method.decode())
+        if like.foreign_keys:
+            when_unlocked(table.connection, self._lock_patience, *like.foreign_keys)
         return count
 
     def _exchange(self, table: Table, month: Month) -> None:
         fresh = table.incoming(month)
-        # From here to the commit nobody else adds a column; one that came during the load is made up for.
+        # From here to the commit no other load adds a column; one that came during this one is made up for.
         wait_for_turn(table.connection, _definition_of(table))
-        known = {column.name for column in fresh.columns()}
-        lacking = [(column.name, column.type) for column in table.columns() if column.name not in known]
-        statements = [*fresh.added_columns(lacking), *table.exchange(fresh, month)]
+        statements = [*fresh.made_up_for(table), *table.exchange(fresh, month)]
         when_unlocked(table.connection, self._lock_patience, *statements)
+
+
+def _load_referenced(table: Table, rows: Rows) -> int:
+    """Exchange all rows in one statement, after which every key that another table points to must be there again."""
+    fresh = Table(table.connection, table.schema, f"{table.name}_new")
+    require_short([fresh.name])
+    names = sql.SQL(", ").join(map(sql.Identifier, rows.schema.names))
+    values = {"table": table.identifier, "fresh": fresh.identifier, "names": names}
+    create = "CREATE TABLE {fresh} AS SELECT {names} FROM {table} WITH NO DATA"
+    table.connection.execute(sql.SQL(create).format(**values))
+    count = copy_in(table.connection, fresh.identifier, rows, is_new=True)
+    # The condition has the rows deleted before the first one is inserted.
+    exchange = (
+        "WITH deleted AS (DELETE FROM {table} RETURNING 1) "
+        "INSERT INTO {table} ({names}) SELECT {names} FROM {fresh} WHERE (SELECT count(*) FROM deleted) >= 0"
+    )
+    table.connection.execute(sql.SQL(exchange).format(**values))
+    table.connection.execute(sql.SQL("DROP TABLE {fresh}").format(**values))
+    return count
 
 
 def _definition_of(table: Table) -> str:
     return f"{table.schema}.{table.name} definition"
-
-
-def _beside_values(*names: str) -> sql.Identifier:
-    """A name for a query that values are bound to: psycopg takes a single % in it for a value's place."""
-    return sql.Identifier(*(name.replace("%", "%%") for name in names))
 
 
 def _require_same_types(table: Table, types: dict[str, str], existing: dict[str, TableColumn]) -> None:
@@ -217,10 +239,3 @@ def _require_same_types(table: Table, types: dict[str, str], existing: dict[str,
     ]
     if different:
         raise SchemaMismatch(f"{table.schema}.{table.name}: {'; '.join(different)}")
-
-
-def _field(column: TableColumn) -> pa.Field:
-    if column.type not in ARROW_TYPES:
-        raise SchemaMismatch(f"column {column.name} has type {column.type}, which cannot be read")
-    metadata = None if column.comment is None else {"description": column.comment}
-    return pa.field(column.name, ARROW_TYPES[column.type], not column.required, metadata)

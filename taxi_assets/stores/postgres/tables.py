@@ -1,6 +1,5 @@
 """Tables and partitions in Postgres: what there is, what to make, and the statements for it."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +12,7 @@ from taxi_assets.errors import SchemaMismatch
 from taxi_assets.month import Month
 from taxi_assets.stores.arrow import description
 from taxi_assets.stores.digest import Dialect
+from taxi_assets.stores.postgres.cloning import ONE_MONTH, Copied, copied
 
 TYPE_NAMES = {
     pa.bool_(): "boolean",
@@ -37,12 +37,11 @@ DIALECT = Dialect(
 )
 _NAME_BYTES = 63
 _APPEND_ONLY = "append_only"  # the trigger, and its function
-_LOWER_BOUND = re.compile(r"FROM \('(\d{4}-\d{2})-\d{2}'\)")
 
 
 @dataclass(frozen=True)
 class TableColumn:
-    """A column as the database has it: its type as `format_type` writes it, and its comment."""
+    """A column as the database has it: its type as `format_type` writes it (a domain's own), and its comment."""
 
     name: str
     type: str
@@ -75,8 +74,11 @@ class Table:
         """The table's columns in order; none where there is no such table. Takes no lock on the table."""
         found = self.connection.execute(
             """
-            SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, col_description(c.oid, a.attnum)
-            FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+            SELECT a.attname, format_type(coalesce(nullif(t.typbasetype, 0), t.oid),
+                CASE WHEN t.typbasetype = 0 THEN a.atttypmod ELSE t.typtypmod END),
+                a.attnotnull, col_description(c.oid, a.attnum)
+            FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+            JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
             WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
             """,
             [self.schema, self.name],
@@ -99,18 +101,20 @@ class Table:
     def months(self) -> list[Month]:
         """The months that have a partition, oldest first."""
         # Asked for the partition's own names, of which a bound has none, pg_get_expr gives NULL for one that is being
-        # exchanged at this moment.
+        # exchanged at this moment. The server reads the dates itself, in the form in which it has just written them.
         found = self.connection.execute(
-            """
-            SELECT pg_get_expr(p.relpartbound, 0)
+            r"""
+            SELECT bounds[1]::date, bounds[2]::date
             FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhrelid
-            JOIN pg_class c ON c.oid = i.inhparent JOIN pg_namespace n ON n.oid = c.relnamespace
-            WHERE n.nspname = %s AND c.relname = %s
+            JOIN pg_class c ON c.oid = i.inhparent JOIN pg_namespace n ON n.oid = c.relnamespace,
+            regexp_match(pg_get_expr(p.relpartbound, 0), $$FROM \('([^']+)'\) TO \('([^']+)'\)$$) AS bounds
+            WHERE n.nspname = %s AND c.relname = %s AND bounds IS NOT NULL
             """,
             [self.schema, self.name],
         )
-        bounds = (_LOWER_BOUND.search(bound) for (bound,) in found)
-        return sorted(Month.parse(bound[1]) for bound in bounds if bound is not None)
+        return sorted(
+            Month.of(first) for first, end in found if first.day == 1 and end == Month.of(first).plus(1).first_day
+        )
 
     def size(self) -> int:
         """Bytes on the disk, with indexes."""
@@ -121,7 +125,10 @@ class Table:
 
     def create(self, schema: pa.Schema, types: dict[str, str], partitioned_by: str | None) -> None:
         """Make the table, by month if a column is given, with comments from the schema's descriptions."""
-        self.connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(self.schema)))
+        # Not IF NOT EXISTS: that takes the right to make schemas, also where there is nothing to make.
+        found = self.connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", [self.schema])
+        if found.fetchone() is None:
+            self.connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(self.schema)))
         columns = sql.SQL(", ").join(_definition(name, types[name], schema.field(name).nullable) for name in types)
         by_month = (
             sql.SQL("")
@@ -146,26 +153,78 @@ class Table:
             sql.SQL("COMMENT ON COLUMN {}.{} IS {}").format(self.identifier, sql.Identifier(column), sql.Literal(text))
         )
 
-    def create_like(self, parent: "Table", month_column: str, month: Month) -> None:
-        """Make the table with the columns of the parent, ready to become its partition for the month.
+    def create_like(self, parent: "Table", month_column: str, month: Month) -> Copied:
+        """Make the table, ready to become the parent's partition for the month, and return what it is like.
 
-        The check on the month is what lets Postgres attach it without reading it again. The parent is not named in the
-        statement, since even reading its definition would lock it until the end of the load.
+        It is like the partition that is there, or like the parent. The check on the month is what lets Postgres attach
+        it without reading it again.
         """
-        columns = sql.SQL(", ").join(_definition(one.name, one.type, not one.required) for one in parent.columns())
-        self.connection.execute(
-            sql.SQL("CREATE TABLE {} ({}, CONSTRAINT one_month CHECK ({} = {}))").format(
-                self.identifier, columns, sql.Identifier(month_column), sql.Literal(month.first_day)
-            )
+        old = parent.partition(month)
+        like = copied(
+            self.connection,
+            (self.schema, old.name if old.exists() else parent.name),
+            (self.schema, parent.name),
+            self.identifier,
         )
+        one_month = sql.SQL("CONSTRAINT {} CHECK ({} = {})").format(
+            sql.Identifier(ONE_MONTH), sql.Identifier(month_column), sql.Literal(month.first_day)
+        )
+        parts = sql.SQL(", ").join([*like.columns.values(), *like.checks.values(), one_month])
+        self.connection.execute(sql.SQL("CREATE TABLE {} ({})").format(self.identifier, parts))
+        for statement in like.before:
+            self.connection.execute(statement)
+        return like
+
+    def made_up_for(self, parent: "Table") -> list[sql.Composed]:
+        """The statements that give the table the columns and checks that the parent has and it does not."""
+        own, wanted = (
+            copied(self.connection, (self.schema, table.name), (self.schema, parent.name), self.identifier)
+            for table in (self, parent)
+        )
+        return [
+            *(
+                sql.SQL("ALTER TABLE {} ADD COLUMN {}").format(self.identifier, definition)
+                for name, definition in wanted.columns.items()
+                if name not in own.columns
+            ),
+            *(
+                sql.SQL("ALTER TABLE {} ADD {}").format(self.identifier, definition)
+                for name, definition in wanted.checks.items()
+                if name not in own.checks
+            ),
+        ]
 
     def index(self, column: str, method: str) -> None:
-        """Index the column by an access method, for example `brin`."""
+        """Index the column by an access method, for example `brin`, where there is no such index."""
+        found = self.connection.execute(
+            """
+            SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
+            JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
+            WHERE n.nspname = %s AND c.relname = %s AND a.attname = %s AND m.amname = %s
+                AND i.indnatts = 1 AND i.indpred IS NULL
+            """,
+            [self.schema, self.name, column, method],
+        )
+        if found.fetchone() is not None:
+            return
         self.connection.execute(
             sql.SQL("CREATE INDEX ON {} USING {} ({})").format(
                 self.identifier, sql.Identifier(method), sql.Identifier(column)
             )
         )
+
+    def is_referenced(self) -> bool:
+        """Whether another table's foreign key points to the table."""
+        found = self.connection.execute(
+            """
+            SELECT FROM pg_constraint o JOIN pg_class c ON c.oid = o.confrelid
+            JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE o.contype = 'f' AND n.nspname = %s AND c.relname = %s
+            """,
+            [self.schema, self.name],
+        )
+        return found.fetchone() is not None
 
     def is_append_only(self) -> bool:
         """Whether the table refuses changes to what it holds."""

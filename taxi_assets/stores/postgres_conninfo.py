@@ -1,0 +1,80 @@
+"""What a connection to Postgres is made from: the URL, and nothing of the environment that changes where it leads.
+
+Credentials and certificates are the exception (`PGPASSWORD`, `PGPASSFILE`, `PGSSLROOTCERT` and the like): the
+environment is where those belong, if not in the URL.
+"""
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+import psycopg
+from psycopg import pq
+
+from taxi_assets.errors import InvalidRequest
+
+_FORM = "write postgresql://user:password@host:5432/database, with percent-encoding for what is special in a URL"
+_PREFIXES = ("postgresql://", "postgres://")
+_PINNED = {
+    "port": "5432",
+    "hostaddr": "",
+    "options": "",
+    "target_session_attrs": "any",
+    "client_encoding": "UTF8",
+}
+
+
+def parameters(url: str, **defaults: Any) -> dict[str, Any]:
+    """The URL's parameters, by libpq's names.
+
+    Args:
+        url: a `postgresql://` URL, or libpq's `name=value` form.
+        defaults: values for parameters that the URL does not have.
+
+    Raises:
+        InvalidRequest: the URL cannot be read, or read in more than one way; the text repeats no value of it.
+    """
+    if _is_ambiguous(url):
+        raise InvalidRequest(f"the Postgres URL can be read in more than one way: {_FORM}")
+    try:
+        given = psycopg.conninfo.conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        # From nothing: its text repeats the piece that cannot be read, which may well be the password.
+        unknown = _unknown_options(url)
+        if unknown:
+            raise InvalidRequest(
+                f"the Postgres URL has options that PostgreSQL's own clients do not know: {', '.join(unknown)}. "
+                "Take them out"
+            ) from None
+        raise InvalidRequest(f"the Postgres URL cannot be read: {_FORM}") from None
+    return {**_PINNED, **defaults, **given, "client_encoding": "UTF8"}
+
+
+def conninfo(url: str, **replaced: Any) -> str:
+    """The same as one string for psycopg, with some parameters replaced."""
+    return psycopg.conninfo.make_conninfo("", **{**parameters(url), **replaced})
+
+
+def secrets_of(given: dict[str, Any]) -> dict[str, str | None]:
+    """The parameters that nobody may see, and the variable of the environment that each can be given by."""
+    return {
+        option.keyword.decode(): option.envvar.decode() if option.envvar else None
+        for option in pq.Conninfo.get_defaults()
+        if option.dispchar == b"*" and given.get(option.keyword.decode())
+    }
+
+
+def _is_ambiguous(url: str) -> bool:
+    """Whether there is an @ or a / too many, which is how a password that was not encoded shows."""
+    if not url.startswith(_PREFIXES):
+        return False
+    authority, _, path = url.partition("://")[2].partition("?")[0].partition("/")
+    return authority.count("@") > 1 or "@" in path
+
+
+def _unknown_options(url: str) -> list[str]:
+    query = url.partition("?")[2]
+    if not url.startswith(_PREFIXES) or "@" in query:  # then it may be a password's second half
+        return []
+    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()} | {"ssl"}
+    names = {name for name, _ in parse_qsl(query, keep_blank_values=True)}
+    return sorted(name for name in names - known if name.isidentifier())
