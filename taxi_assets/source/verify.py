@@ -49,7 +49,8 @@ def _rows(path: Path, size: int) -> int:
     try:
         with pq.ParquetFile(path) as file:
             metadata = file.metadata
-            names = [metadata.schema.column(index).path for index in range(metadata.num_columns)]
+        names = [metadata.schema.column(index).path for index in range(metadata.num_columns)]
+        _verify_places(path, metadata, names, size - metadata.serialized_size - _FOOTER_END)
     except UnicodeDecodeError as error:
         raise BadFile(
             f"{path.name} has a column whose name is not UTF-8, {error.object!r}; fetch it again, and where that gives"
@@ -57,7 +58,6 @@ def _rows(path: Path, size: int) -> int:
         ) from error
     except (pa.ArrowException, OSError) as error:
         raise BadFile(f"{path.name} has a Parquet footer that cannot be read ({error}); fetch it again") from error
-    _verify_places(path, metadata, names, size - metadata.serialized_size - _FOOTER_END)
     verify_column_chunks(path, metadata, names)
     return int(metadata.num_rows)
 

@@ -153,5 +153,18 @@ def test_a_name_that_differs_within_the_footer_is_refused(month: bytes, file: Pa
         verify_parquet(file)
 
 
+@pytest.mark.parametrize("which", [1, 2])
+def test_a_name_that_is_no_text_is_refused_wherever_it_is_in_the_footer(which: int, file: Path) -> None:
+    pq.write_table(pa.table({"VendorID": [1]}), file, store_schema=False)
+    pieces = file.read_bytes().split(b"VendorID")
+    assert len(pieces) == 3
+    pieces[which] = b"Vendor\xe3(" + pieces[which]
+    other = 3 - which
+    pieces[other] = b"VendorID" + pieces[other]
+    file.write_bytes(b"".join(pieces))
+    with pytest.raises(BadFile, match="has a column whose name is not UTF-8"):
+        verify_parquet(file)
+
+
 def test_real_files_agree_with_their_statistics(tlc: Path) -> None:
     assert all(verify_parquet(file) for file in (tlc / "trip-data").glob("*.parquet"))
