@@ -137,10 +137,10 @@ class _Cleaning:
             f"(SELECT *, {_ROW} AS {SOURCE_ROW} FROM originals SEMI JOIN (FROM suspects WHERE lookalike = 1) AS alike "
             f"ON originals.{POSITION} = alike.position)"
         )
-        compared = (column.name for column in self.source_columns if column.name not in self.matched.ignored)
+        compared = [column.sql for column in self.source_columns if column.name not in self.matched.ignored]
         self.connection.execute(
             f"CREATE TABLE broken AS SELECT {SOURCE_ROW}, bit_or(marks) AS marks "
-            f"FROM ({self.conditions.broken(lookalikes, ', '.join(map(quoted, compared)))}) GROUP BY {SOURCE_ROW}"
+            f"FROM ({self.conditions.broken(lookalikes, ', '.join(compared))}) GROUP BY {SOURCE_ROW}"
         )
         self.connection.execute(  # one bit more than there are rows, since a range of none is refused
             f"CREATE TABLE broken_bits AS SELECT bitstring_agg({SOURCE_ROW}, 0, {self.source_rows}) AS bits FROM broken"
@@ -179,14 +179,14 @@ class _Cleaning:
         ).with_schema(self.dataset.schema)
 
     def _quarantine(self) -> Rows:
-        columns = ", ".join(f"originals.{quoted(column.name)}" for column in self.source_columns)
+        columns = ", ".join(f"{column.sql} AS {quoted(column.name)}" for column in self.source_columns)
         names = ", ".join(
             f"CASE WHEN marks & {1 << bit} > 0 THEN {literal(rule.name)} END" for bit, rule in enumerate(self.rules)
         )
         return self._stream(
             f"SELECT {columns}, {self._first_rule()} AS rule, list_filter([{names}], lambda name: name IS NOT NULL) "
-            f"AS rules, {SOURCE_ROW} FROM originals JOIN broken ON originals.{POSITION} = broken.{SOURCE_ROW} "
-            f"ORDER BY {SOURCE_ROW}"
+            f"AS rules, broken.{SOURCE_ROW} FROM originals JOIN broken ON originals.{POSITION} = broken.{SOURCE_ROW} "
+            f"ORDER BY broken.{SOURCE_ROW}"
         )
 
     def _typed(self, rows: str) -> str:
@@ -201,7 +201,7 @@ class _Cleaning:
         """The file's columns that hardly two trips have the same values in."""
         roles = (name for name in (self.dataset.distance, self.dataset.total) if name is not None)
         telling = {"pickup_datetime", "dropoff_datetime", "dispatching_base_num", *roles} & self.matched.sources.keys()
-        return [quoted(self.matched.sources[name].name) for name in sorted(telling)]
+        return [self.matched.sources[name].sql for name in sorted(telling)]
 
     def _first_rule(self) -> str:
         cases = " ".join(
@@ -237,10 +237,23 @@ def _refuse_ambiguous_names(raw: RawFile) -> None:
 def view_source(connection: duckdb.DuckDBPyConnection, raw: RawFile) -> list[SourceColumn]:
     """Make the view `source`, the file with the position of each row, and return the file's columns."""
     # A folder above the file may have any name: `a=b` is no column of it, and `[x]` is not the folder `x`.
-    file = f"{literal(escape(str(raw.path)))}, hive_partitioning = false, {POSITION} = true"
-    connection.execute(f"CREATE VIEW source AS FROM read_parquet({file})")
-    described = connection.execute("DESCRIBE source").fetchall()
-    return [SourceColumn(name, kind) for name, kind, *_ in described if name != POSITION]
+    file = f"read_parquet({literal(escape(str(raw.path)))}, hive_partitioning = false, {POSITION} = true)"
+    # Statistics that are not those of the values would decide by themselves which rows a condition is true for.
+    connection.execute("SET disabled_optimizers = 'statistics_propagation'")
+    described = connection.execute(f"DESCRIBE FROM {file}").fetchall()
+    zones = _zones(raw)
+    columns = [SourceColumn(name, kind, zones.get(name)) for name, kind, *_ in described if name != POSITION]
+    renamed = "".join(f"{quoted(column.name)} AS {column.sql}, " for column in columns)
+    connection.execute(f"CREATE VIEW source AS SELECT {renamed}{POSITION} FROM {file}")
+    return columns
+
+
+def _zones(raw: RawFile) -> dict[str, str]:
+    """The time zones that the file states, by column."""
+    import pyarrow.parquet as pq
+
+    times = (field for field in pq.read_schema(raw.path) if pa.types.is_timestamp(field.type))
+    return {field.name: field.type.tz for field in times if field.type.tz is not None}
 
 
 @contextmanager
@@ -259,7 +272,12 @@ def named_errors(raw: RawFile) -> Iterator[None]:
         raise StoreUnavailable(
             f"not enough memory or scratch space to clean {raw.path.name}: make room for it, run it again"
         ) from error
-    except (duckdb.Error, pa.ArrowException, OSError) as error:  # Arrow reports a broken stream as an OSError
+    except (
+        duckdb.Error,
+        pa.ArrowException,
+        OSError,
+        UnicodeDecodeError,
+    ) as error:  # Arrow reports a broken stream as an OSError
         first_line = str(error).splitlines()[0]
         if "No space left" in first_line:
             raise StoreUnavailable(f"no space left to clean {raw.path.name}: make room, run it again") from error

@@ -9,7 +9,7 @@ import duckdb
 from taxi_assets.catalog import SOURCE_ROW, Dataset
 from taxi_assets.cleaning.clean import MEMORY_LIMIT, POSITION, named_errors, view_source
 from taxi_assets.cleaning.conditions import Conditions
-from taxi_assets.cleaning.readings import Reading, match_columns, reading
+from taxi_assets.cleaning.readings import Reading, SourceColumn, match_columns, reading
 from taxi_assets.duckdb_sql import quoted
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
@@ -60,7 +60,7 @@ class OneRow:
         """The row's values in the file's order; None where the file has no such row."""
         canonical = {source.name: name for name, source in self._matched.sources.items()}
         rows = self._connection.execute(
-            f"SELECT {', '.join(self._selected(column.name, canonical) for column in self._columns)} FROM one"
+            f"SELECT {', '.join(self._selected(column, canonical) for column in self._columns)} FROM one"
         ).fetchall()
         if not rows:
             return None
@@ -77,8 +77,8 @@ class OneRow:
 
     def earlier_copies(self) -> list[int]:
         """The positions of the earlier rows of which this one is a copy."""
-        compared = (column.name for column in self._columns if column.name not in self._matched.ignored)
-        same = " AND ".join(f"source.{quoted(name)} IS NOT DISTINCT FROM one.{quoted(name)}" for name in compared)
+        compared = (column.sql for column in self._columns if column.name not in self._matched.ignored)
+        same = " AND ".join(f"source.{name} IS NOT DISTINCT FROM one.{name}" for name in compared)
         return self._positions(
             f"SELECT source.{POSITION} FROM source SEMI JOIN one ON {same} "
             f"WHERE source.{POSITION} < {self._position} ORDER BY 1"
@@ -87,9 +87,10 @@ class OneRow:
     def _positions(self, query: str) -> list[int]:
         return [int(position) for (position,) in self._connection.execute(query).fetchall()]
 
-    def _selected(self, source: str, canonical: dict[str, str]) -> str:
-        read = self._readings[canonical[source]] if source in canonical else Reading("NULL", "FALSE", "NULL")
-        return f"{quoted(source)}, {read.value}, coalesce({read.unreadable}, FALSE)"
+    def _selected(self, column: SourceColumn, canonical: dict[str, str]) -> str:
+        known = column.name in canonical
+        read = self._readings[canonical[column.name]] if known else Reading("NULL", "FALSE", "NULL")
+        return f"{column.sql}, {read.value}, coalesce({read.unreadable}, FALSE)"
 
     def _typed(self, rows: str) -> str:
         values = ", ".join(f"{one.value} AS {quoted(name)}" for name, one in self._readings.items())

@@ -18,6 +18,8 @@ _WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "US
 _FLOATING = {"FLOAT", "DOUBLE"}
 _TIMES = {"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "DATE"}
 _ZONED_TIMES = {"TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"}
+_UTC = {"UTC", "Etc/UTC", "Z", "Zulu", "+00:00", "GMT", "Etc/GMT", "UCT", "Etc/UCT", "Universal", "Etc/Universal"}
+_NEW_YORK = {"America/New_York", "US/Eastern", "EST5EDT"}
 _FIRST_TIME, _AFTER_LAST_TIME = "TIMESTAMP '0001-01-01'", "TIMESTAMP '10000-01-01'"  # BigQuery's range, the narrowest
 _NOTHING = {"NULL", '"NULL"'}
 
@@ -34,10 +36,22 @@ DUCKDB_TYPES = {
 
 @dataclass(frozen=True)
 class SourceColumn:
-    """One column of the file: its name as TLC spells it, and its type as DuckDB names it."""
+    """One column of the file.
+
+    Attributes:
+        name: as TLC spells it.
+        type: as DuckDB names it.
+        zone: the time zone that the file states for times, which DuckDB's type leaves out; None where it states none.
+    """
 
     name: str
     type: str
+    zone: str | None = None
+
+    @property
+    def sql(self) -> str:
+        """The column in the view `source`, under a name that no other column, table or alias of our queries has."""
+        return quoted(f"tlc:{self.name}")
 
 
 @dataclass(frozen=True)
@@ -115,8 +129,7 @@ def reading(column: Column, source: SourceColumn | None, file_name: str) -> Read
     if source is None or source.type in _NOTHING:
         nothing = f"CAST(NULL AS {DUCKDB_TYPES[column.type]})"
         return Reading(nothing, "FALSE", nothing)
-    name = quoted(source.name)
-    given = f"nullif(trim({name}), '')" if source.type == "VARCHAR" else name
+    given = f"nullif(trim({source.sql}), '')" if source.type == "VARCHAR" else source.sql
     if pa.types.is_string(column.type):
         value = _text(column, given, source, file_name)
     elif pa.types.is_timestamp(column.type):
@@ -145,7 +158,7 @@ def _unreadable(column: Column, given: str, value: str, source: SourceColumn) ->
     if pa.types.is_floating(column.type) and source.type in _FLOATING:
         return f"NOT isfinite({given})"
     if pa.types.is_string(column.type) and source.type == "VARCHAR":
-        return f"contains({quoted(source.name)}, chr(0))"
+        return f"contains({source.sql}, chr(0))"
     if pa.types.is_timestamp(column.type) and source.type == "TIMESTAMP":
         return f"NOT ({given} >= {_FIRST_TIME} AND {given} < {_AFTER_LAST_TIME})"
     return f"{given} IS NOT NULL AND {value} IS NULL"
@@ -193,11 +206,28 @@ def _number(column: Column, given: str, source: SourceColumn, file_name: str) ->
 def _time(given: str, source: SourceColumn, file_name: str) -> str:
     if source.type in _TIMES or source.type == "VARCHAR":
         moment = f"TRY_CAST({given} AS TIMESTAMP)"
-    elif source.type in _ZONED_TIMES:  # wall time that a writer labelled UTC
-        moment = f"make_timestamp(epoch_us(TRY_CAST({given} AS TIMESTAMPTZ)))"
+    elif source.type in _ZONED_TIMES:
+        moment = _wall_time(given, source, file_name)
     else:
         raise SchemaBroken(f"{file_name}: column {source.name} has type {source.type}, which holds no times")
     return f"CASE WHEN {moment} >= {_FIRST_TIME} AND {moment} < {_AFTER_LAST_TIME} THEN {moment} END"
+
+
+def _wall_time(given: str, source: SourceColumn, file_name: str) -> str:
+    """New York's wall time.
+
+    A column that states New York's zone holds instants. One that states UTC, or none, holds wall time that a writer
+    labelled so (Spark and pandas do by default): TLC publishes no instants.
+    """
+    instant = f"TRY_CAST({given} AS TIMESTAMPTZ)"
+    if source.zone is None or source.zone in _UTC:
+        return f"make_timestamp(epoch_us({instant}))"
+    if source.zone in _NEW_YORK:
+        return f"TRY(timezone('America/New_York', {instant}))"
+    raise SchemaBroken(
+        f"{file_name}: column {source.name} states the time zone {source.zone}, so that it is not clear what New York's"
+        " time was; write it without a zone, as New York's time, or with the zone America/New_York"
+    )
 
 
 def _spelled(column: Column, text: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from taxi_assets.errors import NotPublished, SourceUnavailable
 from taxi_assets.source.base import Published
+from taxi_assets.source.checksums import checksums_in
 
 if TYPE_CHECKING:
     import httpx
@@ -52,11 +53,11 @@ def published_by(url: str, response: "httpx.Response") -> Published:
     """
     if not response.is_success:
         raise refusal(url, response)
+    validators = response.headers.get("etag"), response.headers.get("last-modified")
     if response.status_code == HTTPStatus.PARTIAL_CONTENT:
-        _, size = content_range(response)
-    else:
-        size = _number(response.headers.get("content-length", ""))
-    return Published(url, size, response.headers.get("etag"), response.headers.get("last-modified"))
+        return Published(url, content_range(response)[1], *validators)
+    size = _number(response.headers.get("content-length", ""))
+    return Published(url, size, *validators, checksums_in(response.headers))
 
 
 def content_range(response: "httpx.Response") -> tuple[int | None, int | None]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from taxi_assets.raw_file import RawFile
+from taxi_assets.source.checksums import Checksum
 
 Progress = Callable[[str, int, int | None], None]
 """Called with a file's name, its bytes so far and its bytes in all (None where the source does not tell)."""
@@ -20,12 +21,14 @@ class Published:
         size: in bytes; None where the source does not tell.
         etag: as the source sent it; None where it sent none.
         last_modified: as the source sent it, RFC 9110 form; None where it sent none.
+        checksums: of the whole file, those that the source states.
     """
 
     url: str
     size: int | None = None
     etag: str | None = None
     last_modified: str | None = None
+    checksums: tuple[Checksum, ...] = ()
 
 
 class Source(Protocol):

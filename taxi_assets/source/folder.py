@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
 
-from taxi_assets.errors import NotPublished, SourceUnavailable
+from taxi_assets.errors import BadFile, NotPublished, SourceUnavailable
 from taxi_assets.raw_file import RawFile
 from taxi_assets.source.base import Progress, Published
+from taxi_assets.source.checksums import checksums_beside, mismatch
 from taxi_assets.source.landing import land
 from taxi_assets.source.progress import Meter
 
@@ -73,6 +74,16 @@ class FolderSource:
                     copied.write(block)
                     meter.at(copied.tell(), published.size)
                 meter.end(copied.tell())
+            if self.head(path) != published:
+                raise SourceUnavailable(
+                    f"{self._folder / path} changed while it was copied; run again when it is whole"
+                )
+            differs = mismatch(part, checksums_beside(self._folder / path))
+            if differs is not None:
+                raise BadFile(
+                    f"{part.name} is damaged, or the checksum beside it is another version's: {differs}; put them there"
+                    f" again (it came from {published.url})"
+                )
             return published
 
         return land(path, folder, copy)

@@ -5,6 +5,7 @@ httpx is imported when the first file is asked for: the definitions are loaded f
 
 import logging
 import ssl
+import time
 from collections.abc import Callable
 from functools import cache
 from http import HTTPStatus
@@ -15,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from tenacity import (
     RetryCallState,
     Retrying,
-    retry_if_exception_type,
+    retry_if_exception,
     stop_after_attempt,
     wait_exception,
     wait_exponential,
@@ -27,7 +28,9 @@ from taxi_assets.raw_file import RawFile
 from taxi_assets.source.answers import Transient, published_by
 from taxi_assets.source.base import Progress, Published
 from taxi_assets.source.download import Download
+from taxi_assets.source.http_errors import may_pass, named_set_up, reason_of
 from taxi_assets.source.landing import land
+from taxi_assets.source.pace import LONGEST_FETCH, Pace, TooSlow
 from taxi_assets.source.progress import Meter
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 _CONNECT_SECONDS = 10.0
+_SLOW_ATTEMPTS = 3  # so that with the waits between them a server that drips is given up after about 100 s
 _NO_HEAD = {HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
 
 
@@ -48,7 +52,7 @@ class HttpSource:
         attempts: in all, the first one included.
         first_wait: seconds before the second attempt; doubled each time, and up to this much more at random.
         longest_wait: seconds; bounds the pauses, and what a server may ask for by Retry-After.
-        read_timeout: seconds without a byte after which an attempt has failed.
+        read_timeout: seconds for which an attempt may be slower than `LOWEST_RATE`, or silent, before it has failed.
 
     Attributes:
         url: without user and password.
@@ -61,7 +65,7 @@ class HttpSource:
         attempts: int = 6,
         first_wait: float = 1.0,
         longest_wait: float = 60.0,
-        read_timeout: float = 60.0,
+        read_timeout: float = 30.0,
     ) -> None:
         parts = urlsplit(url)
         # Out of the URL altogether: httpx logs every URL that it asks for.
@@ -81,7 +85,7 @@ class HttpSource:
         url = f"{self.url}/{path}"
         try:
             with self._client() as client:
-                return self._persist(url, lambda: _headers_of(client, url))
+                return self._persist(url, lambda pace: _headers_of(client, url, pace))
         except NotPublished:
             return None
 
@@ -104,31 +108,48 @@ class HttpSource:
         def download(part: Path) -> Published:
             begun = Download(url, part, Meter(part.name, progress))
             with self._client() as client:
-                return self._persist(url, lambda: begun.attempt(client))
+                return self._persist(url, lambda pace: begun.attempt(client, pace))
 
         return land(path, folder, download)
 
     def _client(self) -> "httpx.Client":
         import httpx
 
-        return httpx.Client(
-            auth=self._auth,
-            verify=_tls(),
-            timeout=httpx.Timeout(self._read_timeout, connect=_CONNECT_SECONDS),
-            follow_redirects=True,
-            headers={"Accept-Encoding": "identity"},  # so that lengths and ranges count the file's own bytes
-        )
+        with named_set_up():
+            return httpx.Client(
+                auth=self._auth,
+                verify=_tls(),
+                timeout=httpx.Timeout(self._read_timeout, connect=_CONNECT_SECONDS),
+                limits=httpx.Limits(max_keepalive_connections=0),  # `Pace` sees a connection when it is made
+                follow_redirects=True,
+                headers={"Accept-Encoding": "identity"},  # so that lengths and ranges count the file's own bytes
+            )
 
-    def _persist(self, url: str, attempt: Callable[[], _T]) -> _T:
+    def _persist(self, url: str, attempt: Callable[[Pace], _T]) -> _T:
         """What the first attempt that succeeds returns."""
         import httpx
 
+        ends = time.monotonic() + LONGEST_FETCH
+        slow_attempts = 0
+
+        def once() -> _T:
+            nonlocal slow_attempts
+            try:
+                with Pace(self._read_timeout, ends) as pace:
+                    return attempt(pace)
+            except (TooSlow, httpx.TimeoutException):
+                slow_attempts += 1
+                raise
+
+        def may_do_better(error: BaseException) -> bool:
+            return may_pass(error) and slow_attempts < _SLOW_ATTEMPTS and time.monotonic() < ends
+
         def announce(state: RetryCallState) -> None:
-            reason = _reason(state.outcome.exception() if state.outcome else None)
+            reason = reason_of(state.outcome.exception() if state.outcome else None)
             logger.warning("%s: %s; trying again in %.0f s", url, reason, state.upcoming_sleep)
 
         retrying = Retrying(
-            retry=retry_if_exception_type((Transient, httpx.TransportError)),
+            retry=retry_if_exception(may_do_better),
             stop=stop_after_attempt(self._attempts),
             wait=wait_exponential(multiplier=self._first_wait, max=self._longest_wait)
             + wait_random(0, self._first_wait)
@@ -137,10 +158,10 @@ class HttpSource:
             reraise=True,
         )
         try:
-            return retrying(attempt)
-        except (Transient, httpx.RequestError, httpx.InvalidURL) as error:
+            return retrying(once)
+        except (Transient, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError) as error:
             raise SourceUnavailable(
-                f"{url} cannot be fetched: {_reason(error)} (attempts: {retrying.statistics['attempt_number']});"
+                f"{url} cannot be fetched: {reason_of(error)} (attempts: {retrying.statistics['attempt_number']});"
                 " check the connection and run again, or set TAXI_SOURCE to another source"
             ) from error
 
@@ -156,14 +177,10 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()  # takes 50 ms: too long for each of a row of small questions
 
 
-def _headers_of(client: "httpx.Client", url: str) -> Published:
-    with client.stream("HEAD", url) as response:
+def _headers_of(client: "httpx.Client", url: str, pace: Pace) -> Published:
+    with client.stream("HEAD", url, extensions=pace.extensions) as response:
         if response.status_code not in _NO_HEAD:
             return published_by(url, response)
     # The answer's body is left unread: a server that ignores Range would send the whole file.
-    with client.stream("GET", url, headers={"Range": "bytes=0-0"}) as response:
+    with client.stream("GET", url, headers={"Range": "bytes=0-0"}, extensions=pace.extensions) as response:
         return published_by(url, response)
-
-
-def _reason(error: BaseException | None) -> str:
-    return str(error) or type(error).__name__

@@ -26,6 +26,21 @@ _LOOKALIKES: tuple[tuple[bytes, str, str], ...] = (
 )
 
 
+# How files begin by their suffix, and what they are.
+_BEGINNINGS = {
+    ".parquet": (rb"PAR1", "a readable Parquet file"),
+    ".csv": (rb"(\xef\xbb\xbf)?\"?LocationID", "the zone lookup"),
+    ".zip": (rb"PK", "a zipped shapefile"),
+}
+
+
+def strange_beginning(path: Path) -> str | None:
+    """What the file is, of which only the beginning need be there; None where it begins as its suffix promises."""
+    beginning, expected = _BEGINNINGS[path.suffix]
+    with path.open("rb") as file:
+        return None if re.match(beginning, file.read(_LOOK)) else look_at(path, expected)
+
+
 def look_at(path: Path, expected: str) -> str:
     """What the file is in place of what was expected, and what to do about it."""
     with path.open("rb") as file:

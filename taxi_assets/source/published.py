@@ -8,6 +8,7 @@ from taxi_assets.errors import NotPublished, SourceUnavailable
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
 from taxi_assets.source.base import Progress, Source
+from taxi_assets.source.forms import TLC_CDN
 
 _PROBES = 36
 
@@ -98,8 +99,21 @@ def published_months(source: Source, dataset: Dataset) -> set[Month]:
     return set() if last is None else set(dataset.first_month.until(last))
 
 
+def _as_csv(source: Source, dataset: Dataset, month: Month) -> str | None:
+    """The month's file as CSV, packed or not, in a folder that can be listed."""
+    stem = dataset.file_name(month).removesuffix(".parquet").lower()
+    names = source.names(_TRIPS_FOLDER) or set()
+    return next((name for name in sorted(names) if name.lower().startswith(f"{stem}.csv")), None)
+
+
 def _what_there_is(source: Source, dataset: Dataset, month: Month) -> str:
     try:
+        csv = _as_csv(source, dataset, month)
+        if csv is not None:
+            return (
+                f" as Parquet: it has {csv}, in the format that TLC gave up in May 2022, when it published every month"
+                f" anew; put {dataset.file_name(month)} there, or take it from TLC itself (--source {TLC_CDN})"
+            )
         last = last_published(source, dataset, before=month)
     except SourceUnavailable:
         return "; try again later"

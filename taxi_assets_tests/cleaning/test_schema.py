@@ -1,14 +1,20 @@
 """A file's columns and their types are noise as long as they mean the same, and refused where they cannot."""
 
-from datetime import date
+import re
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from taxi_assets.catalog import DATASETS, Dataset
-from taxi_assets.errors import SchemaBroken
+from taxi_assets.errors import BadFile, SchemaBroken
+from taxi_assets.month import Month
+from taxi_assets.source.verify import verify_parquet
 
 from .generated import plausible_month
 from .months import (
@@ -214,12 +220,145 @@ def test_a_text_that_was_a_number_is_read_as_a_text(tmp_path: Path) -> None:
     assert [row["store_and_fwd_flag"] for row in clean_rows(table, tmp_path)] == ["Y"]
 
 
-def test_a_zone_label_is_ignored_and_the_same_on_every_machine(tmp_path: Path) -> None:
+NEW_YORK = ZoneInfo("America/New_York")
+NIGHT_CLOCKS_GO_BACK = [datetime(2022, 11, 6, hour, 30, fold=fold) for hour, fold in ((0, 0), (1, 0), (1, 1), (2, 0))]
+NIGHT_CLOCKS_GO_FORWARD = [datetime(2022, 3, 13, hour, 59, 59, 999_999) for hour in (1, 3)]
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "US/Eastern"])
+@pytest.mark.parametrize("unit", ["us", "ns"])
+@pytest.mark.parametrize("moments", [NIGHT_CLOCKS_GO_BACK, NIGHT_CLOCKS_GO_FORWARD, [PICKUP]], ids=["back", "on", "no"])
+def test_instants_that_state_new_yorks_zone_are_read_as_new_yorks_time(
+    zone: str, unit: str, moments: list[datetime], tmp_path: Path
+) -> None:
+    month = Month.of(moments[0].date())
+    trips = [
+        GREEN_TRIP.but(pickup_datetime=one, dropoff_datetime=one, trip_distance=at) for at, one in enumerate(moments)
+    ]
+    table = month_of(*trips)
+    for column in TIMES:
+        instants = [one.replace(tzinfo=NEW_YORK) for one in moments]
+        labelled = pa.array(instants, pa.timestamp("us", zone)).cast(pa.timestamp(unit, zone))
+        table = table.set_column(table.column_names.index(column), column, labelled)
+    clean = outcome_of_table(table, tmp_path, GREEN, month).clean
+    for name in ("pickup_datetime", "dropoff_datetime"):
+        assert clean[name].to_pylist() == [one.replace(fold=0) for one in moments]
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "+05:00", "-05:00", "Nowhere/Such"])
+def test_times_of_another_zone_are_refused_by_name(zone: str, tmp_path: Path) -> None:
+    table = with_type(month_of(GREEN_TRIP), TIMES[1], pa.timestamp("us", zone))
+    with pytest.raises(SchemaBroken, match=f"{TIMES[1]} states the time zone {re.escape(zone)}.*America/New_York"):
+        outcome_of_table(table, tmp_path, GREEN)
+
+
+def test_a_time_that_new_york_cannot_show_is_unreadable(tmp_path: Path) -> None:
+    table = month_of(GREEN_TRIP)
+    for moment in (9_223_372_036_854_775_000, -9_000_000_000_000_000_000):
+        column = pa.array([moment], pa.int64()).cast(pa.timestamp("us", "America/New_York"))
+        damaged = table.set_column(table.column_names.index(TIMES[0]), TIMES[0], column)
+        assert outcome_of_table(damaged, tmp_path, GREEN).rejected["unreadable_value"] == 1
+
+
+def test_the_quarantine_keeps_the_instant_of_a_zoned_time_on_every_machine(tmp_path: Path) -> None:
     labelled = pa.timestamp("us", "America/New_York")
     outcome = outcome_of_table(with_type(month_of(REFUND), TIMES[0], labelled), tmp_path, GREEN)
     assert outcome.quarantine.schema.field(TIMES[0]).type == pa.timestamp("us", "UTC")
-    (row,) = clean_rows(with_type(month_of(GREEN_TRIP), TIMES[0], labelled), tmp_path)
-    assert row["pickup_datetime"] == PICKUP
+    assert outcome.quarantine[TIMES[0]].to_pylist() == [PICKUP.replace(tzinfo=UTC)]
+
+
+# Names that our own queries use
+
+OWN_NAMES = (
+    *(
+        "marks",
+        "position",
+        "lookalike",
+        "cents",
+        "told",
+        "same_row",
+        "same_trip",
+        "typed",
+        "source",
+        "broken",
+        "originals",
+    ),
+    *(
+        "suspects",
+        "alike",
+        "refunds",
+        "trip",
+        "one",
+        "name",
+        "file_index",
+        "filename",
+        "bits",
+        "tlc:VendorID",
+        "vendor_id",
+    ),
+    *("unreadable_value", "source_month", "read_parquet", "file", "broken_bits", "month", "clean", "quarantine"),
+)
+STRANGE_NAMES = (
+    "select",
+    "*",
+    "a.b",
+    "'",
+    '"',
+    '""',
+    ";--",
+    "%s",
+    "{0}",
+    "\\",
+    "\n",
+    "🚕",
+    "é" * 150,
+    "x" * 300,
+    " ",
+)
+_SHADOWS = {"source_row": 1, "position": 1, "file_row_number": 1, "lookalike": 1, "marks": 1}  # as a table would have
+
+
+@pytest.mark.parametrize("value", [7, _SHADOWS], ids=["number", "struct"])
+def test_columns_of_any_name_are_loaded_and_reported_as_unknown(value: Any, tmp_path: Path) -> None:
+    table = month_of(GREEN_TRIP, *REFUND.each(trip_distance=[1.0, -1.0]), GREEN_TRIP)
+    usual = outcome_of_table(table, tmp_path, GREEN)
+    for name in OWN_NAMES + STRANGE_NAMES:
+        table = table.append_column(name, pa.array([value] * table.num_rows))
+    outcome = outcome_of_table(table, tmp_path, GREEN)
+    assert outcome.unknown_columns == OWN_NAMES + STRANGE_NAMES
+    assert outcome.rejected == usual.rejected
+    assert outcome.clean.equals(usual.clean)
+    for name in OWN_NAMES + STRANGE_NAMES:
+        assert outcome.quarantine[name].to_pylist() == [value] * usual.quarantine.num_rows
+
+
+NAMES = st.lists(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40),
+    min_size=1,
+    max_size=30,
+    unique_by=str.lower,
+)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(names=NAMES)
+def test_columns_of_generated_names_are_loaded_or_refused_in_a_sentence(names: list[str], tmp_path: Path) -> None:
+    table = month_of(GREEN_TRIP, REFUND)
+    for name in names:
+        table = table.append_column(name, pa.array([1, 2]))
+    try:
+        assert outcome_of_table(table, tmp_path, GREEN).unknown_columns == tuple(names)
+    except SchemaBroken as error:
+        assert "told apart" in str(error)
+
+
+def test_a_column_whose_name_is_no_text_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    path = written(month_of(GREEN_TRIP).append_column("caf\u00e9", pa.array([1])), tmp_path, GREEN, store_schema=False)
+    path.write_bytes(path.read_bytes().replace("caf\u00e9".encode(), b"caf\xc3("))
+    with pytest.raises(BadFile, match=r"cannot be read.*utf-8"):
+        outcome_of(path, GREEN)
+    with pytest.raises(BadFile, match=r"has a column whose name is not UTF-8, b'caf\\xc3\('"):
+        verify_parquet(path)
 
 
 # Numbers of rows

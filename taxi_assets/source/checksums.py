@@ -1,0 +1,129 @@
+"""Checksums that a source states for a file: in the headers of an answer, or in a file beside it.
+
+Only these can tell that a byte changed where a file has no checksums of its own: Snappy and Zstandard as TLC's writers
+use them have none. Not here: what the file's own pages say (`column_chunks`).
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+_BLOCK = 1 << 20
+_MD5_ETAG = re.compile(r'"([0-9a-fA-F]{32})"')
+_LINE = re.compile(r"\s*([0-9a-fA-F]+)(?:\s+\*?(.+?))?\s*")  # as sha256sum and md5sum write it
+_SUMS = {"SHA256SUMS": "sha256", "MD5SUMS": "md5"}
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """What a source says that a file's bytes add up to.
+
+    Attributes:
+        stated_by: the header or the file that says so.
+        algorithm: md5, sha256 or crc32c.
+        hexdigest: in lower case.
+    """
+
+    stated_by: str
+    algorithm: str
+    hexdigest: str
+
+
+def checksums_in(headers: Mapping[str, str]) -> tuple[Checksum, ...]:
+    """The checksums of the whole file in the headers of an answer that has the whole file.
+
+    A quoted ETag of 32 hexadecimal digits is an MD5, as S3 gives it to objects uploaded in one part, unless the object
+    is encrypted with a key of its owner's. GCS states those of what it keeps, which is something else where it
+    decompresses on the way.
+    """
+    if headers.get("x-goog-stored-content-encoding", "identity") != "identity":
+        return ()
+    stated = [
+        ("Content-MD5", "md5", headers.get("content-md5", "")),
+        *(
+            ("Repr-Digest", "sha256", value)
+            for value in re.findall(r"sha-256=:([^:]*):", headers.get("repr-digest", ""))
+        ),
+        *(
+            ("x-goog-hash", name, value)
+            for name, value in re.findall(r"(md5|crc32c)=([\w+/=]+)", headers.get("x-goog-hash", ""))
+        ),
+    ]
+    found = [Checksum(header, name, digest) for header, name, value in stated if (digest := _from_base64(name, value))]
+    etag = _MD5_ETAG.fullmatch(headers.get("etag", ""))
+    if etag and not _is_encrypted_by_owner(headers):
+        found.append(Checksum("ETag", "md5", etag[1].lower()))
+    return tuple(found)
+
+
+def checksums_beside(file: Path) -> tuple[Checksum, ...]:
+    """The checksums of a file that its folder has in `<its name>.sha256`, `<its name>.md5`, `SHA256SUMS`, `MD5SUMS`."""
+    found = []
+    for algorithm in ("sha256", "md5"):
+        beside = file.with_name(f"{file.name}.{algorithm}")
+        found += [
+            Checksum(beside.name, algorithm, digest) for digest, name in _lines(beside) if name in ("", file.name)
+        ]
+    for sums, algorithm in _SUMS.items():
+        beside = file.with_name(sums)
+        found += [Checksum(sums, algorithm, digest) for digest, name in _lines(beside) if name == file.name]
+    return tuple(found)
+
+
+def mismatch(file: Path, checksums: tuple[Checksum, ...]) -> str | None:
+    """What the file's bytes add up to, and what they should; None where every checksum is the stated one."""
+    actual: dict[str, str] = {}
+    for checksum in checksums:
+        digest = actual.setdefault(checksum.algorithm, "") or _digest(file, checksum.algorithm)
+        actual[checksum.algorithm] = digest
+        if digest != checksum.hexdigest:
+            return (
+                f"its bytes have the {checksum.algorithm.upper()} {digest} and not {checksum.hexdigest} as stated by"
+                f" {checksum.stated_by}"
+            )
+    return None
+
+
+def _from_base64(algorithm: str, value: str) -> str | None:
+    with suppress(ValueError):  # of what is not base64
+        digest = base64.b64decode(value, validate=True)
+        if len(digest) == {"md5": 16, "sha256": 32, "crc32c": 4}[algorithm]:
+            return digest.hex()
+    return None
+
+
+def _is_encrypted_by_owner(headers: Mapping[str, str]) -> bool:
+    return (
+        headers.get("x-amz-server-side-encryption", "AES256") != "AES256"
+        or "x-amz-server-side-encryption-customer-algorithm" in headers
+    )
+
+
+def _lines(sums: Path) -> Iterator[tuple[str, str]]:
+    """The digests in the file, and the names that they are for, which may be none."""
+    if not sums.is_file():
+        return
+    for line in sums.read_text(encoding="utf-8", errors="replace").splitlines():
+        if match := _LINE.fullmatch(line):
+            yield match[1].lower(), (match[2] or "").removeprefix("./")
+
+
+def _digest(file: Path, algorithm: str) -> str:
+    if algorithm == "crc32c":
+        return _crc32c(file)
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+
+
+def _crc32c(file: Path) -> str:
+    import google_crc32c  # comes with Google's storage client
+
+    checksum = google_crc32c.Checksum()
+    with file.open("rb") as opened:
+        while block := opened.read(_BLOCK):
+            checksum.update(block)
+    return str(checksum.digest().hex())

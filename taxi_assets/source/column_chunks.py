@@ -1,0 +1,174 @@
+"""One read of every column chunk of a Parquet file, before anything is made from it.
+
+DuckDB compares neither gzip's checksums nor those that Parquet's pages may carry, and answers conditions by the
+footer's statistics alone where they suffice. So each page is decompressed and decoded once by Arrow, which compares
+both, and what it holds is compared with what the footer says of it. Nested columns are decoded only: TLC has none.
+"""
+
+import math
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from taxi_assets.errors import BadFile
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+_BATCH_ROWS = 1 << 16
+_THREADS = 4
+
+
+def verify_column_chunks(path: Path, metadata: "pq.FileMetaData", names: Sequence[str]) -> None:
+    """Decode every page once, and compare it with the checksums and the statistics that the file has.
+
+    A column is read in batches of 65,536 rows, so that 20,000,000 rows in one row group need no more memory than few.
+    Columns of the same name are left to whoever reads the file, who cannot tell them apart.
+
+    Args:
+        path: the file.
+        metadata: its footer.
+        names: the paths of its columns in the schema, in order.
+
+    Raises:
+        BadFile: a page cannot be decoded, a checksum differs, or the statistics are not those of the values; the text
+            names the column.
+    """
+    times = Counter(names)
+    chunks = [
+        (group, index, name)
+        for group in range(metadata.num_row_groups)
+        for index, name in enumerate(names)
+        if times[name] == 1
+    ]
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, _THREADS)) as pool:
+        reads = [pool.submit(_verify_chunk, path, metadata, *chunk) for chunk in chunks]
+        try:
+            for read in reads:
+                read.result()
+        finally:
+            for read in reads:
+                read.cancel()
+
+
+def _verify_chunk(path: Path, metadata: "pq.FileMetaData", group: int, index: int, name: str) -> None:
+    import pyarrow as pa
+
+    row_group = metadata.row_group(group)
+    found = _Found()
+    try:
+        for values in _batches(path, metadata, group, name):
+            found.add(values)
+        contradiction = found.contradiction(row_group.num_rows, row_group.column(index).statistics)
+    except (pa.ArrowException, OSError, ValueError) as error:  # the last: of bytes that are no text
+        first_line = (str(error).splitlines() or [type(error).__name__])[0]
+        raise BadFile(f"{path.name} is damaged: column {name} cannot be read ({first_line}); fetch it again") from error
+    if contradiction is not None:
+        raise BadFile(
+            f"{path.name} contradicts itself: column {name} has {contradiction}; fetch it again, and where that gives"
+            " the same file, take it from another source"
+        )
+
+
+def _batches(path: Path, metadata: "pq.FileMetaData", group: int, name: str) -> Iterator["pa.Array"]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path, metadata=metadata, memory_map=True, page_checksum_verification=True) as file:
+        for batch in file.iter_batches(_BATCH_ROWS, row_groups=[group], columns=[name], use_threads=False):
+            yield batch.column(0)
+
+
+class _Found:
+    """What a column chunk holds, to compare with what its footer says."""
+
+    def __init__(self) -> None:
+        self._rows = self._nulls = 0
+        self._least: Any = None
+        self._greatest: Any = None
+        self._is_nested = False
+
+    def add(self, values: "pa.Array") -> None:
+        """Take in the next rows."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        self._rows += len(values)
+        self._nulls += values.null_count
+        self._is_nested = pa.types.is_nested(values.type)
+        if pa.types.is_dictionary(values.type):
+            values = values.dictionary_decode()
+        if values.null_count == len(values) or not _has_range(values.type):
+            return
+        ends = pc.min_max(values)
+        least, greatest = _comparable(ends["min"]), _comparable(ends["max"])
+        if not (isinstance(least, float) and math.isnan(least)):  # nothing but NaN has no range
+            self._least = least if self._least is None else min(self._least, least)
+            self._greatest = greatest if self._greatest is None else max(self._greatest, greatest)
+
+    def contradiction(self, rows: int, statistics: "pq.Statistics | None") -> str | None:
+        """What the column has and its footer denies; None where they agree."""
+        if self._rows != rows:
+            return f"{self._rows:,} rows, and by its footer {rows:,}"
+        if statistics is None or self._is_nested:
+            return None
+        if statistics.has_null_count and statistics.null_count != self._nulls:
+            return f"{self._nulls:,} rows without a value, and by its footer {statistics.null_count:,}"
+        if self._least is None or not statistics.has_min_max:
+            return None
+        least, greatest = _stated(statistics)
+        if _agree(self._least, self._greatest, least, greatest):
+            return None
+        return f"values from {self._least!r} to {self._greatest!r}, and by its footer from {least!r} to {greatest!r}"
+
+
+def _has_range(kind: "pa.DataType") -> bool:
+    """Whether Arrow can say the least and the greatest value of that type."""
+    from pyarrow import types
+
+    return any(
+        is_such(kind)
+        for is_such in (
+            types.is_integer,
+            types.is_float32,
+            types.is_float64,
+            types.is_boolean,
+            types.is_decimal,
+            types.is_timestamp,
+            types.is_date32,
+            types.is_time,
+            types.is_string,
+            types.is_large_string,
+            types.is_binary,
+            types.is_large_binary,
+        )
+    )
+
+
+def _comparable(value: "pa.Scalar") -> Any:
+    """The value as the footer has it: times as numbers, texts as bytes."""
+    import pyarrow as pa
+    from pyarrow import types
+
+    if types.is_temporal(value.type):
+        return value.cast(pa.int32() if value.type.bit_width == 32 else pa.int64()).as_py()  # noqa: PLR2004
+    if isinstance(value, pa.BinaryScalar):
+        return value.as_buffer().to_pybytes()
+    return value.as_py()
+
+
+def _stated(statistics: "pq.Statistics") -> tuple[Any, Any]:
+    logical = statistics.logical_type.type
+    if statistics.physical_type == "BYTE_ARRAY" or logical in ("TIMESTAMP", "TIME", "DATE"):
+        return statistics.min_raw, statistics.max_raw
+    return statistics.min, statistics.max
+
+
+def _agree(least: Any, greatest: Any, stated_least: Any, stated_greatest: Any) -> bool:
+    """Whether the range is the stated one. Writers may shorten a long text to a bound; numbers are exact."""
+    if isinstance(least, bytes):
+        return bool(stated_least <= least and greatest <= stated_greatest)
+    return bool(stated_least == least and stated_greatest == greatest)

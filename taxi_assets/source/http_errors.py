@@ -1,0 +1,64 @@
+"""What each error of the HTTP client means: whether another attempt may do better, and what to do."""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from taxi_assets.errors import SourceUnavailable
+from taxi_assets.source.answers import Transient
+
+_PROXIES = "HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"
+
+
+@contextmanager
+def named_set_up() -> Iterator[None]:
+    """Turn the errors of making a client, which reads the environment, into ours.
+
+    Raises:
+        SourceUnavailable: the environment names a proxy or certificates that cannot be used; a proxy's address may have
+            a password in it and is not repeated.
+    """
+    import httpx
+
+    try:
+        yield
+    except ImportError as error:
+        raise SourceUnavailable(
+            f"the environment ({_PROXIES}) names a SOCKS proxy, for which a package is missing: pip install"
+            " 'httpx[socks]', or name an HTTP proxy, or none"
+        ) from error
+    except (ValueError, httpx.InvalidURL):
+        raise SourceUnavailable(
+            f"the environment names a proxy whose address is none: check {_PROXIES}, which take http://host:port"
+        ) from None
+    except OSError as error:  # those of TLS are such
+        raise SourceUnavailable(
+            f"the certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read: {error}; correct or unset it"
+        ) from error
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether another attempt may do better."""
+    import httpx
+
+    if isinstance(error, httpx.TransportError):
+        return not isinstance(error, httpx.UnsupportedProtocol) and not _is_distrust(error)
+    return isinstance(error, Transient)
+
+
+def reason_of(error: BaseException | None) -> str:
+    """The error in a few words."""
+    if _is_distrust(error):
+        return (
+            f"its certificate is not trusted ({error}); where a proxy or the server has one of your own authority's,"
+            " name that authority's certificates in SSL_CERT_FILE"
+        )
+    return str(error) or type(error).__name__
+
+
+def _is_distrust(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
