@@ -88,7 +88,7 @@ def with_month(rows: Rows, column: str, month: Month) -> Rows:
             months = pa.repeat(pa.scalar(month.first_day), batch.num_rows)
             yield conform(batch.append_column(field, months), schema)
 
-    return Rows(schema, open_batches)
+    return Rows(schema, open_batches, confirm=rows.confirm)
 
 
 def description(field: pa.Field | pa.Schema) -> str | None:

@@ -74,6 +74,7 @@ class DuckDBStore:
             SchemaMismatch: a column has a type that the table, or DuckDB, does not have.
             StoreUnavailable: another process kept the file open, or the disk is full.
             StoreError: DuckDB refuses the rows, they are of another month, or the file may not be written.
+            Overtaken: what the rows were made from is not current any more.
         """
         rows = storable(rows if piece.month is None else with_month(rows, self._month_column, piece.month))
         types = type_names(rows.schema, TYPE_NAMES, "DuckDB")
@@ -92,6 +93,7 @@ class DuckDBStore:
                 types_of_ledger = type_names(ledger.SCHEMA, TYPE_NAMES, "DuckDB")
                 self._ensure(connection, entry.ledger, ledger.SCHEMA, types_of_ledger)
                 _insert(connection, self._identifier(connection, entry.ledger), entry.line(piece, count))
+            rows.confirm()
             return Stored(count, None, rows.schema, types)
 
     def read(self, table: str, months: Sequence[Month] | None = None) -> Rows:
