@@ -62,7 +62,8 @@ class LakeIOManager(dg.ConfigurableIOManager):
         if self._is_bucket:
             from taxi_assets.stores.lake.gcs import GCSLake
 
-            return GCSLake(self.url, self._run_scratch or self._scratch_outside_of_runs())
+            turns = None if self.scratch is None else Path(self.scratch) / "turns"
+            return GCSLake(self.url, self._run_scratch or self._scratch_outside_of_runs(), turns=turns)
         from taxi_assets.stores.lake import LocalLake
 
         return LocalLake(Path(self.url))
