@@ -285,6 +285,8 @@ class LocalDraft:
             )
             if found is not None:
                 self._versions.note_tried(place, found)
+            else:
+                self._versions.take_over([place])
         found = found or self._lake._held(place)
         if found is not None:
             self._members[place] = found  # what is made of it becomes current with it, not with its successor

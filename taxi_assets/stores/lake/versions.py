@@ -15,7 +15,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -57,7 +57,7 @@ class Versions:
 
     def publish(self, members: Mapping[str, Path]) -> None:
         """Make these members current, all at once, beside those that they do not replace."""
-        self._take_over(members)
+        self.take_over(members)
         for place in members:
             self._link(place)  # leads nowhere until the group has its first version
         held = _links(self.folder / CURRENT)
@@ -113,7 +113,7 @@ class Versions:
         following.replace(current)
         sync(self.folder)
 
-    def _take_over(self, places: Mapping[str, Path]) -> None:
+    def take_over(self, places: Iterable[str]) -> None:
         """Make a version of what lies at the places otherwise: by an older layout, by hand, or in another group."""
         others = [place for place in places if (self._root / place).exists() and not self._is_ours(place)]
         if others:
