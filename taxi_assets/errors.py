@@ -10,6 +10,7 @@ TaxiError
 └── StoreError
     ├── SliceMissing      the month that was asked for is not in the store
     ├── SchemaMismatch    the rows do not fit the table
+    ├── Overtaken         what the rows were made from was replaced meanwhile
     └── StoreUnavailable  the store does not answer, is locked or is full: try again
 """
 
@@ -58,6 +59,10 @@ class SliceMissing(StoreError):
 
 class SchemaMismatch(StoreError):
     """The rows and the table they are meant for do not fit."""
+
+
+class Overtaken(StoreError):
+    """What the rows were made from was replaced by another run meanwhile, so that nothing of them was stored."""
 
 
 class StoreUnavailable(StoreError):

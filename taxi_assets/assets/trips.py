@@ -8,7 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from taxi_assets.catalog import DEFAULT_RULES, PUBLICATION_LAG_DAYS, RULES, Dataset
-from taxi_assets.io_managers.lake import FILE_NAME, LakeIOManager
+from taxi_assets.io_managers.lake import FILE_NAME, PUBLISHED_WITH, LakeIOManager
 from taxi_assets.io_managers.slices import named_failures
 from taxi_assets.metadata import column_lineage
 from taxi_assets.partitions import month_of_run, months_of
@@ -65,6 +65,11 @@ def trips_assets(dataset: Dataset, kinds: Mapping[str, str]) -> list[dg.AssetsDe
     ]
 
 
+def _together(dataset: Dataset) -> dict[str, str]:
+    """A month's file, its clean rows and its quarantine are of one version, so that a month can be made again."""
+    return {PUBLISHED_WITH: f"clean/{dataset.table}"}
+
+
 def _raw(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
     @dg.asset(
         key=["raw", dataset.table],
@@ -73,7 +78,7 @@ def _raw(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
         io_manager_key="lake",
         group_name=dataset.name,
         kinds={"parquet", kinds["lake"]},
-        metadata={FILE_NAME: dataset.file_name_template},
+        metadata={FILE_NAME: dataset.file_name_template, **_together(dataset)},
         owners=OWNERS,
         tags=tags_of(dataset, "raw"),
     )
@@ -103,6 +108,7 @@ def _clean(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
                 description=f"The rows that broke a rule, as TLC published them, with the rules. Rules: {rules}.",
                 io_manager_key="lake",
                 kinds={"parquet", kinds["lake"]},
+                metadata=_together(dataset),
                 owners=OWNERS,
                 tags=tags_of(dataset, "quarantine"),
             ),
@@ -111,6 +117,7 @@ def _clean(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
                 description=f"Every row that broke no rule, under canonical names and types. {dataset.description}",
                 io_manager_key="lake",
                 kinds={"duckdb", "parquet", kinds["lake"]},
+                metadata=_together(dataset),
                 owners=OWNERS,
                 tags=tags_of(dataset, "clean"),
             ),

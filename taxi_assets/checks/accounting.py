@@ -20,7 +20,7 @@ def accounting_check(dataset: Dataset) -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[LakeIOManager]
     ) -> dg.AssetCheckResult:
         month = month_of_run(context)
-        store = lake.store()
+        store = lake.store().pinned()
         source = store.file_rows(f"raw/{dataset.table}", dataset.file_name(month))
         clean = store.count(Slice(f"clean/{dataset.table}", month))
         quarantined = store.count(Slice(f"quarantine/{dataset.table}", month))

@@ -49,7 +49,7 @@ def quality_checks(dataset: Dataset) -> dg.AssetChecksDefinition:
 
         lake: LakeIOManager = context.resources.lake
         with named_failures():
-            file = _File(lake.store(), dataset, month_of_run(context))
+            file = _File(lake.store().pinned(), dataset, month_of_run(context))
             results = {
                 "rows_as_usual": _rows_as_usual(file),
                 "nulls_as_usual": _nulls_as_usual(file),

@@ -83,7 +83,7 @@ def explain(stores: Mapping[str, Callable[[], Any]], dataset: Dataset, month: Mo
     """
     from taxi_assets.cleaning import looked_at
 
-    lake: Lake = stores["lake"]()
+    lake: Lake = stores["lake"]().pinned()
     raw = _raw_file(lake, dataset, month)
     rejected = _rejected(lake, dataset, month, row)
     clean = None if rejected else lake.row(Slice(f"{CLEAN}/{dataset.table}", month), {SOURCE_ROW: row})

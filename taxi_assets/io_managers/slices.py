@@ -8,12 +8,14 @@ partitioned is one whole table.
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Protocol
 
 import dagster as dg
 import pyarrow as pa
 
 from taxi_assets.errors import TaxiError
+from taxi_assets.io_managers.inputs import confirm_inputs, remember_input
 from taxi_assets.metadata import COLUMN_SCHEMA, PREVIEW_ROWS, slice_metadata
 from taxi_assets.month import Month
 from taxi_assets.stores.arrow import description
@@ -84,10 +86,10 @@ def store_slice(
     context: dg.OutputContext, replace: Callable[[Slice, Rows], Stored], table: str, value: object
 ) -> Slice:
     """Replace the slice that the output stands for, tell Dagster what happened, and return the slice."""
-    piece = Slice(table, _output_month(context))
+    piece = Slice(table, output_month(context))
     started = time.monotonic()
     with named_failures():
-        rows = _described(as_rows(value), context)
+        rows = _described(as_rows(value), context).confirmed_by(partial(confirm_inputs, context))
         seen = _Preview(rows)
         stored = replace(piece, seen.rows)
         preview = seen.first_rows()
@@ -113,10 +115,24 @@ def _described(rows: Rows, context: dg.OutputContext) -> Rows:
     return rows.with_schema(pa.schema(fields, rows.schema.metadata))
 
 
-def load_slice(context: dg.InputContext, store: Store, table: str) -> Any:
-    """The rows that the input asks for: its partition, its partitions, or the whole table."""
+def load_slice(
+    context: dg.InputContext,
+    store: Store,
+    table: str,
+    read: Callable[[str, Sequence[Month] | None], Rows] | None = None,
+) -> Any:
+    """The rows that the input asks for: its partition, its partitions, or the whole table.
+
+    Args:
+        context: of the input.
+        store: the store.
+        table: the table in it.
+        read: reads the rows in the store's place.
+    """
     with named_failures():
-        return from_rows(store.read(table, months_of_input(context, store, table)), context.dagster_type.typing_type)
+        rows = (read or store.read)(table, months_of_input(context, store, table))
+        remember_input(context, rows)
+        return from_rows(rows, context.dagster_type.typing_type)
 
 
 def month_of(partitions: dg.PartitionsDefinition, key: str) -> Month:
@@ -134,7 +150,8 @@ def month_of(partitions: dg.PartitionsDefinition, key: str) -> Month:
     return month
 
 
-def _output_month(context: dg.OutputContext) -> Month | None:
+def output_month(context: dg.OutputContext) -> Month | None:
+    """The month that the output is of; None for a whole table."""
     if not context.has_asset_partitions:
         return None
     keys = list(context.asset_partition_keys)

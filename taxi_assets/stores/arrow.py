@@ -108,7 +108,7 @@ def with_month(rows: Rows, column: str, month: Month | None) -> Rows:
             months = pa.repeat(pa.scalar(month.first_day), batch.num_rows)
             yield conform(batch.append_column(field, months), schema)
 
-    return Rows(schema, open_batches)
+    return Rows(schema, open_batches, confirm=rows.confirm)
 
 
 def of_month(rows: Rows, column: str, month: Month | None) -> Rows:
@@ -132,7 +132,7 @@ def of_month(rows: Rows, column: str, month: Month | None) -> Rows:
             days = _days(batch.column(index), column, month)
             yield pa.RecordBatch.from_arrays([*batch.columns[:index], days, *batch.columns[index + 1 :]], schema=schema)
 
-    return rows.watched(open_batches) if field.type == pa.date32() else Rows(schema, open_batches)
+    return rows.watched(open_batches) if field.type == pa.date32() else Rows(schema, open_batches, confirm=rows.confirm)
 
 
 def other_month(column: str, month: Month, value: object) -> SchemaMismatch:

@@ -69,6 +69,7 @@ class DuckDBStore:
                 the table was loaded by month and this is the whole, or the other way round.
             StoreUnavailable: a process that is no load kept the file open, or the disk is full.
             StoreError: DuckDB refuses the rows, or the file may not be written.
+            Overtaken: what the rows were made from is not current any more.
         """
         rows = with_month(storable(rows), self._month_column, piece.month)
         types = type_names(rows.schema, TYPE_NAMES, "DuckDB")
@@ -89,6 +90,7 @@ class DuckDBStore:
                 types_of_ledger = type_names(ledger.SCHEMA, TYPE_NAMES, "DuckDB")
                 self._ensure(connection, entry.ledger, ledger.SCHEMA, types_of_ledger)
                 _insert(connection, self._identifier(connection, entry.ledger), entry.line(piece, count))
+            rows.confirm()
             return Stored(count, None, rows.schema, types)
 
     def read(self, table: str, months: Sequence[Month] | None = None) -> Rows:
@@ -265,7 +267,7 @@ class DuckDBStore:
 
 
 def _spool(reader: pa.RecordBatchReader, spool: IO[bytes]) -> None:
-    # 210 MB for 1,369,769 trips, which takes little longer than to stream them; compressed, twice to four times as long.
+    # 210 MB for 1,369,769 trips, which takes little longer than to stream them; compressed, two to four times as long.
     with pa.ipc.new_stream(spool, reader.schema) as stream:
         for batch in reader:
             stream.write_batch(batch)

@@ -43,6 +43,7 @@ class Rows:
         *,
         read_head: Callable[[int], pa.RecordBatch] | None = None,
         fetch: Callable[[], tuple[str, ...]] | None = None,
+        confirm: Callable[[], None] | None = None,
     ) -> None:
         self.schema = schema
         self.files = files
@@ -50,6 +51,7 @@ class Rows:
         self._open_batches = open_batches
         self._read_head = read_head
         self._fetch = fetch
+        self._confirm = confirm
 
     @classmethod
     def from_table(cls, table: pa.Table) -> Rows:
@@ -176,16 +178,53 @@ class Rows:
             return (conform(batch, schema) for batch in self.batches())
 
         if not schema.equals(self.schema):
-            return Rows(schema, open_batches)
-        return Rows(schema, open_batches, self.files, self.objects, read_head=self._read_head, fetch=self._fetch)
+            return Rows(schema, open_batches, confirm=self._confirm)
+        return self._lying_there(schema, open_batches, self._confirm)
 
     def watched(self, open_batches: Callable[[], Iterable[pa.RecordBatch]]) -> Rows:
         """The same rows, for somebody who looks at the batches as they pass by."""
-        return Rows(self.schema, open_batches, self.files, self.objects, read_head=self._read_head, fetch=self._fetch)
+        return self._lying_there(self.schema, open_batches, self._confirm)
+
+    def confirmed_by(self, *checks: Callable[[], None]) -> Rows:
+        """The same rows, which are not to be stored where one of the checks raises: see `confirm`."""
+        return self._lying_there(self.schema, self._open_batches, _all_of(*filter(None, (self._confirm, *checks))))
+
+    def confirm(self) -> None:
+        """Make sure that what the rows were made from is still current; a store asks before it commits.
+
+        Raises:
+            Overtaken: another run has replaced it.
+        """
+        if self._confirm is not None:
+            self._confirm()
 
     def with_provenance(self, facts: Mapping[str, str]) -> Rows:
         """The same rows, with more known of where they came from."""
         return self.with_schema(self.schema.with_metadata({**(self.schema.metadata or {}), **facts}))
+
+    def _lying_there(
+        self,
+        schema: pa.Schema,
+        open_batches: Callable[[], Iterable[pa.RecordBatch]],
+        confirm: Callable[[], None] | None,
+    ) -> Rows:
+        return Rows(
+            schema,
+            open_batches,
+            self.files,
+            self.objects,
+            read_head=self._read_head,
+            fetch=self._fetch,
+            confirm=confirm,
+        )
+
+
+def _all_of(*checks: Callable[[], None]) -> Callable[[], None]:
+    def confirm() -> None:
+        for check in checks:
+            check()
+
+    return confirm
 
 
 def schema_of_parquet(file: Path | BinaryIO) -> pa.Schema:

@@ -89,12 +89,18 @@ def test_rows_that_went_that_came_and_that_changed_are_told_apart(any_lake: AnyL
     }
 
 
+def clean_file(lake: LocalLake) -> Path:
+    [path] = lake.root.glob("clean/green_trips/month=2022-01/*.parquet")
+    return path.resolve()
+
+
 def test_the_same_file_again_says_the_same_in_the_same_bytes(lake: LocalLake, tmp_path: Path) -> None:
-    [path] = [lake.root / "clean" / "green_trips" / "month=2022-01" / "green_trips.parquet"]
     load(lake, tmp_path, TRIPS)
     changes = load(lake, tmp_path, TRIPS[1:])
+    path = clean_file(lake)
     written_first = path.read_bytes()
     assert load(lake, tmp_path, TRIPS[1:]) == changes
+    assert clean_file(lake) == path
     assert path.read_bytes() == written_first
 
 
@@ -150,11 +156,10 @@ def test_datasets_without_a_total_have_no_amounts(lake: LocalLake, tmp_path: Pat
 
 
 def test_an_old_month_that_cannot_be_read_stands_in_nobodys_way(lake: LocalLake, tmp_path: Path) -> None:
-    path = lake.root / "clean" / "green_trips" / "month=2022-01" / "green_trips.parquet"
     load(lake, tmp_path, TRIPS)
-    whole = path.read_bytes()
+    whole = clean_file(lake).read_bytes()
     for damaged in (whole[:-20], b"PAR1" + bytes(200) + whole[204:]):
-        path.write_bytes(damaged)
+        clean_file(lake).write_bytes(damaged)
         assert load(lake, tmp_path, TRIPS[1:]) == {}
         assert lake.count(Slice("clean/green_trips", JANUARY)) == 19
 

@@ -67,4 +67,4 @@ def bytes_in_the_lake(path: Path, dataset: Dataset, month: Month, root: Path) ->
     with cleaned_month(raw_file(path), dataset, month, DEFAULT_RULES, root / "scratch") as cleaned:
         lake.replace(Slice("clean", month), cleaned.clean)
         lake.replace(Slice("quarantine", month), cleaned.quarantine)
-    return [file.read_bytes() for file in sorted(root.rglob("*.parquet"))]
+    return [file.read_bytes() for file in sorted(root.glob("*/month=*/*.parquet"))]

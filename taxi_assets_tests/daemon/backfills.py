@@ -155,9 +155,10 @@ def stored_rows(machine: Machine, dataset: Dataset, months: Sequence[Month]) -> 
     return {
         **{
             layer: {
-                month: pq.read_metadata(
-                    lake / layer / dataset.table / f"month={month}" / f"{dataset.table}.parquet"
-                ).num_rows
+                month: sum(
+                    pq.read_metadata(path).num_rows
+                    for path in (lake / layer / dataset.table / f"month={month}").glob("*.parquet")
+                )
                 for month in months
             }
             for layer in ("clean", "quarantine")

@@ -13,7 +13,7 @@ import pytest
 from google.cloud import storage
 
 from taxi_assets.stores.duckdb import DuckDBStore
-from taxi_assets.stores.lake import LocalLake
+from taxi_assets.stores.lake import LocalLake, versions
 from taxi_assets.stores.postgres import PostgresStore
 from taxi_assets_tests.servers.bigquery import BigQueryServer
 from taxi_assets_tests.servers.gcs import GcsServer
@@ -23,7 +23,7 @@ from taxi_assets_tests.stores.versions import rows_of
 from . import matrix
 from .processes import killed_after
 from .recording import Tell
-from .subjects import IN_LAKE, Subject, bigquery_by_reference, bigquery_by_upload, gcs_at_once
+from .subjects import IN_LAKE, JANUARY, Subject, bigquery_by_reference, bigquery_by_upload, gcs_at_once
 
 pytestmark = pytest.mark.faults
 
@@ -70,17 +70,20 @@ def kill_again_and_again(subject: Subject, told: Tell, kills: int = KILLS) -> No
         told(matrix.KILLED, subject.name, outcome, outcomes[outcome])
 
 
-def test_a_killed_process_leaves_the_lake_whole(tmp_path: Path, told: Tell) -> None:
+def test_a_killed_process_leaves_the_lake_whole(tmp_path: Path, told: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versions, "GRACE_SECONDS", -1)
     lake = LocalLake(tmp_path / "lake")
     kill_again_and_again(Subject(name="Local lake", store=lake, rows=rows, count=ROWS), told)
-    assert [path.name for path in lake.root.rglob("*") if path.is_file()] == ["trips.parquet"]
+    [file] = [path for path in lake.root.rglob("*") if path.is_file()]
+    assert [str(file)] == list(lake.read("trips", [JANUARY]).files)
 
 
 def test_a_killed_process_leaves_gcs_whole(gcs: GcsServer, tmp_path: Path, told: Tell) -> None:
     subject = gcs_at_once(gcs.url, tmp_path, patience=10)
     kill_again_and_again(subject, told)
     bucket, _, name = subject.store.uri(IN_LAKE).removeprefix("gs://").partition("/")
-    assert [blob.name for blob in storage.Client().list_blobs(bucket)] == [name]
+    prefix = name.partition("/")[0]
+    assert [blob.name for blob in storage.Client().list_blobs(bucket, prefix=f"{prefix}/clean")] == [name]
 
 
 def test_a_killed_process_leaves_postgres_whole(postgres_url: str, told: Tell) -> None:

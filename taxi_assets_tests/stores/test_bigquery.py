@@ -168,7 +168,8 @@ def test_rows_in_a_bucket_are_loaded_by_reference(
     store.replace(TRIPS, lake.read("clean/trips", [JANUARY]))
     [request] = sent()
     load = load_of(request)
-    assert load["sourceUris"] == [lake.uri(Slice("clean/trips", JANUARY))]
+    [name] = lake.read("clean/trips", [JANUARY]).objects
+    assert load["sourceUris"] == [name.partition("#")[0]]
     assert load["destinationTable"] == {"projectId": PROJECT, "datasetId": dataset, "tableId": "trips$202401"}
     assert (load["writeDisposition"], load["createDisposition"]) == ("WRITE_TRUNCATE", "CREATE_NEVER")
     assert load["sourceFormat"] == "PARQUET"

@@ -22,6 +22,7 @@ from .versions import rows_of, version_of
 
 TRIPS = Slice("clean/trips", JANUARY)
 TRIPS_OBJECT = "lake/clean/trips/month=2024-01/trips.parquet"
+VERSIONS_OF_TRIPS = "lake/.versions/clean/trips/month=2024-01"
 RAW = "raw/trips"
 
 
@@ -60,8 +61,8 @@ class TestGCSLake(StoreContract):
 def test_a_month_is_one_object_with_a_checksum(lake: GCSLake, bucket: storage.Bucket) -> None:
     for version in range(2):
         lake.replace(TRIPS, rows_of(version, rows=10))
-    [blob] = bucket.list_blobs()
-    assert (blob.name, blob.metadata) == (TRIPS_OBJECT, {"rows": "10"})
+    [blob] = bucket.list_blobs(prefix="lake/clean/")
+    assert (blob.name, blob.metadata["rows"]) == (TRIPS_OBJECT, "10")
     checksum = google_crc32c.Checksum(blob.download_as_bytes())
     assert blob.crc32c == gcs_lake.base64.b64encode(checksum.digest()).decode()
     assert lake.uri(TRIPS) == f"gs://{bucket.name}/{TRIPS_OBJECT}"
@@ -78,8 +79,8 @@ def test_a_large_month_goes_up_in_pieces(lake: GCSLake, monkeypatch: pytest.Monk
 
 def test_rows_name_the_objects_and_generations_they_lie_in(lake: GCSLake, bucket: storage.Bucket) -> None:
     lake.replace(TRIPS, rows_of(1, rows=10))
-    generation = bucket.get_blob(TRIPS_OBJECT).generation
-    assert lake.read("clean/trips", [JANUARY]).objects == (f"gs://{bucket.name}/{TRIPS_OBJECT}#{generation}",)
+    [blob] = bucket.list_blobs(prefix=f"{VERSIONS_OF_TRIPS}/files/")
+    assert lake.read("clean/trips", [JANUARY]).objects == (f"gs://{bucket.name}/{blob.name}#{blob.generation}",)
 
 
 def test_months_of_different_schemas_are_one_frame_and_no_reference(lake: GCSLake) -> None:
@@ -253,5 +254,5 @@ def test_nothing_leads_out_of_the_lake(lake: GCSLake, table: str, use: Callable[
 def test_a_lake_may_be_a_whole_bucket(bucket: storage.Bucket, tmp_path: Path) -> None:
     lake = GCSLake(f"gs://{bucket.name}", tmp_path, patience=20)
     lake.replace(TRIPS, Rows.from_table(fares(1.0)))
-    assert [blob.name for blob in bucket.list_blobs()] == [TRIPS_OBJECT.removeprefix("lake/")]
+    assert [blob.name for blob in bucket.list_blobs(prefix="clean")] == [TRIPS_OBJECT.removeprefix("lake/")]
     assert_same(lake.read("clean/trips").to_table(), fares(1.0))

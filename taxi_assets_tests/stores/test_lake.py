@@ -6,12 +6,13 @@ from typing import ClassVar
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from taxi_assets.errors import InvalidRequest, SchemaMismatch, SliceMissing
+from taxi_assets.errors import InvalidRequest, SchemaMismatch, SliceMissing, StoreError
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
-from taxi_assets.scratch import scratch_folder
+from taxi_assets.scratch import MARK, PREFIX, scratch_folder
 from taxi_assets.stores.lake import LocalLake
 from taxi_assets.stores.rows import BATCH_ROWS, Rows
 from taxi_assets.stores.slices import Slice
@@ -78,9 +79,10 @@ class TestLake(StoreContract):
 def test_a_month_is_one_file_that_anybody_can_read(lake: LocalLake) -> None:
     for month in (JANUARY, JANUARY, FEBRUARY):
         lake.replace(Slice("clean/trips", month), rows_of(1, rows=10))
-    assert [str(path.relative_to(lake.root)) for path in sorted(lake.root.rglob("*.parquet"))] == [
-        "clean/trips/month=2024-01/trips.parquet",
-        "clean/trips/month=2024-02/trips.parquet",
+    digests = [sha256_of(path)[:20] for path in sorted(lake.root.glob("clean/trips/*/*.parquet"))]
+    assert [str(path.relative_to(lake.root)) for path in sorted(lake.root.glob("clean/trips/month=*/*.parquet"))] == [
+        f"clean/trips/month=2024-01/trips-{digests[0]}.parquet",
+        f"clean/trips/month=2024-02/trips-{digests[1]}.parquet",
     ]
     months = duckdb.read_parquet(f"{lake.root}/clean/trips/*/*.parquet", hive_partitioning=True)
     assert months.aggregate("month::VARCHAR, count(*)").order("1").fetchall() == [("2024-01", 10), ("2024-02", 10)]
@@ -88,12 +90,13 @@ def test_a_month_is_one_file_that_anybody_can_read(lake: LocalLake) -> None:
 
 def test_a_slice_is_read_by_reference_to_its_file(lake: LocalLake) -> None:
     lake.replace(TRIPS, rows_of(1, rows=10))
-    assert lake.read("clean/trips", [JANUARY]).files == (f"{lake.root}/clean/trips/month=2024-01/trips.parquet",)
+    [path] = lake.root.glob("clean/trips/month=2024-01/*.parquet")
+    assert lake.read("clean/trips", [JANUARY]).files == (str(path.resolve()),)
 
 
 def test_a_relative_folder_has_addresses_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert LocalLake(Path("lake")).uri(TRIPS) == f"{tmp_path.as_uri()}/lake/clean/trips/month%3D2024-01/trips.parquet"
+    assert LocalLake(Path("lake")).uri(TRIPS) == f"{tmp_path.as_uri()}/lake/clean/trips/month%3D2024-01"
 
 
 @pytest.mark.parametrize("batch_rows", [997, BATCH_ROWS - 1, BATCH_ROWS, BATCH_ROWS + 1, 2 * BATCH_ROWS])
@@ -104,7 +107,7 @@ def test_the_same_rows_are_the_same_bytes_whatever_the_batches(lake: LocalLake, 
     written = []
     for given in ([*batches[:1], batches[0].slice(0, 0), *batches[1:]], table.to_batches()):
         lake.replace(TRIPS, Rows(table.schema, given.copy))
-        [path] = lake.root.rglob("*.parquet")
+        [path] = lake.root.glob("clean/trips/month=2024-01/*.parquet")
         written.append(path.read_bytes())
     assert written[0] == written[1]
 
@@ -174,8 +177,9 @@ def test_a_folder_of_a_month_without_a_file_is_no_month(lake: LocalLake) -> None
 
 
 def test_what_a_killed_writer_left_goes_with_the_next_replace(lake: LocalLake) -> None:
-    left = lake.root / ".incoming" / "tmpkilled"
+    left = lake.root / ".incoming" / f"{PREFIX}killed"
     left.mkdir(parents=True)
+    (left / MARK).touch()
     (left / "rows.parquet").write_bytes(b"PAR1 and no more")
     lake.replace(TRIPS, rows_of(1, rows=10))
     assert list((lake.root / ".incoming").iterdir()) == []
@@ -185,7 +189,7 @@ def test_what_a_living_writer_is_writing_stays(lake: LocalLake) -> None:
     with scratch_folder(lake.root / ".incoming") as folder:
         (folder / "rows.parquet").write_bytes(b"PAR1 and more to come")
         lake.replace(TRIPS, rows_of(1, rows=10))
-        assert [path.name for path in folder.iterdir()] == ["rows.parquet"]
+        assert (folder / "rows.parquet").exists()
 
 
 def test_writers_that_come_and_go_do_not_take_one_another_for_dead(lake: LocalLake) -> None:
@@ -212,7 +216,7 @@ def test_rows_that_break_off_leave_no_file(lake: LocalLake) -> None:
 def test_a_file_keeps_its_bytes_its_name_and_its_origin(lake: LocalLake, fetched: RawFile) -> None:
     stored = lake.put_file(RAW, fetched)
     assert not fetched.path.exists()
-    assert stored.path == lake.root / RAW / "trips_2024-01.csv"
+    assert stored.path == (lake.root / RAW / "trips_2024-01.csv").resolve()
     assert stored.path.read_bytes() == b"first"
     found = lake.get_file(RAW, "trips_2024-01.csv")
     assert found == stored
@@ -229,11 +233,15 @@ def test_a_file_is_replaced_with_its_origin(lake: LocalLake, fetched: RawFile) -
     assert (found.path.read_bytes(), found.size, found.etag) == (b"second", 6, '"2"')
 
 
-def test_an_origin_that_does_not_belong_to_the_bytes_is_not_believed(lake: LocalLake, fetched: RawFile) -> None:
+def test_bytes_that_are_not_those_that_were_stored_are_refused_until_the_file_is_fetched_again(
+    lake: LocalLake, fetched: RawFile
+) -> None:
     stored = lake.put_file(RAW, fetched)
-    stored.path.write_bytes(b"other")
-    found = lake.get_file(RAW, "trips_2024-01.csv")
-    assert found == RawFile(stored.path, stored.path.as_uri(), 5, sha256_of(stored.path), rows=None)
+    stored.path.write_bytes(b"fir5t")
+    with pytest.raises(StoreError, match=r"raw/trips/trips_2024-01\.csv is damaged .*a7937b64b8ca.*fetches it again"):
+        lake.get_file(RAW, "trips_2024-01.csv")
+    fetched.path.write_bytes(b"first")
+    assert lake.put_file(RAW, fetched) == lake.get_file(RAW, "trips_2024-01.csv")
 
 
 def test_a_file_that_somebody_else_put_there_is_found(lake: LocalLake) -> None:
@@ -250,8 +258,10 @@ def test_a_file_that_is_not_there_is_named(lake: LocalLake) -> None:
 
 
 def test_rows_of_a_parquet_file_are_counted(lake: LocalLake) -> None:
-    lake.replace(TRIPS, rows_of(1, rows=10))
-    assert lake.file_rows("clean/trips/month=2024-01", "trips.parquet") == 10
+    path = lake.root / RAW / "trips_2024-01.parquet"
+    path.parent.mkdir(parents=True)
+    pq.write_table(rows_of(1, rows=10).to_table(), path)
+    assert lake.file_rows(RAW, path.name) == 10
 
 
 # The way out

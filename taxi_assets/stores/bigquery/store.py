@@ -18,7 +18,7 @@ from google.api_core.exceptions import GoogleAPICallError, NotFound, Preconditio
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-from taxi_assets.errors import InvalidRequest, SliceMissing, StoreUnavailable
+from taxi_assets.errors import InvalidRequest, Overtaken, SliceMissing, StoreUnavailable
 from taxi_assets.month import Month
 from taxi_assets.raw_file import sha256_of
 from taxi_assets.stores import ledger
@@ -93,6 +93,7 @@ class BigQueryStore:
             SchemaMismatch: a column has a type, or a name, that the table, or BigQuery, does not have.
             StoreUnavailable: the service does not answer or asks to come back later, or the disk here is full.
             StoreError: the service refuses the rows, or they are of another month.
+            Overtaken: what the rows were made from is not current any more.
         """
         rows = with_month(storable(rows), self._month_column, piece.month)
         types = type_names(rows.schema, TYPE_NAMES, "BigQuery")
@@ -101,7 +102,9 @@ class BigQueryStore:
             table = self._ensure(piece, rows.schema)
             with self._source(table, piece, rows) as (identity, start):
                 name = job_name(partition_of(self.table_name(piece.table), piece.month), table.etag or "", *identity)
+                rows.confirm()
                 job = self._loader.load(name, table.location, start)
+            _require_still_current(rows)
             count = int(job.output_rows or 0)
             if piece.month is not None and count == 0:
                 self._append(empty_months.TABLE, empty_months.line_of(table, piece.month), f"{job.job_id}_empty")
@@ -383,3 +386,11 @@ def _query_config(
         for number, month in enumerate(months or ())
     ]
     return bigquery.QueryJobConfig(query_parameters=[*bound, *key], **options)
+
+
+def _require_still_current(rows: Rows) -> None:
+    """Have a load repeated that became outdated while its job ran, since it may have ended after the newer one's."""
+    try:
+        rows.confirm()
+    except Overtaken as error:
+        raise StoreUnavailable(f"{error}; the job for the older one had begun, so the newer is loaded again") from error

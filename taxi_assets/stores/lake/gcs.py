@@ -1,21 +1,28 @@
 """The lake in a bucket of Google Cloud Storage.
 
-A slice is one object, and an upload makes it visible at its end, by one commit: until then readers get the old
-generation, whole. An upload that breaks off never becomes an object; Google drops its session after a week. The commit
-names the generation that it replaces, so that an answer that was lost, or another writer who was faster, is noticed.
+Files are uploaded under names that are never used again; then a small object that says which of them are current, the
+pointer, is replaced, by one commit that names the generation that it replaces, so that an answer that was lost, or
+another writer who was faster, is noticed. What lies at the places that people know is a copy that the service makes
+after that, with the pointer's name in its metadata; whoever reads through this module goes by the pointer. An upload
+that breaks off never becomes an object; Google drops its session after a week.
 """
 
 import base64
+import copy
+import json
 import mimetypes
 import shutil
 import tempfile
+import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from functools import cached_property
-from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
-from urllib.parse import urlsplit
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, partial
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, Self, TypeVar
+from urllib.parse import quote, urlsplit
 
 import google_crc32c
 import pyarrow as pa
@@ -24,14 +31,25 @@ from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from taxi_assets.errors import SliceMissing, StoreError, StoreUnavailable
+from taxi_assets.errors import Overtaken, SliceMissing, StoreError, StoreUnavailable
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.stores.arrow import of_month
 from taxi_assets.stores.disk import disk_failures
 from taxi_assets.stores.google import google_failures, session_is_lost
-from taxi_assets.stores.lake.layout import MONTH_FOLDER, inside, month_of_folder, path_of
+from taxi_assets.stores.lake.layout import (
+    CURRENT,
+    MONTH_FOLDER,
+    Group,
+    group_of,
+    group_of_file,
+    inside,
+    month_of_folder,
+    path_of,
+)
 from taxi_assets.stores.lake.parquet import common_schema, find_row, write_parquet
+from taxi_assets.stores.lake.pointers import Held, Pointer
+from taxi_assets.stores.lake.turns import Turn
 from taxi_assets.stores.rows import Rows, no_rows, schema_of_parquet
 from taxi_assets.stores.slices import Slice, Stored, other_partitioning
 
@@ -40,6 +58,10 @@ _PEEK_BYTES = 256 << 10  # the footer of a month of 20,000,000 rows has 200 kB
 _TRIES = 4  # that fit into the patience, where each waits for an answer that never comes
 _ATTEMPTS = 10  # against others who replace the same object at the same time
 _ORIGIN = ("url", "sha256", "rows", "etag", "last_modified")
+_POINTER = "taxi-pointer"  # metadata of the copy at a place: the object that tells what is current there
+_COPY_OF = "taxi-copy-of"  # and what it is a copy of
+_DIGEST = 20  # hexadecimal digits, of the 64, that names of objects tell
+_ABANDONED = timedelta(days=1)  # after which an object that nothing names belongs to a run that is long gone
 
 T = TypeVar("T")
 
@@ -54,9 +76,18 @@ class GCSLake:
         scratch: a folder for files on their way, and for those that were asked for; its owner removes it.
         month_column: where the rows have this column, each holds its month's first day in it, as in the tables.
         patience: seconds to go on asking a service that does not answer.
+        turns: a folder by which runs on this machine take turns at what becomes current together; None if they do not.
     """
 
-    def __init__(self, url: str, scratch: Path, month_column: str = "source_month", *, patience: float = 120) -> None:
+    def __init__(
+        self,
+        url: str,
+        scratch: Path,
+        month_column: str = "source_month",
+        *,
+        patience: float = 120,
+        turns: Path | None = None,
+    ) -> None:
         place = urlsplit(url)
         self._bucket_name = place.netloc
         self._prefix = place.path.strip("/")
@@ -64,10 +95,18 @@ class GCSLake:
         self._scratch = scratch
         self._month_column = month_column
         self._patience = patience
+        self._turns = turns
+        self._seen: dict[str, Pointer] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """A lake goes to another process without its connections."""
         return {name: value for name, value in vars(self).items() if name != "_bucket"}
+
+    def pinned(self) -> Self:
+        """The same lake for one look at it: what becomes current together is found in one version, however long."""
+        pinned = copy.copy(self)
+        pinned._seen = {}
+        return pinned
 
     def uri(self, piece: Slice) -> str:
         """Where the slice is, or will be."""
@@ -83,18 +122,14 @@ class GCSLake:
         Raises:
             SchemaMismatch: Parquet does not have a column's type, a column lacks a value that it must have, a row is of
                 another month, or the table is one whole and this is a month, or the other way round.
+            Overtaken: what the rows were made from is not current any more.
             StoreUnavailable: the service does not answer, or the disk of this machine is full.
             StoreError: the service refuses.
         """
-        rows = of_month(rows, self._month_column, piece.month)
-        self._require_same_partitioning(piece)
-        with self._temporary_folder() as folder:
-            written = folder / "rows.parquet"
-            count = write_parquet(rows, written)
-            size = written.stat().st_size
-            with self._failures():
-                self._commit(path_of(piece), written, {"rows": str(count)})
-        return Stored(count, size, rows.schema, {field.name: str(field.type) for field in rows.schema})
+        group = group_of(piece)
+        stored, held = self._upload_rows(group, piece, rows)
+        self._publish(group, {path_of(piece): held})
+        return stored
 
     def read(self, table: str, months: Sequence[Month] | None = None) -> Rows:
         """The rows of the table, or of those months of it, by reference to their objects.
@@ -105,8 +140,14 @@ class GCSLake:
         """
         with self._failures():
             pieces = [Slice(table, month) for month in months] if months is not None else self._pieces(table)
-            names = [self._name(path_of(piece)) for piece in pieces]
-            seen = [self._peek(name, schema_of_parquet) for name in names]
+            held = [self._held(path_of(piece)) for piece in pieces]
+        rows = self._rows(table, pieces, held)
+        return rows if len(pieces) != 1 else rows.confirmed_by(partial(self._require_current, pieces[0], held[0]))
+
+    def _rows(self, table: str, pieces: Sequence[Slice], held: Sequence[Held | None]) -> Rows:
+        with self._failures():
+            names = [self._name(one.object) if one else "" for one in held]
+            seen = [self._peek(name, schema_of_parquet) if name else None for name in names]
         missing = [str(piece) for piece, one in zip(pieces, seen, strict=True) if one is None]
         if missing or not names:
             raise SliceMissing(f"{self._url} has no {', '.join(missing) or table}: materialize it first")
@@ -148,7 +189,8 @@ class GCSLake:
     def row(self, piece: Slice, key: Mapping[str, Any]) -> dict[str, Any] | None:
         """A row of the slice that has these values; None where there is none. Fetches the row groups that may."""
         with self._failures():
-            seen = self._peek(self._name(path_of(piece)), lambda file: find_row(file, key))
+            held = self._held(path_of(piece))
+            seen = None if held is None else self._peek(self._name(held.object), lambda file: find_row(file, key))
         return None if seen is None else seen[1]
 
     def months(self, table: str) -> list[Month]:
@@ -170,44 +212,34 @@ class GCSLake:
         What is known of its origin is the object's own metadata, and becomes visible with its bytes. The file stays in
         the scratch folder, for whoever asks for it next.
         """
-        known = {key: str(getattr(raw, key)) for key in _ORIGIN if getattr(raw, key) is not None}
-        with self._failures():
-            generation = self._commit(inside(f"{folder}/{raw.path.name}"), raw.path, known)
-        kept = self._kept(generation, raw.path.name)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(raw.path, kept)
-        return replace(raw, path=kept)
+        group = group_of_file(folder, raw.path.name)
+        stored, held = self._upload_file(group, raw)
+        self._publish(group, {inside(f"{folder}/{raw.path.name}"): held})
+        return stored
 
     def get_file(self, folder: str, name: str) -> RawFile:
         """The file of that name in a folder of the lake, brought here, with what is known of its origin.
 
         Raises:
             SliceMissing: it is not there.
+            StoreError: its bytes are not those that were stored.
         """
-        full_name = self._name(inside(f"{folder}/{name}"))
+        place = inside(f"{folder}/{name}")
         with self._failures():
-            blob = self._bucket.get_blob(full_name, **self._trying)
-        if blob is None:
-            raise SliceMissing(f"{self._url} has no {folder}/{name}: materialize it first")
-        kept = self._kept(blob.generation, name)
-        if not kept.exists():
-            with self._temporary_folder() as incoming:
-                self._download(full_name, incoming / name)
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                (incoming / name).rename(kept)
-        digest = sha256_of(kept)
-        known = dict(blob.metadata or {})
-        if known.get("sha256") != digest:  # somebody else put it there, or it was replaced a moment ago
-            return RawFile(kept, self.file_uri(folder, name), kept.stat().st_size, digest, None)
-        return RawFile(
-            kept,
-            known["url"],
-            kept.stat().st_size,
-            digest,
-            int(known["rows"]) if "rows" in known else None,
-            known.get("etag"),
-            known.get("last_modified"),
-        )
+            held = self._held(place)
+        return self._fetched(place, held)
+
+    def draft(self, piece: Slice, key: str, tell: Callable[[str], None]) -> "GCSDraft":
+        """Begin the next version of what becomes current with the slice, when it is our turn.
+
+        Args:
+            piece: the slice that the others belong to.
+            key: tells who goes on with it in another process: the run, and those that are made in its place.
+            tell: called with a line while others, on this machine, make a version.
+        """
+        group = group_of(piece)
+        lock = None if self._turns is None else self._turns / quote(self.uri(piece), safe="")
+        return GCSDraft(self, group, key, None if lock is None else Turn(lock, str(group), tell))
 
     def file_rows(self, folder: str, name: str) -> int:
         """Rows in a Parquet file of the lake, by its footer; 0 where there is none."""
@@ -233,16 +265,197 @@ class GCSLake:
             raise other_partitioning(folder, remedy, by_month=piece.month is not None)
 
     def _is_whole(self, table: str) -> bool:
-        return self._bucket.get_blob(self._name(path_of(Slice(table))), **self._trying) is not None
+        return self._held(path_of(Slice(table))) is not None
+
+    def _relative(self, name: str) -> str:
+        return name.removeprefix(f"{self._prefix}/") if self._prefix else name
 
     def _pieces(self, table: str) -> list[Slice]:
         if self._is_whole(table):
             return [Slice(table)]
         return [Slice(table, month) for month in self.months(table)]
 
+    def _held(self, place: str) -> Held | None:
+        """What the place stands for in the version that is current; None where there is nothing."""
+        shown = self._bucket.get_blob(self._name(place), **self._trying)
+        if shown is None:
+            return None
+        facts = shown.metadata or {}
+        if _POINTER in facts:
+            held = self._pointer(facts[_POINTER]).members.get(place)
+            if held is not None:
+                return held
+        return Held(place, f"generation {shown.generation}", facts)  # of an older layout, or put there by hand
+
+    def _pointer(self, name: str) -> Pointer:
+        if self._seen is None:
+            return self._pointer_and_generation(name)[0]
+        if name not in self._seen:
+            self._seen[name] = self._pointer_and_generation(name)[0]
+        return self._seen[name]
+
+    def _pointer_and_generation(self, name: str) -> tuple[Pointer, int]:
+        found = self._peek(self._name(name), lambda file: Pointer.from_json(file.read()))
+        return (Pointer(), 0) if found is None else (found[1], found[0])
+
+    def _require_current(self, piece: Slice, before: Held | None) -> None:
+        with self._failures():
+            now = self._unpinned()._held(path_of(piece))
+        if now is not None and before is not None and now.digest != before.digest:
+            raise Overtaken(
+                f"{piece} was replaced in the lake by another run while this one worked on the older version: "
+                "what was made of that is not stored; the other run stores what belongs to the newer one"
+            )
+
+    def _unpinned(self) -> Self:
+        lake = copy.copy(self)
+        lake._seen = None
+        return lake
+
+    def _upload_rows(self, group: Group, piece: Slice, rows: Rows) -> tuple[Stored, Held]:
+        rows = of_month(rows, self._month_column, piece.month)
+        self._require_same_partitioning(piece)
+        with self._temporary_folder() as folder:
+            written = folder / "rows.parquet"
+            count = write_parquet(rows, written)
+            size = written.stat().st_size
+            digest = sha256_of(written)[:_DIGEST]
+            rows.confirm()
+            name = PurePosixPath(path_of(piece)).name
+            held = Held(_object_name(group, digest, name), digest, {"rows": str(count)})
+            with self._failures():
+                self._commit(held.object, written, held.facts)
+        return Stored(count, size, rows.schema, {field.name: str(field.type) for field in rows.schema}), held
+
+    def _upload_file(self, group: Group, raw: RawFile) -> tuple[RawFile, Held]:
+        known = {key: str(getattr(raw, key)) for key in _ORIGIN if getattr(raw, key) is not None}
+        held = Held(_object_name(group, raw.sha256[:_DIGEST], raw.path.name), raw.sha256, known)
+        with self._failures():
+            generation = self._commit(held.object, raw.path, known)
+        kept = self._kept(generation, raw.path.name)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(raw.path, kept)
+        return replace(raw, path=kept), held
+
+    def _fetched(self, place: str, held: Held | None) -> RawFile:
+        with self._failures():
+            blob = None if held is None else self._bucket.get_blob(self._name(held.object), **self._trying)
+        if blob is None:
+            raise SliceMissing(f"{self._url} has no {place}: materialize it first")
+        folder, _, name = place.rpartition("/")
+        kept = self._kept(blob.generation, name)
+        if not kept.exists():
+            with self._temporary_folder() as incoming:
+                self._download(blob.name, incoming / name)
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                (incoming / name).rename(kept)
+        digest = sha256_of(kept)
+        known = dict(blob.metadata or {})
+        if "sha256" not in known:  # somebody else put it there
+            return RawFile(kept, self.file_uri(folder, name), kept.stat().st_size, digest, None)
+        if known["sha256"] != digest:
+            raise StoreError(
+                f"{place} is damaged: its SHA-256 was {known['sha256'][:12]}… when it was stored, and is "
+                f"{digest[:12]}… in gs://{self._bucket_name}/{blob.name}; taxi run for its month, or materializing "
+                "it, fetches it again"
+            )
+        return RawFile(
+            kept,
+            known["url"],
+            kept.stat().st_size,
+            digest,
+            int(known["rows"]) if "rows" in known else None,
+            known.get("etag"),
+            known.get("last_modified"),
+        )
+
+    def _publish(self, group: Group, members: Mapping[str, Held]) -> None:
+        """Make these members current, all at once, beside those that they do not replace; then show the copies."""
+        with self._failures():
+            self._take_over(group, members)
+            before, pointer = self._switch(group, members)
+            for place in pointer.members:
+                self._show(group, place)
+            self._remove_old(group, pointer, before.objects - pointer.objects)
+
+    def _take_over(self, group: Group, places: Mapping[str, Held]) -> None:
+        """Have the pointer tell of what lies at the places otherwise: by an older layout, by hand, or of others."""
+        others = {}
+        for place in places:
+            shown = self._bucket.get_blob(self._name(place), **self._trying)
+            if shown is not None and (shown.metadata or {}).get(_POINTER) != _pointer_of(group):
+                others[place] = shown
+        adopted = {}
+        for place, shown in others.items():
+            name = _object_name(group, "adopted", PurePosixPath(place).name)
+            facts = {key: value for key, value in (shown.metadata or {}).items() if key not in (_POINTER, _COPY_OF)}
+            self._copy(shown, name, facts, 0)
+            adopted[place] = Held(name, f"generation {shown.generation}", facts)
+        if adopted:
+            self._switch(group, adopted)
+        for place in others:
+            self._show(group, place)
+
+    def _switch(self, group: Group, members: Mapping[str, Held]) -> tuple[Pointer, Pointer]:
+        """Replace the pointer, and return the one that was replaced and the one that is current now."""
+        name = _pointer_of(group)
+        for _ in range(_ATTEMPTS):
+            pointer, generation = self._pointer_and_generation(name)
+            following = pointer.with_members(members, time.time())
+            blob = self._bucket.blob(self._name(name))
+            try:
+                blob.upload_from_string(
+                    following.to_json(), "application/json", if_generation_match=generation, **self._trying
+                )
+            except PreconditionFailed:
+                # Either somebody else was faster, or our own commit was and only its answer got lost.
+                if self._pointer_and_generation(name)[0] == following:
+                    return pointer, following
+            else:
+                return pointer, following
+        raise StoreUnavailable(f"gs://{self._bucket_name}/{self._name(name)} is replaced by others again and again")
+
+    def _show(self, group: Group, place: str) -> None:
+        """Make the copy at the place one of what is current, whoever else is at it.
+
+        What is there is looked at before the pointer, and replaced only if it is still there: a slow process cannot put
+        an older copy over a newer one.
+        """
+        for _ in range(_ATTEMPTS):
+            shown = self._bucket.get_blob(self._name(place), **self._trying)
+            held = self._pointer_and_generation(_pointer_of(group))[0].members[place]
+            if shown is not None and (shown.metadata or {}).get(_COPY_OF) == held.object:
+                return
+            facts = {**held.facts, _POINTER: _pointer_of(group), _COPY_OF: held.object}
+            with suppress(PreconditionFailed):
+                source = self._bucket.blob(self._name(held.object))
+                self._copy(source, place, facts, 0 if shown is None else shown.generation)
+                return
+        raise StoreUnavailable(f"gs://{self._bucket_name}/{self._name(place)} is replaced by others again and again")
+
+    def _copy(self, source: storage.Blob, path: str, facts: Mapping[str, str], replaced: int) -> None:
+        """Have the service copy an object, of which no byte comes here."""
+        blob = self._bucket.blob(self._name(path))
+        blob.metadata = dict(facts)
+        blob.content_type = _content_type(path)
+        token, _, _ = blob.rewrite(source, if_generation_match=replaced, **self._trying)
+        while token is not None:
+            token, _, _ = blob.rewrite(source, token=token, if_generation_match=replaced, **self._trying)
+
+    def _remove_old(self, group: Group, pointer: Pointer, long_past: set[str]) -> None:
+        """Remove what was current long ago, and what runs that were killed long ago have left."""
+        abandoned = datetime.now(UTC) - _ABANDONED
+        kept = {self._name(name) for name in (*pointer.objects, _pointer_of(group))}
+        past = {self._name(name) for name in long_past}
+        for blob in self._bucket.list_blobs(prefix=self._name(f"{group.folder}/"), **self._trying):
+            if blob.name in past or (blob.name not in kept and blob.time_created < abandoned):
+                with suppress(NotFound):
+                    blob.delete(**self._trying)
+
     def _rows_at(self, path: str) -> int:
         with self._failures():
-            seen = self._peek(self._name(path), _rows_of)
+            held = self._held(path)
+            seen = None if held is None else self._peek(self._name(held.object), _rows_of)
         return 0 if seen is None else seen[1]
 
     def _peek(self, name: str, look: Callable[[BinaryIO], T]) -> tuple[int, T] | None:
@@ -278,7 +491,7 @@ class GCSLake:
             try:
                 blob.upload_from_filename(
                     str(written),
-                    content_type=mimetypes.guess_type(name)[0] or "application/vnd.apache.parquet",
+                    content_type=_content_type(name),
                     if_generation_match=0 if present is None else present.generation,
                     checksum="crc32c",
                     **self._trying,
@@ -327,6 +540,112 @@ class GCSLake:
                 raise StoreUnavailable(f"{bucket}: bytes were damaged on the way: {error}") from error
             except NotFound as error:
                 raise StoreError(f"{bucket} is not there: gcloud storage buckets create {bucket}") from error
+
+
+class GCSDraft:
+    """The next version of a group, which nobody sees before it is published; made by `GCSLake.draft`."""
+
+    def __init__(self, lake: GCSLake, group: Group, key: str, turn: Turn | None) -> None:
+        self._lake = lake
+        self._group = group
+        self._name = f"{group.folder}/drafts/{quote(key, safe='')}.json"
+        self._turn = turn
+        self._members: dict[str, Held] = {}
+
+    def replace(self, piece: Slice, rows: Rows) -> Stored:
+        """As `GCSLake.replace`, to become current with the others."""
+        stored, held = self._lake._upload_rows(self._group, piece, rows)
+        self._add(path_of(piece), held)
+        return stored
+
+    def put_file(self, folder: str, raw: RawFile) -> RawFile:
+        """As `GCSLake.put_file`, to become current with the others."""
+        stored, held = self._lake._upload_file(self._group, raw)
+        self._add(inside(f"{folder}/{raw.path.name}"), held)
+        return stored
+
+    def get_file(self, folder: str, name: str) -> RawFile:
+        """The file of that name that becomes current with the others.
+
+        It is the one that was put here; or that a run which ended before it got further has left for others to go on
+        with; or the current one.
+
+        Raises:
+            SliceMissing: it is not there.
+            StoreError: its bytes are not those that were stored.
+        """
+        place = inside(f"{folder}/{name}")
+        return self._lake._fetched(place, self._found(place))
+
+    def read(self, table: str, months: Sequence[Month] | None = None) -> Rows:
+        """The rows of the table, or of its month, that become current with the others: see `get_file`.
+
+        Raises:
+            SliceMissing: they are not there.
+        """
+        [piece] = [Slice(table)] if months is None else [Slice(table, month) for month in months]
+        return self._lake._rows(table, [piece], [self._found(path_of(piece))])
+
+    def publish(self) -> None:
+        """Make everything current, in one step."""
+        self._lake._publish(self._group, self._members)
+        with self._lake._failures():
+            for name in self._drafts():
+                with suppress(NotFound):
+                    self._lake._bucket.blob(name).delete(**self._lake._trying)
+
+    def end(self) -> None:
+        """Let the next run of the group go ahead; what is not published stays a draft."""
+        if self._turn is not None:
+            self._turn.end()
+
+    def _add(self, place: str, held: Held) -> None:
+        self._members[place] = held
+        self._write(self._name, self._members, tried=())
+
+    def _found(self, place: str) -> Held | None:
+        if place in self._members:
+            return self._members[place]
+        with self._lake._failures():
+            drafts = self._drafts()
+            own = self._lake._name(self._name)
+            for name in ([own] if own in drafts else []) + [one for one in reversed(drafts) if one != own]:
+                told = self._lake._peek(name, lambda file: json.loads(file.read()))
+                if told is None or place not in told[1]["members"] or (name != own and place in told[1]["tried"]):
+                    continue
+                members = {key: Held(**held) for key, held in told[1]["members"].items()}
+                self._write(self._lake._relative(name), members, tried=(*told[1]["tried"], place))
+                self._members[place] = members[place]
+                return members[place]
+            found = self._lake._held(place)
+        if found is not None:
+            self._members[place] = found  # what is made of it becomes current with it, not with its successor
+        return found
+
+    def _drafts(self) -> list[str]:
+        """Names of the drafts of this group, the newest last."""
+        prefix = self._lake._name(f"{self._group.folder}/drafts/")
+        blobs = list(self._lake._bucket.list_blobs(prefix=prefix, **self._lake._trying))
+        return [blob.name for blob in sorted(blobs, key=lambda blob: blob.updated)]
+
+    def _write(self, name: str, members: Mapping[str, Held], tried: Sequence[str]) -> None:
+        told = {"members": {place: asdict(held) for place, held in members.items()}, "tried": list(tried)}
+        with self._lake._failures():
+            blob = self._lake._bucket.blob(self._lake._name(name))
+            blob.upload_from_string(json.dumps(told), "application/json", **self._lake._trying)
+
+
+def _pointer_of(group: Group) -> str:
+    return f"{group.folder}/{CURRENT}.json"
+
+
+def _object_name(group: Group, digest: str, name: str) -> str:
+    """A name that was never used before, so that nobody removes or replaces what is written under it."""
+    return f"{group.folder}/files/{digest}-{uuid.uuid4().hex[:12]}/{name}"
+
+
+def _content_type(name: str) -> str:
+    return mimetypes.guess_type(name)[0] or "application/vnd.apache.parquet"
 
 
 def _flat(name: str) -> str:

@@ -51,6 +51,7 @@ class PostgresStore:
             SchemaMismatch: a column has a type, or a name, that the table, or Postgres, does not have.
             StoreUnavailable: the server does not answer, refuses or is full, or the table stayed locked.
             StoreError: the server refuses the rows.
+            Overtaken: what the rows were made from is not current any more.
         """
         rows = with_month(storable(rows), self._month_column, piece.month)
         types = type_names(rows.schema, TYPE_NAMES, "Postgres")
@@ -67,6 +68,7 @@ class PostgresStore:
                 if entry is not None:
                     lines = Table(connection, self._schema, entry.ledger)
                     copy_in(connection, lines.identifier, entry.line(piece, count), is_new=False)
+                rows.confirm()  # whoever makes it outdated from now on waits for this turn to end
                 if piece.month is None:
                     return Stored(count, table.size(), rows.schema, types)
                 self._exchange(table, piece.month)

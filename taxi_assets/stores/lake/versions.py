@@ -1,0 +1,207 @@
+"""Versions of a group in a folder: files that never change, and one link that says which of them are current.
+
+files/<digest>/…         a file under a name that says what is in it, as long as a version or a draft names it
+versions/<id>/…          a version: a link for each of its places
+current -> versions/<id> exchanged by one rename, and with it everything that the group holds
+drafts/<key>/…           what is to become current later: a link for each place
+
+The places that people know, such as `clean/green_trips/month=2024-01`, are links through `current` and stay as they
+are. Everything here is changed by one process at a time, under a lock on the folder, so that a file that no link names
+is what a killed process left.
+"""
+
+import fcntl
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from taxi_assets.stores.lake.layout import CURRENT, GRACE_SECONDS, Group
+
+ORIGIN = ".origin.json"  # what is known of a file's origin, beside it
+_TRIED = ".tried"
+
+
+class Versions:
+    """The versions of one group of the lake at `root`."""
+
+    def __init__(self, root: Path, group: Group) -> None:
+        self._root = Path(os.path.realpath(root))
+        self.folder = Path(os.path.realpath(root / group.folder))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Nobody else changes anything here meanwhile."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def keep(self, written: Path, digest: str, name: str, origin: Path | None = None) -> Path:
+        """Take a file over under a name that is its own for ever; one of that name has these very bytes."""
+        target = self.folder / "files" / digest / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if origin is not None:
+            origin.replace(target.with_name(ORIGIN))
+        written.replace(target)
+        sync(target.parent)
+        sync(target.parent.parent)
+        return target
+
+    def publish(self, members: Mapping[str, Path]) -> None:
+        """Make these members current, all at once, beside those that they do not replace."""
+        self.take_over(members)
+        for place in members:
+            self._link(place)  # leads nowhere until the group has its first version
+        held = _links(self.folder / CURRENT)
+        merged = {**held, **members}
+        if merged != held:
+            self._switch(merged)
+        self._remove_old()
+
+    def draft(self, key: str) -> Mapping[str, Path]:
+        """What the draft of that key holds: place -> file or folder."""
+        return _links(self._draft(key))
+
+    def add_to_draft(self, key: str, place: str, member: Path) -> None:
+        """Remember what is to become current, for whoever goes on with it in another process."""
+        folder = self._draft(key)
+        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            (folder / _linked(place)).unlink()
+        _symlink(member, folder / _linked(place))
+
+    def waiting(self, place: str) -> Path | None:
+        """What was drafted for the place last, and nobody has tried to go on with."""
+        drafts = [one for one in (self.folder / "drafts").glob("*") if not (one / _TRIED).exists()]
+        found = [(draft.stat().st_mtime_ns, links[place]) for draft in drafts if place in (links := _links(draft))]
+        return max(found)[1] if found else None
+
+    def note_tried(self, place: str, member: Path) -> None:
+        """From now on the drafts of this member are their own runs' business only."""
+        for draft in (self.folder / "drafts").glob("*"):
+            if _links(draft).get(place) == member:
+                (draft / _TRIED).touch()
+
+    def drop_drafts(self) -> None:
+        """Remove what was drafted before the version that is current now."""
+        shutil.rmtree(self.folder / "drafts", ignore_errors=True)
+
+    def _draft(self, key: str) -> Path:
+        return self.folder / "drafts" / quote(key, safe="")
+
+    def _switch(self, members: Mapping[str, Path]) -> None:
+        version = self.folder / "versions" / uuid.uuid4().hex
+        version.mkdir(parents=True)
+        for place, member in members.items():
+            _symlink(member, version / _linked(place))
+        sync(version)
+        sync(version.parent)
+        current = self.folder / CURRENT
+        if current.exists():
+            os.utime(current)  # of the version that it names: since when it is an old one
+        following = self.folder / "next"
+        following.unlink(missing_ok=True)
+        _symlink(version, following)
+        following.replace(current)
+        sync(self.folder)
+
+    def take_over(self, places: Iterable[str]) -> None:
+        """Make a version of what lies at the places otherwise: by an older layout, by hand, or in another group."""
+        others = [place for place in places if (self._root / place).exists() and not self._is_ours(place)]
+        if others:
+            self._switch({**_links(self.folder / CURRENT), **{place: self._adopted(place) for place in others}})
+            for place in others:
+                self._link(place)
+
+    def _adopted(self, place: str) -> Path:
+        found = Path(os.path.realpath(self._root / place))
+        folder = self.folder / "files" / f"adopted-{uuid.uuid4().hex}"
+        folder.mkdir(parents=True)
+        for file in [one for one in found.iterdir() if one.is_file()] if found.is_dir() else [found]:
+            os.link(file, folder / file.name)
+        origin = origin_of(found)
+        if origin.exists():
+            os.link(origin, folder / ORIGIN)
+        return folder if found.is_dir() else folder / found.name
+
+    def _is_ours(self, place: str) -> bool:
+        path = self._root / place
+        return path.is_symlink() and path.readlink() == self._text_for(path, place)
+
+    def _text_for(self, path: Path, place: str) -> Path:
+        return Path(os.path.relpath(self.folder / CURRENT / _linked(place), os.path.realpath(path.parent)))
+
+    def _link(self, place: str) -> None:
+        if self._is_ours(place):
+            return
+        path = self._root / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        following = self.folder / "next"
+        following.unlink(missing_ok=True)
+        following.symlink_to(self._text_for(path, place))
+        if path.is_dir() and not path.is_symlink():
+            # No system call puts a link in a folder's place; the next writer makes up for a process killed in between.
+            before = self.folder / f"before-{uuid.uuid4().hex}"
+            path.rename(before)
+            following.rename(path)
+            for file in before.glob("*.parquet"):  # which the version names now
+                file.unlink()
+            with suppress(OSError):  # whatever else somebody keeps in there stays
+                before.rmdir()
+        else:
+            following.replace(path)
+            path.with_name(f".{path.name}{ORIGIN}").unlink(missing_ok=True)
+        sync(path.parent)
+
+    def _remove_old(self) -> None:
+        versions = list((self.folder / "versions").iterdir())
+        current = Path(os.path.realpath(self.folder / CURRENT))
+        for version in versions:
+            if version != current and time.time() - version.stat().st_mtime > GRACE_SECONDS:
+                shutil.rmtree(version)
+        named = {
+            member if member.is_dir() else member.parent
+            for links in (*(self.folder / "versions").iterdir(), *(self.folder / "drafts").glob("*"))
+            for member in _links(links).values()
+        }
+        for folder in (self.folder / "files").iterdir():
+            if folder not in named:
+                shutil.rmtree(folder)
+
+
+def origin_of(path: Path) -> Path:
+    """Where the origin of a file is told: beside it, in the older layout under a name of its own."""
+    ours = path.with_name(ORIGIN)
+    return ours if ours.exists() else path.with_name(f".{path.name}{ORIGIN}")
+
+
+def sync(path: Path) -> None:
+    """Put the file, or the names in the folder, on the disk, so that a power cut does not undo what follows."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _linked(place: str) -> str:
+    return quote(place, safe="= ")
+
+
+def _links(folder: Path) -> dict[str, Path]:
+    """Place -> what the link of that place in the folder leads to."""
+    if not folder.is_dir():
+        return {}
+    return {unquote(link.name): Path(os.path.realpath(link)) for link in folder.iterdir() if link.is_symlink()}
+
+
+def _symlink(target: Path, link: Path) -> None:
+    link.symlink_to(os.path.relpath(target, link.parent))
