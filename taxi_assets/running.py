@@ -14,6 +14,7 @@ from taxi_assets.catalog import ZONES_TABLE, Dataset
 from taxi_assets.errors import NotPublished
 from taxi_assets.io_managers.ledger import REQUESTED_BY
 from taxi_assets.jobs import ZONES_JOB, checks_job_name, trips_job_name
+from taxi_assets.liveness import tags_of_this_process
 from taxi_assets.month import Month
 from taxi_assets.partitions import PARTITION_TAG, months_of
 from taxi_assets.settings import Settings
@@ -22,19 +23,17 @@ ROW_COUNT = "dagster/partition_row_count"
 REJECTED = "taxi/rejected_by_rule"
 URI = "dagster/uri"
 
+# The person at the terminal sees a run end, and is told what to do: the daemon does not make it again beside them.
+_MAX_RETRIES = "dagster/max_retries"
 _BLOCKED = "DagsterAssetCheckFailedError"  # whose class has no public name
 
 # What a run prints goes to the terminal that it was started in; to keep it as well takes Dagster four processes a run.
-# The limit of pools is the one that `dagster dev` has: a run without it takes away the limits that others have set up.
 _CONFIGURATION = """\
 telemetry:
   enabled: false
 compute_logs:
   module: dagster._core.storage.noop_compute_log_manager
   class: NoOpComputeLogManager
-concurrency:
-  pools:
-    default_limit: 1
 """
 
 
@@ -130,7 +129,13 @@ def instance_of(settings: Settings) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-def run(definitions: dg.Definitions, instance: dg.DagsterInstance, request: Request, logger: str) -> Outcome:
+def run(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    request: Request,
+    logger: str,
+    run_id: str | None = None,
+) -> Outcome:
     """Make the run and wait for it; what fails inside it is told in the outcome.
 
     Args:
@@ -138,13 +143,20 @@ def run(definitions: dg.Definitions, instance: dg.DagsterInstance, request: Requ
         instance: records the run.
         request: what to run.
         logger: name of the definitions' logger that hears of every step.
+        run_id: of the run; made here where it is not given.
     """
     result = definitions.resolve_job_def(request.job).execute_in_process(
         instance=instance,
         partition_key=None if request.month is None else str(request.month),
         run_config={**(request.config or {}), "loggers": {logger: {"config": {}}}},
-        tags={REQUESTED_BY: f"taxi run by {_user()}", **(request.tags or {})},
+        tags={
+            REQUESTED_BY: f"taxi run by {_user()}",
+            _MAX_RETRIES: "0",
+            **tags_of_this_process(),
+            **(request.tags or {}),
+        },
         raise_on_error=False,
+        run_id=run_id,
     )
     materialized = [
         event.step_materialization_data.materialization
@@ -164,6 +176,13 @@ def run(definitions: dg.Definitions, instance: dg.DagsterInstance, request: Requ
         warnings=[str(one) for one in failed_checks(result.all_events, dg.AssetCheckSeverity.WARN)],
         seconds=(stats.end_time or 0) - (stats.start_time or 0),
     )
+
+
+def cancel(instance: dg.DagsterInstance, run_id: str, signal_name: str) -> None:
+    """Record that a signal ended the run, unless it had ended by itself, or had not begun."""
+    run = instance.get_run_by_id(run_id)
+    if run is not None and not run.is_finished:
+        instance.report_run_canceled(run, f"ended by {signal_name}: each store holds the old version or the new one")
 
 
 def _user() -> str:

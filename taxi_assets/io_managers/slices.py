@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import dagster as dg
 import pyarrow as pa
 
-from taxi_assets.errors import TaxiError
+from taxi_assets.errors import SourceUnavailable, TaxiError
 from taxi_assets.metadata import COLUMN_SCHEMA, PREVIEW_ROWS, slice_metadata
 from taxi_assets.month import Month
 from taxi_assets.stores.arrow import description
@@ -21,6 +21,9 @@ from taxi_assets.stores.digest import Digest, Parts
 from taxi_assets.stores.ledger import Entry
 from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.slices import Slice, Stored
+
+RETRIES = 2
+SECONDS_BETWEEN_RETRIES = 10  # a store has tried again by itself, with growing pauses, before it gives up
 
 
 class Store(Protocol):
@@ -41,13 +44,36 @@ class TableStore(Store, Protocol):
     def replace(self, piece: Slice, rows: Rows, entry: Entry | None = None) -> Stored: ...  # noqa: D102
 
 
+class Retry(dg.RetryRequested):
+    """Asks Dagster to try the step again, and says why: in a notebook, where no run is, the text is all there is."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(RETRIES, SECONDS_BETWEEN_RETRIES)
+        self._description = description
+
+    def __str__(self) -> str:
+        return self._description
+
+
 @contextmanager
 def named_failures() -> Iterator[None]:
-    """Turn our errors into Dagster's `Failure`, which is tried again only where that can help."""
+    """Turn our errors into what Dagster makes of them: a retry where that can help, else a `Failure`.
+
+    Ops have no retry policy of Dagster's: it would try programming errors and interrupts again as well.
+
+    Raises:
+        Retry: a retryable error; when it was tried often enough, the step fails with the error's text.
+        Failure: any other error of ours.
+    """
     try:
         yield
     except TaxiError as error:
-        raise dg.Failure(description=f"{type(error).__name__}: {error}", allow_retries=error.retryable) from error
+        description = f"{type(error).__name__}: {error}"
+        failure = dg.Failure(description=description, allow_retries=False)
+        if not error.retryable or isinstance(error, SourceUnavailable):  # a source has been patient by itself
+            raise failure from error
+        failure.__cause__ = error
+        raise Retry(description) from failure
 
 
 def as_rows(value: object) -> Rows:
