@@ -34,6 +34,7 @@ FLOORS = (
         "settings",
         "running",
         "batch",
+        "record_errors",
         "places",
         "status",
         "explain",

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from taxi_assets.io_managers.slices import from_rows, load_slice, month_of, named_failures, store_slice
+from taxi_assets.io_managers.slices import (
+    from_rows,
+    load_slice,
+    month_of,
+    named_failures,
+    stop_if_given_up,
+    store_slice,
+)
 from taxi_assets.metadata import file_metadata, raw_metadata
 from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.scratch import scratch_folder
@@ -60,6 +67,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         """Replace the asset's slice, or its file, with the output."""
         path, store = _path(context), self.store()
         if isinstance(obj, RawFile | Path):
+            stop_if_given_up(context)
             started = time.monotonic()
             uri = store.file_uri(path, obj.name if isinstance(obj, Path) else obj.path.name)
             file = RawFile(obj, uri, obj.stat().st_size, sha256_of(obj), None) if isinstance(obj, Path) else obj

@@ -23,6 +23,7 @@ from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.slices import Slice, Stored
 
 RETRIES = 2
+_GIVEN_UP = {dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELING, dg.DagsterEventType.RUN_CANCELED}
 SECONDS_BETWEEN_RETRIES = 10  # a store has tried again by itself, with growing pauses, before it gives up
 
 
@@ -76,6 +77,27 @@ def named_failures() -> Iterator[None]:
         raise Retry(description) from failure
 
 
+def stop_if_given_up(context: dg.OutputContext) -> None:
+    """Write nothing for a run that is recorded as failed or canceled, as another may load the same month by now.
+
+    A run on a busy machine can be given up because it took long to start, and still begin. Its events say so, where its
+    status may not: to begin sets that again.
+
+    Raises:
+        DagsterExecutionInterruptedError: the run was given up; Dagster then does not record it as failed once more.
+    """
+    try:
+        instance, run_id = context.step_context.instance, context.run_id
+    except dg.DagsterInvariantViolationError:  # outside of a run
+        return
+    ends = instance.get_records_for_run(run_id, of_type=_GIVEN_UP, limit=1).records
+    if ends:
+        message = ends[0].event_log_entry.message or "without a reason"
+        raise dg.DagsterExecutionInterruptedError(
+            f"this run was given up or canceled, so that it stores nothing more. It was recorded so: {message}"
+        )
+
+
 def as_rows(value: object) -> Rows:
     """The output of an asset as rows.
 
@@ -110,6 +132,7 @@ def store_slice(
     context: dg.OutputContext, replace: Callable[[Slice, Rows], Stored], table: str, value: object
 ) -> Slice:
     """Replace the slice that the output stands for, tell Dagster what happened, and return the slice."""
+    stop_if_given_up(context)
     rows = _described(as_rows(value), context)
     piece = Slice(table, _output_month(context))
     started = time.monotonic()
