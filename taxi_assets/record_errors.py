@@ -1,6 +1,7 @@
 """What goes wrong with Dagster's records, in one sentence: a full disk, a locked or damaged file, no handles left."""
 
 import errno
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ _ADVICE = {
     errno.EACCES: "name a folder that you may write to, with TAXI_HOME",
     errno.EPERM: "name a folder that you may write to, with TAXI_HOME",
 }
+_FULL = 1 << 20  # bytes
 _ADVICE_BY_TEXT = {
     "disk is full": _ADVICE[errno.ENOSPC],
     "readonly database": _ADVICE[errno.EACCES],
@@ -42,6 +44,8 @@ def record_failures(folder: Path) -> Iterator[None]:
         if told is None:
             raise
         reason, advice = told
+        if folder.exists() and shutil.disk_usage(folder).free < _FULL:
+            advice = _ADVICE[errno.ENOSPC]  # SQLite may call a full disk an I/O error
         raise StoreUnavailable(
             f"Dagster's records in {folder} cannot be used: {reason}. To go on: {advice}, and run it again; "
             "each store holds the old version or the new one, whole"
