@@ -2,15 +2,20 @@
 
 import json
 import os
+import shlex
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from taxi_assets import explain, running, terminal
+from taxi_assets import explain, interrupts, running, terminal
+from taxi_assets.batch import run_all
 from taxi_assets.catalog import DATASETS, DEFAULT_RULES, ZONES_TABLE, dataset_named, select_rules
 from taxi_assets.errors import InvalidRequest, SliceMissing, TaxiError
+from taxi_assets.liveness import report_dead_runs
 from taxi_assets.month import Month
 from taxi_assets.places import LEDGER, SCHEMA, opened_stores
 from taxi_assets.resources import SourceResource
@@ -55,8 +60,9 @@ def run(dataset: str, months: str | None, source: str | None, rules: str | None)
     requests = _requests(settings, dataset, months, rules)
     screen = terminal.Terminal()
     definitions = build_definitions(settings, screen.loggers)
+    options = [f"--{name} {shlex.quote(value)}" for name, value in (("source", source), ("rules", rules)) if value]
     with running.instance_of(settings) as instance, screen.running():
-        outcomes = [running.run(definitions, instance, request, terminal.LOGGER) for request in requests]
+        outcomes = run_all(requests, definitions, instance, screen, partial(_command, "run", dataset, options))
     screen.print_outcomes(outcomes)
     sys.exit(0 if all(outcome.loaded for outcome in outcomes) else 1)
 
@@ -76,10 +82,8 @@ def check(dataset: str, months: str) -> None:
     screen = terminal.Terminal()
     definitions = build_definitions(settings, screen.loggers)
     with running.instance_of(settings) as instance, screen.running():
-        outcomes = [
-            running.run(definitions, instance, running.checks_request(chosen, month), terminal.LOGGER)
-            for month in Month.parse_range(months)
-        ]
+        requests = [running.checks_request(chosen, month) for month in Month.parse_range(months)]
+        outcomes = run_all(requests, definitions, instance, screen, partial(_command, "check", dataset, []))
     screen.print_checked(outcomes)
     sys.exit(0 if all(outcome.loaded for outcome in outcomes) else 1)
 
@@ -104,6 +108,7 @@ def show_status(
     settings = _settings()
     chosen = [dataset_named(dataset)] if dataset else DATASETS
     with running.instance_of(settings) as instance, opened_stores(settings, shown.stores) as stores:
+        report_dead_runs(instance)
         status = read_status(instance, stores, SourceResource(url=settings.source), chosen).only(shown)
     if as_document:
         click.echo(as_json(status))
@@ -164,11 +169,13 @@ def audit(dataset: str, month: str | None, as_json: bool) -> None:
 def psql(arguments: tuple[str, ...]) -> None:
     """Open psql on the Postgres that holds the tables; arguments go to psql, as in `taxi psql -c "SELECT 1"`."""
     from taxi_assets.stores.embedded_postgres import PSQL, embedded_url
-    from taxi_assets.stores.postgres_shell import run_psql
+    from taxi_assets.stores.postgres_shell import start_psql
 
     settings = _settings()
     url = embedded_url(settings.postgres_folder) if settings.postgres == EMBEDDED else settings.postgres
-    sys.exit(run_psql(PSQL, url, SCHEMA, arguments, os.environ))
+    with start_psql(PSQL, url, SCHEMA, arguments, os.environ) as process, interrupts.passed_on_to(process):
+        status = process.wait()
+    sys.exit(status if status >= 0 else 128 - status)
 
 
 @main.command()
@@ -201,6 +208,13 @@ def _requests(settings: Settings, dataset: str, months: str | None, rules: str |
     running.require_month(settings, chosen, asked[0])
     running.require_month(settings, chosen, asked[-1])
     return [running.month_request(chosen, month, names) for month in asked]
+
+
+def _command(name: str, dataset: str, options: Sequence[str], requests: Sequence[running.Request]) -> str:
+    """The command line that makes these requests, which are consecutive months, or the zones."""
+    first, last = requests[0].name.split()[-1], requests[-1].name.split()[-1]
+    months = [] if dataset == ZONES else [first if first == last else f"{first}..{last}"]
+    return " ".join(["taxi", name, dataset, *months, *options])
 
 
 def _audited(dataset: str, month: str | None) -> Slice:

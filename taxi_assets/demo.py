@@ -4,8 +4,10 @@ import os
 import sys
 
 from taxi_assets import running, terminal
+from taxi_assets.batch import run_all
 from taxi_assets.catalog import DATASETS, DEFAULT_RULES
 from taxi_assets.definitions import build_definitions
+from taxi_assets.interrupts import supervised
 from taxi_assets.month import Month
 from taxi_assets.places import SCHEMA
 from taxi_assets.settings import EMBEDDED, Settings
@@ -27,7 +29,7 @@ def main() -> None:
     ]
     definitions = build_definitions(settings, screen.loggers)
     with running.instance_of(settings) as instance, screen.running():
-        outcomes = [running.run(definitions, instance, request, terminal.LOGGER) for request in requests]
+        outcomes = run_all(requests, definitions, instance, screen, lambda _: "make demo")
     screen.print_outcomes(outcomes)
     if not all(outcome.loaded for outcome in outcomes):
         sys.exit(1)
@@ -52,4 +54,4 @@ Every source row is accounted for: raw = clean + quarantine, and both tables hol
 
 
 if __name__ == "__main__":
-    main()
+    supervised(main)

@@ -2,39 +2,41 @@
 
 import os
 import pwd
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster_shared.error import SerializableErrorInfo
 
-from taxi_assets.automation.failures import failed_checks, failed_steps
+from taxi_assets.automation.failures import failed_checks, failed_steps, root_of
 from taxi_assets.catalog import ZONES_TABLE, Dataset
 from taxi_assets.errors import NotPublished
 from taxi_assets.io_managers.ledger import REQUESTED_BY
 from taxi_assets.jobs import ZONES_JOB, checks_job_name, trips_job_name
+from taxi_assets.liveness import tags_of_this_process
 from taxi_assets.month import Month
 from taxi_assets.partitions import PARTITION_TAG, months_of
+from taxi_assets.record_errors import record_failures
 from taxi_assets.settings import Settings
 
 ROW_COUNT = "dagster/partition_row_count"
 REJECTED = "taxi/rejected_by_rule"
 URI = "dagster/uri"
 
+# The person at the terminal sees a run end, and is told what to do: the daemon does not make it again beside them.
+_MAX_RETRIES = "dagster/max_retries"
 _BLOCKED = "DagsterAssetCheckFailedError"  # whose class has no public name
 
 # What a run prints goes to the terminal that it was started in; to keep it as well takes Dagster four processes a run.
-# The limit of pools is the one that `dagster dev` has: a run without it takes away the limits that others have set up.
 _CONFIGURATION = """\
 telemetry:
   enabled: false
 compute_logs:
   module: dagster._core.storage.noop_compute_log_manager
   class: NoOpComputeLogManager
-concurrency:
-  pools:
-    default_limit: 1
 """
 
 
@@ -122,15 +124,22 @@ def require_month(settings: Settings, dataset: Dataset, month: Month) -> None:
 @contextmanager
 def instance_of(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """The Dagster instance in which runs are recorded; a folder that DAGSTER_HOME names is taken as it is."""
-    settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    configuration = settings.dagster_home / "dagster.yaml"
-    if settings.dagster_home.is_relative_to(settings.home) and not configuration.exists():
-        configuration.write_text(_CONFIGURATION)
-    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
-        yield instance
+    with record_failures(settings.dagster_home):
+        settings.dagster_home.mkdir(parents=True, exist_ok=True)
+        configuration = settings.dagster_home / "dagster.yaml"
+        if settings.dagster_home.is_relative_to(settings.home) and not configuration.exists():
+            configuration.write_text(_CONFIGURATION)
+        with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+            yield instance
 
 
-def run(definitions: dg.Definitions, instance: dg.DagsterInstance, request: Request, logger: str) -> Outcome:
+def run(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    request: Request,
+    logger: str,
+    run_id: str | None = None,
+) -> Outcome:
     """Make the run and wait for it; what fails inside it is told in the outcome.
 
     Args:
@@ -138,13 +147,20 @@ def run(definitions: dg.Definitions, instance: dg.DagsterInstance, request: Requ
         instance: records the run.
         request: what to run.
         logger: name of the definitions' logger that hears of every step.
+        run_id: of the run; made here where it is not given.
     """
     result = definitions.resolve_job_def(request.job).execute_in_process(
         instance=instance,
         partition_key=None if request.month is None else str(request.month),
         run_config={**(request.config or {}), "loggers": {logger: {"config": {}}}},
-        tags={REQUESTED_BY: f"taxi run by {_user()}", **(request.tags or {})},
+        tags={
+            REQUESTED_BY: f"taxi run by {_user()}",
+            _MAX_RETRIES: "0",
+            **tags_of_this_process(),
+            **(request.tags or {}),
+        },
         raise_on_error=False,
+        run_id=run_id,
     )
     materialized = [
         event.step_materialization_data.materialization
@@ -160,10 +176,17 @@ def run(definitions: dg.Definitions, instance: dg.DagsterInstance, request: Requ
         rows={key: int(str(facts[ROW_COUNT].value)) for key, facts in metadata.items() if ROW_COUNT in facts},
         rejected=rejected,
         page=next((str(facts[URI].value) for key, facts in metadata.items() if key.startswith("report/")), None),
-        failures=[] if result.success else _failures(result),
+        failures=[] if result.success else _failures(instance, result),
         warnings=[str(one) for one in failed_checks(result.all_events, dg.AssetCheckSeverity.WARN)],
         seconds=(stats.end_time or 0) - (stats.start_time or 0),
     )
+
+
+def cancel(instance: dg.DagsterInstance, run_id: str, signal_name: str) -> None:
+    """Record that a signal ended the run, unless it had ended by itself, or had not begun."""
+    run = instance.get_run_by_id(run_id)
+    if run is not None and not run.is_finished:
+        instance.report_run_canceled(run, f"ended by {signal_name}: each store holds the old version or the new one")
 
 
 def _user() -> str:
@@ -173,8 +196,36 @@ def _user() -> str:
     return f"user {os.getuid()}"
 
 
-def _failures(result: dg.ExecuteInProcessResult) -> list[str]:
+def _failures(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> list[str]:
     checks = failed_checks(result.all_events, dg.AssetCheckSeverity.ERROR)
     # A blocking check that fails makes its step fail too, and says better why.
     steps = [one for one in failed_steps(result.all_events) if not checks or _BLOCKED not in one.what]
-    return [str(one) for one in (*steps, *checks)] or ["the run failed: see its page in the UI (make dev)"]
+    told = [str(one) for one in (*steps, *checks)] or [f"the run: {_why_it_ended(result)}"]
+    tracebacks = [error.to_string() for error in _unexpected(result.all_events)]
+    if not tracebacks:
+        return told
+    file = Path(instance.root_directory) / "tracebacks" / f"{result.run_id}.txt"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("\n".join(tracebacks), encoding="utf-8")
+    return [*told, f"the program, not in the data: the traceback is in {file}, and on the run's page in the UI"]
+
+
+def _unexpected(events: Iterable[dg.DagsterEvent]) -> Iterator[SerializableErrorInfo]:
+    """The errors that are not of the kinds that a run expects: programming errors, and Dagster's own."""
+    for event in events:
+        if event.event_type == dg.DagsterEventType.STEP_FAILURE:
+            data = event.step_failure_data
+            if data.error and not data.user_failure_data and _BLOCKED not in (data.error.cls_name or ""):
+                yield data.error
+        elif event.event_type == dg.DagsterEventType.RUN_FAILURE and event.job_failure_data.error:
+            yield event.job_failure_data.error
+
+
+def _why_it_ended(result: dg.ExecuteInProcessResult) -> str:
+    """Why a run failed of which no step did."""
+    ends = [one for one in result.all_events if one.event_type == dg.DagsterEventType.RUN_FAILURE]
+    for end in ends:
+        error = end.job_failure_data.error
+        if error is not None:
+            return root_of(error).message.strip()
+    return (ends[-1].message if ends else None) or "failed; its page in the UI says more (make dev)"

@@ -11,9 +11,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
+from taxi_assets import interrupts
 from taxi_assets.catalog import RULES
 from taxi_assets.resources import DOWNLOADS
-from taxi_assets.running import Outcome
+from taxi_assets.running import Outcome, Request
 
 LOGGER = "terminal"
 _LAYERS = ("raw", "clean", "quarantine", "postgres", "warehouse")
@@ -70,6 +71,28 @@ class Terminal:
                 self.console.print(f"[green]{outcome.request.name}[/green]: the tables hold what the lake holds")
         self.print_troubles(outcomes)
 
+    def print_interrupted(
+        self,
+        signal_name: str,
+        outcomes: Sequence[Outcome],
+        left: Sequence[Request],
+        again: Callable[[Sequence[Request]], str],
+    ) -> None:
+        """What was loaded before the signal, what was not, and the command that goes on."""
+        self._progress.stop()
+        self.console.print(f"[red]ended by {signal_name}[/red]")
+        names = {
+            "done": [one.request.name for one in outcomes if one.loaded],
+            "failed": [one.request.name for one in outcomes if not one.loaded],
+            "interrupted": [f"{one.name}: each store holds its old version or its new one, whole" for one in left[:1]],
+            "not begun": [one.name for one in left[1:]],
+        }
+        for what, which in names.items():
+            if which:
+                self.console.print(f"  {what:12} {escape(', '.join(which))}", soft_wrap=True)
+        if left:
+            self.console.print(f"to go on: {escape(again(left))}", soft_wrap=True)
+
     def print_troubles(self, outcomes: Sequence[Outcome]) -> None:
         """What failed, and what is odd."""
         for outcome in outcomes:
@@ -79,13 +102,23 @@ class Terminal:
                 self.console.print(f"[red]{outcome.request.name} failed[/red] in {escape(failure)}")
 
     def _hear_dagster(self, record: logging.LogRecord) -> None:
+        interrupts.checkpoint()  # before Dagster records the event: what ended is not recorded as gone on
         meta = getattr(record, "dagster_meta", {})
         event = meta.get("dagster_event")
         if event is not None:
             if event.event_type == dg.DagsterEventType.STEP_START:
                 self._progress.update(self._task, description=event.step_key, total=None)
+            elif event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY:
+                self._print_retry(event)
         elif record.levelno >= logging.INFO and meta.get("step_key"):
             self._progress.console.print(f"  {escape(meta['orig_message'])}", style="dim")
+
+    def _print_retry(self, event: dg.DagsterEvent) -> None:
+        data = event.step_retry_data
+        why = data.error.message.strip().partition(": ")[2] if data.error else ""
+        self._progress.console.print(
+            f"  {event.step_key} is tried again in {data.seconds_to_wait:.0f} s: {escape(why)}", style="yellow"
+        )
 
     def _hear_download(self, record: logging.LogRecord) -> None:
         name, done, total = cast("tuple[str, int, int | None]", record.args)

@@ -14,7 +14,7 @@ from taxi_assets.sample import write_month
 
 PACKAGE = Path(taxi_assets.__file__).parent
 FLOORS = (
-    {"catalog", "month", "errors"},
+    {"catalog", "month", "errors", "interrupts"},
     {
         "source",
         "cleaning",
@@ -28,11 +28,13 @@ FLOORS = (
         "zipped_shapes",
     },
     {"io_managers", "resources", "metadata"},
-    {"assets", "checks", "jobs", "partitions", "automation", "launcher"},
+    {"assets", "checks", "jobs", "partitions", "automation", "launcher", "liveness"},
     {
         "definitions",
         "settings",
         "running",
+        "batch",
+        "record_errors",
         "places",
         "status",
         "explain",

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_assets.assets.trips import FOLLOW_CLEAN, OWNERS, RETRY, tags_of
+from taxi_assets.assets.trips import FOLLOW_CLEAN, OWNERS, tags_of
 from taxi_assets.catalog import Dataset, daily_schema, daily_table
 from taxi_assets.io_managers.slices import named_failures
 from taxi_assets.metadata import COLUMN_SCHEMA
@@ -43,8 +43,6 @@ def daily_assets(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinit
         can_subset=True,
         partitions_def=months_of(dataset),
         group_name=dataset.name,
-        retry_policy=RETRY,
-        pool="warehouse",  # of the two stores the one that, as DuckDB, has one writer
     )
     def summed_up(
         context: dg.AssetExecutionContext, scratch: ScratchResource, clean: Rows

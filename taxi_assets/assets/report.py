@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from taxi_assets.assets.trips import FOLLOW_CLEAN, OWNERS, RETRY, tags_of
+from taxi_assets.assets.trips import FOLLOW_CLEAN, OWNERS, tags_of
 from taxi_assets.catalog import Dataset
 from taxi_assets.errors import SliceMissing
 from taxi_assets.io_managers import LakeIOManager
@@ -36,7 +36,6 @@ def report_asset(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinit
         group_name=dataset.name,
         kinds={"html", kinds["lake"]},
         metadata={FILE_NAME: file_name},
-        retry_policy=RETRY,
         automation_condition=FOLLOW_CLEAN,
         owners=OWNERS,
         tags=tags_of(dataset, "report"),

@@ -19,8 +19,6 @@ from taxi_assets.stores.rows import Rows
 if TYPE_CHECKING:
     from taxi_assets.cleaning import Cleaned
 
-# Tries again only what calls itself retryable. A raw asset does without: its source retries by itself.
-RETRY = dg.RetryPolicy(max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL)
 COLUMNS_KNOWN = "columns_known"
 OWNERS = ["team:taxi-assets"]
 _SHORTEST_LAG, _LONGEST_LAG = PUBLICATION_LAG_DAYS
@@ -129,7 +127,6 @@ def _clean(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
                 COLUMNS_KNOWN, asset=clean_key, description="The file has the columns that the catalogue expects."
             )
         ],
-        retry_policy=RETRY,
     )
     def clean_trips(
         context: dg.AssetExecutionContext,
@@ -182,8 +179,6 @@ def _table(store: str, dataset: Dataset, kind: str) -> dg.AssetsDefinition:
         io_manager_key=store,
         group_name=dataset.name,
         kinds={kind},
-        retry_policy=RETRY,
-        pool=store,
         automation_condition=FOLLOW_CLEAN,
         freshness_policy=FRESH,
         owners=OWNERS,

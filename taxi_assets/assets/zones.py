@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
-from taxi_assets.assets.trips import OWNERS, RETRY
+from taxi_assets.assets.trips import OWNERS
 from taxi_assets.catalog import SHAPES_FILE, SHAPES_NAME, ZONES_FILE, ZONES_SCHEMA, ZONES_TABLE
 from taxi_assets.errors import NotPublished
 from taxi_assets.io_managers.lake import FILE_NAME
@@ -80,8 +80,6 @@ def _table(store: str, kind: str) -> dg.AssetsDefinition:
         io_manager_key=store,
         group_name=ZONES_GROUP,
         kinds={kind},
-        retry_policy=RETRY,
-        pool=store,
         owners=OWNERS,
         tags={"layer": store, "source": "nyc-tlc"},
     )

@@ -30,7 +30,7 @@ def failed_steps(events: Iterable[dg.DagsterEvent]) -> list[Trouble]:
         if event.event_type == dg.DagsterEventType.STEP_FAILURE:
             data = event.step_failure_data
             told = data.user_failure_data.description if data.user_failure_data else None
-            text = told or (_root(data.error).message.strip() if data.error else "failed")
+            text = told or (root_of(data.error).message.strip() if data.error else "failed")
             troubles.append(Trouble((event.step_key or "").replace("__", "/"), text))
     return troubles
 
@@ -48,6 +48,6 @@ def failed_checks(events: Iterable[dg.DagsterEvent], *severities: dg.AssetCheckS
     return troubles
 
 
-def _root(error: SerializableErrorInfo) -> SerializableErrorInfo:
+def root_of(error: SerializableErrorInfo) -> SerializableErrorInfo:
     """What went wrong, where Dagster says first that it was tried often enough, or that it happened in a step."""
-    return error if error.cause is None else _root(error.cause)
+    return error if error.cause is None else root_of(error.cause)

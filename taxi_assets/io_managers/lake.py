@@ -11,7 +11,15 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from taxi_assets.io_managers.inputs import confirm_inputs, step_of
-from taxi_assets.io_managers.slices import from_rows, load_slice, month_of, named_failures, output_month, store_slice
+from taxi_assets.io_managers.slices import (
+    from_rows,
+    load_slice,
+    month_of,
+    named_failures,
+    output_month,
+    stop_if_given_up,
+    store_slice,
+)
 from taxi_assets.metadata import file_metadata, raw_metadata
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
@@ -80,6 +88,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
             draft = self._draft(context, output_month(context))
         is_last = draft is not None and (context.definition_metadata or {})[PUBLISHED_WITH] == path
         if isinstance(obj, RawFile | Path):
+            stop_if_given_up(context)
             started = time.monotonic()
             uri = store.file_uri(path, obj.name if isinstance(obj, Path) else obj.path.name)
             file = RawFile(obj, uri, obj.stat().st_size, sha256_of(obj), None) if isinstance(obj, Path) else obj

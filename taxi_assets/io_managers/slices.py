@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import dagster as dg
 import pyarrow as pa
 
-from taxi_assets.errors import TaxiError
+from taxi_assets.errors import SourceUnavailable, TaxiError
 from taxi_assets.io_managers.inputs import confirm_inputs, remember_input
 from taxi_assets.metadata import COLUMN_SCHEMA, PREVIEW_ROWS, slice_metadata
 from taxi_assets.month import Month
@@ -23,6 +23,10 @@ from taxi_assets.stores.digest import Digest, Parts
 from taxi_assets.stores.ledger import Entry
 from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.slices import Slice, Stored
+
+RETRIES = 2
+_GIVEN_UP = {dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELING, dg.DagsterEventType.RUN_CANCELED}
+SECONDS_BETWEEN_RETRIES = 10  # a store has tried again by itself, with growing pauses, before it gives up
 
 
 class Store(Protocol):
@@ -43,13 +47,57 @@ class TableStore(Store, Protocol):
     def replace(self, piece: Slice, rows: Rows, entry: Entry | None = None) -> Stored: ...  # noqa: D102
 
 
+class Retry(dg.RetryRequested):
+    """Asks Dagster to try the step again, and says why: in a notebook, where no run is, the text is all there is."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(RETRIES, SECONDS_BETWEEN_RETRIES)
+        self._description = description
+
+    def __str__(self) -> str:
+        return self._description
+
+
 @contextmanager
 def named_failures() -> Iterator[None]:
-    """Turn our errors into Dagster's `Failure`, which is tried again only where that can help."""
+    """Turn our errors into what Dagster makes of them: a retry where that can help, else a `Failure`.
+
+    Ops have no retry policy of Dagster's: it would try programming errors and interrupts again as well.
+
+    Raises:
+        Retry: a retryable error; when it was tried often enough, the step fails with the error's text.
+        Failure: any other error of ours.
+    """
     try:
         yield
     except TaxiError as error:
-        raise dg.Failure(description=f"{type(error).__name__}: {error}", allow_retries=error.retryable) from error
+        description = f"{type(error).__name__}: {error}"
+        failure = dg.Failure(description=description, allow_retries=False)
+        if not error.retryable or isinstance(error, SourceUnavailable):  # a source has been patient by itself
+            raise failure from error
+        failure.__cause__ = error
+        raise Retry(description) from failure
+
+
+def stop_if_given_up(context: dg.OutputContext) -> None:
+    """Write nothing for a run that is recorded as failed or canceled, as another may load the same month by now.
+
+    A run on a busy machine can be given up because it took long to start, and still begin. Its events say so, where its
+    status may not: to begin sets that again.
+
+    Raises:
+        DagsterExecutionInterruptedError: the run was given up; Dagster then does not record it as failed once more.
+    """
+    try:
+        instance, run_id = context.step_context.instance, context.run_id
+    except dg.DagsterInvariantViolationError:  # outside of a run
+        return
+    ends = instance.get_records_for_run(run_id, of_type=_GIVEN_UP, limit=1).records
+    if ends:
+        message = ends[0].event_log_entry.message or "without a reason"
+        raise dg.DagsterExecutionInterruptedError(
+            f"this run was given up or canceled, so that it stores nothing more. It was recorded so: {message}"
+        )
 
 
 def as_rows(value: object) -> Rows:
@@ -86,6 +134,7 @@ def store_slice(
     context: dg.OutputContext, replace: Callable[[Slice, Rows], Stored], table: str, value: object
 ) -> Slice:
     """Replace the slice that the output stands for, tell Dagster what happened, and return the slice."""
+    stop_if_given_up(context)
     piece = Slice(table, output_month(context))
     started = time.monotonic()
     with named_failures():

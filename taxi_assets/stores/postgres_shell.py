@@ -1,6 +1,5 @@
 """Run psql on a URL: its secrets out of sight, and with a search path where the server lets clients set one."""
 
-import signal
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,8 +13,10 @@ from taxi_assets.stores.postgres_conninfo import parameters, secrets_of
 _PROBE_SECONDS = 10
 
 
-def run_psql(program: Path, url: str, schema: str, arguments: Iterable[str], environment: Mapping[str, str]) -> int:
-    """Run psql in this terminal and return its exit status.
+def start_psql(
+    program: Path, url: str, schema: str, arguments: Iterable[str], environment: Mapping[str, str]
+) -> "subprocess.Popen[bytes]":
+    """Start psql in this terminal.
 
     Raises:
         InvalidRequest: the URL cannot be read, or has a secret that psql takes on its command line only.
@@ -32,12 +33,7 @@ def run_psql(program: Path, url: str, schema: str, arguments: Iterable[str], env
             )
         variables[variable] = given.pop(name)
     conninfo = psycopg.conninfo.make_conninfo("", **given)
-    # psql itself is what Ctrl-C interrupts; without a handler here, it would be killed by this process's end.
-    before = signal.signal(signal.SIGINT, lambda *_: None)
-    try:
-        return subprocess.run([program, conninfo, *arguments], env={**environment, **variables}, check=False).returncode
-    finally:
-        signal.signal(signal.SIGINT, before)
+    return subprocess.Popen([program, conninfo, *arguments], env={**environment, **variables})
 
 
 def _takes(given: dict[str, Any], options: str) -> bool:

@@ -61,8 +61,7 @@ def alarmed(world: World, webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> 
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     world.settings = Settings.from_environment(variables)
-    for module in ("trips", "daily"):
-        monkeypatch.setattr(f"taxi_assets.assets.{module}.RETRY", None)
+    monkeypatch.setattr("taxi_assets.io_managers.slices.RETRIES", 0)
     for sensor in (RUNS, CHECKS):
         world.tick(sensor)
     return world

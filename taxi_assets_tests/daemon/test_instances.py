@@ -16,8 +16,6 @@ from dagster._core.events import DagsterEvent, EngineEventData
 from dagster._core.launcher.base import WorkerStatus
 
 from taxi_assets.launcher import LocalRunLauncher
-from taxi_assets.running import instance_of
-from taxi_assets.settings import Settings
 from taxi_assets_tests.servers.gcs import GcsServer
 
 from .machines import PROJECT, records_url
@@ -88,11 +86,6 @@ def test_both_instances_make_killed_runs_again_but_not_failed_ones(laptop: dg.Da
         assert settings[PROJECT][one] == settings[DEPLOY][one]
 
 
-def test_the_command_and_the_daemon_have_the_same_limit_of_pools(laptop: dg.DagsterInstance, tmp_path: Path) -> None:
-    with instance_of(Settings.from_environment({"TAXI_HOME": str(tmp_path / "home")})) as instance:
-        assert instance.global_op_concurrency_default_limit == laptop.global_op_concurrency_default_limit == 1
-
-
 def test_a_run_whose_process_is_gone_is_noticed(laptop: dg.DagsterInstance) -> None:
     result = greeting.execute_in_process(instance=laptop)
     run = laptop.get_run_by_id(result.run_id)
@@ -110,8 +103,8 @@ def test_another_process_under_the_same_number_is_not_taken_for_the_run_s(laptop
         os.kill(other.pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize(("ago", "status"), [(30, WorkerStatus.RUNNING), (120, WorkerStatus.NOT_FOUND)])
-def test_a_run_that_has_not_told_of_its_process_is_given_a_minute(
+@pytest.mark.parametrize(("ago", "status"), [(100, WorkerStatus.RUNNING), (200, WorkerStatus.NOT_FOUND)])
+def test_a_run_that_has_not_told_of_its_process_is_given_three_minutes(
     laptop: dg.DagsterInstance, ago: float, status: WorkerStatus
 ) -> None:
     run = laptop.create_run_for_job(greeting)

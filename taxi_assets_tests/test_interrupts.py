@@ -1,0 +1,168 @@
+"""Signals at several moments: real processes, which end at once, say where they ended and leave every store whole."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+import duckdb
+import pytest
+
+from taxi_assets_tests.homes import TAXI, Home
+
+SECONDS_TO_END = 60  # of a busy machine; what is interrupted would go on for longer, or for ever
+SIGNALS = [signal.SIGINT, signal.SIGTERM]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return Home(tmp_path_factory.mktemp("home"), TAXI_SOURCE="sample").with_its_server()
+
+
+@contextmanager
+def started(command: list[object], home: Home) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [str(part) for part in command],
+        env=home.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stdout is not None
+    read = ""
+    for line in process.stdout:
+        read += line
+        if text in line:
+            return
+    raise AssertionError(f"{text!r} never came:\n{read}")
+
+
+def interrupted(process: subprocess.Popen[str], number: signal.Signals) -> str:
+    """Send the signal; what the process says after it, where it ends by it and without a traceback."""
+    process.send_signal(number)
+    told = process.communicate(timeout=SECONDS_TO_END)[0]
+    assert process.returncode == 128 + number, told
+    assert f"ended by {number.name}" in told
+    assert "Traceback" not in told
+    return told
+
+
+def newest_run(home: Home) -> dg.DagsterRun:
+    with dg.DagsterInstance.from_config(str(home.settings.dagster_home)) as instance:
+        return instance.get_runs(limit=1)[0]
+
+
+@pytest.mark.parametrize(("number", "month", "done"), [(SIGNALS[0], "2024-01", ""), (SIGNALS[1], "2024-02", "2024-01")])
+def test_a_signal_ends_a_range_and_says_what_is_done_and_how_to_go_on(
+    home: Home, number: signal.Signals, month: str, done: str
+) -> None:
+    with started([TAXI, "run", "green", "2024-01..2024-03", "--rules", "no_distance"], home) as process:
+        read_until(process, f"clean/green_trips {month}")
+        told = interrupted(process, number)
+    assert ("  done         green 2024-01\n" in told) == bool(done)
+    assert f"  interrupted  green {month}: each store holds its old version or its new one, whole\n" in told
+    assert f"to go on: taxi run green {month}..2024-03 --rules no_distance\n" in told
+    assert "green_trips 2024-03:" not in told
+    run = newest_run(home)
+    assert (run.status, run.tags["dagster/partition"]) == (dg.DagsterRunStatus.CANCELED, month)
+
+
+def test_a_source_that_never_answers_holds_no_signal_up(home: Home) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with started([TAXI, "run", "fhv", "2024-01", "--source", url], home) as process:
+            asked, _ = server.accept()
+            told = interrupted(process, signal.SIGINT)
+            asked.close()
+    assert f"to go on: taxi run fhv 2024-01 --source {url}\n" in told
+
+
+def test_a_file_that_another_program_holds_holds_no_signal_up(home: Home) -> None:
+    home.settings.home.mkdir(exist_ok=True)
+    with duckdb.connect(home.settings.duckdb_path), started([TAXI, "status", "green"], home) as process:
+        time.sleep(3)  # it waits for the file by then, or is still on its way there: it has to end in either case
+        interrupted(process, signal.SIGTERM)
+
+
+def test_what_psql_is_asked_for_is_interrupted_by_psql(home: Home) -> None:
+    query = "SELECT pg_sleep(600)"
+    with started([TAXI, "psql", "-c", r"\echo begun", "-c", query], home) as process:
+        read_until(process, "begun")
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        told = process.communicate(timeout=SECONDS_TO_END)[0]
+    assert "canceling statement" in told
+    assert process.returncode == 1
+
+
+# A command that is slow to end, as it can be anywhere; `sys.argv[1]` says what it does until then.
+PROGRAM = """
+import sys, time
+from taxi_assets.interrupts import checkpoint, on_interrupt, supervised
+
+def slow():
+    with on_interrupt(lambda name: (print("ended by", name, flush=True), time.sleep(float(sys.argv[2])))):
+        print("begun", flush=True)
+        exec(sys.argv[1])
+
+supervised(slow)
+"""
+DEAF = {
+    "sleeping": "time.sleep(600)",
+    "in Dagster": "from dagster._utils import interrupts\nwith interrupts.capture_interrupts(): time.sleep(600)",
+    "in DuckDB": "import duckdb; duckdb.sql('SELECT sum(sqrt(range)) FROM range(1000000000000)').fetchall()",
+    "in a lock": "import fcntl; a, b = open('lock', 'w'), open('lock', 'w'); fcntl.flock(a, 2); fcntl.flock(b, 2)",
+    "in a loop": "while True: pass",
+    "catching all": "while True:\n  try: time.sleep(0.1)\n  except BaseException: pass",
+}
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+@pytest.mark.parametrize("doing", DEAF.values(), ids=list(DEAF))
+def test_whatever_a_command_does_a_signal_ends_it(
+    home: Home, monkeypatch: pytest.MonkeyPatch, doing: str, number: signal.Signals
+) -> None:
+    home.settings.home.mkdir(exist_ok=True)
+    monkeypatch.chdir(home.settings.home)
+    with started([sys.executable, "-c", PROGRAM, doing, "0"], home) as process:
+        read_until(process, "begun")
+        interrupted(process, number)
+
+
+def test_a_second_signal_kills(home: Home) -> None:
+    with started([sys.executable, "-c", PROGRAM, "time.sleep(600)", "600"], home) as process:
+        read_until(process, "begun")
+        process.send_signal(signal.SIGINT)
+        read_until(process, "ended by SIGINT")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(SECONDS_TO_END) == -signal.SIGINT
+
+
+def test_what_ends_by_itself_ends_with_its_own_status(home: Home) -> None:
+    for doing, status in (("pass", 0), ("sys.exit(3)", 3), ("sys.exit('no')", 1), ("1 / 0", 1)):
+        with started([sys.executable, "-c", PROGRAM, doing, "0"], home) as process:
+            told = process.communicate(timeout=SECONDS_TO_END)[0]
+        assert process.returncode == status
+        assert ("ZeroDivisionError" in told) == (doing == "1 / 0")
+
+
+def test_last_words_that_take_too_long_are_cut_off(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = PROGRAM.replace(
+        "def slow", "from taxi_assets import interrupts\ninterrupts._SECONDS_TO_END = 0.1\ndef slow"
+    )
+    with started([sys.executable, "-c", program, "time.sleep(600)", "600"], home) as process:
+        read_until(process, "begun")
+        interrupted(process, signal.SIGTERM)
