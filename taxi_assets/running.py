@@ -2,8 +2,8 @@
 
 import os
 import pwd
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import dagster as dg
 from taxi_assets.automation.failures import failed_checks, failed_steps
 from taxi_assets.catalog import ZONES_TABLE, Dataset
 from taxi_assets.errors import NotPublished
+from taxi_assets.instance import instance_of as instance_of  # noqa: PLC0414 - it belongs to what makes a run
 from taxi_assets.io_managers.ledger import REQUESTED_BY
 from taxi_assets.jobs import ZONES_JOB, checks_job_name, trips_job_name
 from taxi_assets.month import Month
@@ -23,19 +24,6 @@ REJECTED = "taxi/rejected_by_rule"
 URI = "dagster/uri"
 
 _BLOCKED = "DagsterAssetCheckFailedError"  # whose class has no public name
-
-# What a run prints goes to the terminal that it was started in; to keep it as well takes Dagster four processes a run.
-# The limit of pools is the one that `dagster dev` has: a run without it takes away the limits that others have set up.
-_CONFIGURATION = """\
-telemetry:
-  enabled: false
-compute_logs:
-  module: dagster._core.storage.noop_compute_log_manager
-  class: NoOpComputeLogManager
-concurrency:
-  pools:
-    default_limit: 1
-"""
 
 
 @dataclass(frozen=True)
@@ -117,17 +105,6 @@ def require_month(settings: Settings, dataset: Dataset, month: Month) -> None:
     source = open_source(settings.source)
     last = last_published(source, dataset, before=month)
     raise NotPublished(f"{dataset.name} {month} is not over yet; the last month that {source.url} has is {last}")
-
-
-@contextmanager
-def instance_of(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """The Dagster instance in which runs are recorded; a folder that DAGSTER_HOME names is taken as it is."""
-    settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    configuration = settings.dagster_home / "dagster.yaml"
-    if settings.dagster_home.is_relative_to(settings.home) and not configuration.exists():
-        configuration.write_text(_CONFIGURATION)
-    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
-        yield instance
 
 
 def run(definitions: dg.Definitions, instance: dg.DagsterInstance, request: Request, logger: str) -> Outcome:
