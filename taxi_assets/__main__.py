@@ -10,6 +10,7 @@ from typing import NoReturn
 gc.set_threshold(50_000)  # imports make half a million objects that stay: to look for garbage among them takes 0.2 s
 
 from taxi_assets.cli import main  # noqa: E402
+from taxi_assets.terminal import write_plainly  # noqa: E402
 
 
 def program() -> NoReturn:
@@ -19,6 +20,7 @@ def program() -> NoReturn:
     not wait for.
     """
     gc.freeze()
+    write_plainly()
     try:
         main()
     except SystemExit as end:

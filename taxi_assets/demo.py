@@ -53,4 +53,5 @@ Every source row is accounted for: raw = clean + quarantine, and both tables hol
 
 
 if __name__ == "__main__":
+    terminal.write_plainly()
     main()
