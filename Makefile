@@ -19,7 +19,7 @@ run: $(VENV)/installed  ## DATASET=green MONTH=2024-01 (or 2024-01..2024-06), fr
 	@$(BIN)/taxi run $(DATASET) $(MONTH) $(if $(SOURCE),--source "$(SOURCE)") $(if $(RULES),--rules "$(RULES)")
 
 dev: $(VENV)/installed  ## the Dagster UI with its daemon on http://127.0.0.1:3000
-	@$(BIN)/dagster dev --host 127.0.0.1 --port 3000
+	@$(BIN)/taxi dev
 
 test: $(VENV)/developing $(EMULATOR)/installed  ## every test, with real servers
 	@$(BIN)/pytest -n auto --dist loadfile

@@ -18,8 +18,10 @@ def program() -> NoReturn:
 
 def _command() -> None:
     from taxi_assets.cli import main
+    from taxi_assets.terminal import write_plainly
 
     gc.freeze()
+    write_plainly()
     main()
 
 

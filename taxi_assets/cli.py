@@ -1,5 +1,6 @@
 """The `taxi` command: the same definitions and the same Dagster instance as the UI, in the words of this project."""
 
+import errno
 import json
 import os
 import shlex
@@ -19,7 +20,7 @@ from taxi_assets.liveness import report_dead_runs
 from taxi_assets.month import Month
 from taxi_assets.places import LEDGER, SCHEMA, opened_stores
 from taxi_assets.resources import SourceResource
-from taxi_assets.settings import EMBEDDED, Settings
+from taxi_assets.settings import EMBEDDED, Settings, load_env_file
 from taxi_assets.status import STORES, Shown, State, as_json, print_status, read_status
 from taxi_assets.stores.slices import Slice
 
@@ -37,11 +38,16 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except TaxiError as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever read the output has gone, which click knows how to end with
+                raise
+            raise click.ClickException(_os_error(error)) from error
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """New York's taxi trip records, loaded month by month into a lake, Postgres and a warehouse."""
+    load_env_file()
 
 
 @main.command()
@@ -179,6 +185,18 @@ def psql(arguments: tuple[str, ...]) -> None:
 
 
 @main.command()
+@click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="On 127.0.0.1.")
+def dev(port: int) -> None:
+    """Start the Dagster UI, with the daemon that runs backfills, sensors and schedules; Ctrl-C stops both."""
+    from taxi_assets.dev import HOST, become_server
+
+    settings = _settings()
+    os.environ.setdefault("TAXI_UI_URL", f"http://{HOST}:{port}")  # for the links in alerts
+    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
+    become_server(port)
+
+
+@main.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--rows", default=None, type=click.IntRange(min=1), help="Rows in each file.")
 def sample(folder: Path, rows: int | None) -> None:
@@ -190,8 +208,17 @@ def sample(folder: Path, rows: int | None) -> None:
 
 
 def _settings(source: str | None = None) -> Settings:
-    environment = {**os.environ, "TAXI_SOURCE": source} if source else os.environ
-    return Settings.from_environment(environment)
+    if source:
+        os.environ["TAXI_SOURCE"] = source  # where runs look, so that a password in it is in no record of theirs
+    return Settings.from_environment()
+
+
+def _os_error(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return (
+        f"{where}{error.strerror or error}. TAXI_HOME names the folder for everything that has no other place, "
+        "and TMPDIR the one for temporary files; both have to be folders that you may write to"
+    )
 
 
 def _requests(settings: Settings, dataset: str, months: str | None, rules: str | None) -> list[running.Request]:

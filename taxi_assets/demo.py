@@ -10,13 +10,14 @@ from taxi_assets.definitions import build_definitions
 from taxi_assets.interrupts import supervised
 from taxi_assets.month import Month
 from taxi_assets.places import SCHEMA
-from taxi_assets.settings import EMBEDDED, Settings
+from taxi_assets.settings import EMBEDDED, Settings, load_env_file
 
 DEMO_MONTH = Month(2024, 1)
 
 
 def main() -> None:
     """Run the demo; the exit status is 0 only where everything was loaded."""
+    load_env_file()
     settings = Settings.from_environment({**os.environ, "TAXI_SOURCE": "sample"})
     screen = terminal.Terminal()
     screen.console.print(
@@ -54,4 +55,5 @@ Every source row is accounted for: raw = clean + quarantine, and both tables hol
 
 
 if __name__ == "__main__":
+    terminal.write_plainly()
     supervised(main)

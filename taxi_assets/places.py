@@ -42,7 +42,7 @@ def opened_stores(settings: Settings, names: Iterable[str]) -> Iterator[Mapping[
 def build_resources(settings: Settings) -> dict[str, Any]:
     """The resources by name, over the stores that the settings name; opens none of them."""
     return {
-        "source": SourceResource(url=settings.source),
+        "source": SourceResource(url=_secret(settings, "source", settings.source) or ""),
         "scratch": ScratchResource(root=str(settings.home / "scratch")),
         "alerts": _alerts(settings),
         "lake": LakeIOManager(url=settings.lake, scratch=str(settings.home / "scratch")),

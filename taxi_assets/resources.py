@@ -62,7 +62,7 @@ class AlertResource(dg.ConfigurableResource[None]):
         from taxi_assets.errors import AlertUnavailable
 
         try:
-            httpx.post(self.webhook or "", json={"text": self._scrubbed(text)}, timeout=10).raise_for_status()
+            httpx.post((self.webhook or "").strip(), json={"text": self._scrubbed(text)}, timeout=10).raise_for_status()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             # Not its text: that repeats the URL, which is a secret itself.
             answer = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else type(error).__name__
@@ -74,9 +74,9 @@ class AlertResource(dg.ConfigurableResource[None]):
 
     def _scrubbed(self, text: str) -> str:
         text = _PASSWORD_IN_URL.sub(r"\1…@", text)
-        password = urlsplit(self.postgres or "").password
+        password = urlsplit((self.postgres or "").strip()).password
         for secret in filter(None, (self.webhook, self.postgres, password, unquote(password or ""))):
-            text = text.replace(secret, "…")
+            text = text.replace(secret.strip(), "…")
         return text
 
 

@@ -3,7 +3,7 @@
 import os
 import pwd
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,12 @@ from dagster_shared.error import SerializableErrorInfo
 from taxi_assets.automation.failures import failed_checks, failed_steps, root_of
 from taxi_assets.catalog import ZONES_TABLE, Dataset
 from taxi_assets.errors import NotPublished
+from taxi_assets.instance import instance_of as instance_of  # noqa: PLC0414 - it belongs to what makes a run
 from taxi_assets.io_managers.ledger import REQUESTED_BY
 from taxi_assets.jobs import ZONES_JOB, checks_job_name, trips_job_name
 from taxi_assets.liveness import tags_of_this_process
 from taxi_assets.month import Month
 from taxi_assets.partitions import PARTITION_TAG, months_of
-from taxi_assets.record_errors import record_failures
 from taxi_assets.settings import Settings
 
 ROW_COUNT = "dagster/partition_row_count"
@@ -29,15 +29,6 @@ URI = "dagster/uri"
 # The person at the terminal sees a run end, and is told what to do: the daemon does not make it again beside them.
 _MAX_RETRIES = "dagster/max_retries"
 _BLOCKED = "DagsterAssetCheckFailedError"  # whose class has no public name
-
-# What a run prints goes to the terminal that it was started in; to keep it as well takes Dagster four processes a run.
-_CONFIGURATION = """\
-telemetry:
-  enabled: false
-compute_logs:
-  module: dagster._core.storage.noop_compute_log_manager
-  class: NoOpComputeLogManager
-"""
 
 
 @dataclass(frozen=True)
@@ -119,18 +110,6 @@ def require_month(settings: Settings, dataset: Dataset, month: Month) -> None:
     source = open_source(settings.source)
     last = last_published(source, dataset, before=month)
     raise NotPublished(f"{dataset.name} {month} is not over yet; the last month that {source.url} has is {last}")
-
-
-@contextmanager
-def instance_of(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """The Dagster instance in which runs are recorded; a folder that DAGSTER_HOME names is taken as it is."""
-    with record_failures(settings.dagster_home):
-        settings.dagster_home.mkdir(parents=True, exist_ok=True)
-        configuration = settings.dagster_home / "dagster.yaml"
-        if settings.dagster_home.is_relative_to(settings.home) and not configuration.exists():
-            configuration.write_text(_CONFIGURATION)
-        with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
-            yield instance
 
 
 def run(

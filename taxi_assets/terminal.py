@@ -1,6 +1,9 @@
 """What `taxi` shows: how far a run is, and what came of it."""
 
+import codecs
+import io
 import logging
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
@@ -17,7 +20,22 @@ from taxi_assets.resources import DOWNLOADS
 from taxi_assets.running import Outcome, Request
 
 LOGGER = "terminal"
+_PLAIN = {"●": "*", "◐": "~", "○": "o", "✗": "x", "…": "."}
 _LAYERS = ("raw", "clean", "quarantine", "postgres", "warehouse")
+
+
+def write_plainly() -> None:
+    """Where standard output or error cannot encode a symbol, as in Latin-1, have it written in ASCII instead."""
+    codecs.register_error("taxi_assets.plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="taxi_assets.plain")
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_PLAIN.get(symbol, "?") for symbol in error.object[error.start : error.end]), error.end
 
 
 class Terminal:

@@ -32,6 +32,10 @@ FLOORS = (
     {
         "definitions",
         "settings",
+        "urls",
+        "instance",
+        "instance_storage",
+        "dev",
         "running",
         "batch",
         "record_errors",

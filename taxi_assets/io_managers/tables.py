@@ -67,7 +67,7 @@ class PostgresIOManager(_SchemaIOManager):
         """The store behind the URL."""
         from taxi_assets.stores.postgres import PostgresStore
 
-        return PostgresStore(self.url, self.schema_name, self.month_column)
+        return PostgresStore(self.url.strip(), self.schema_name, self.month_column)
 
 
 class EmbeddedPostgresIOManager(_SchemaIOManager):
