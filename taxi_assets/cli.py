@@ -45,7 +45,8 @@ def main() -> None:
 @click.argument("months", required=False)
 @click.option("--source", metavar="URL", help="Where the files come from: a URL, a folder, or `sample`.")
 @click.option("--rules", metavar="A,B", help="Rules that send a row to quarantine, instead of the default ones.")
-def run(dataset: str, months: str | None, source: str | None, rules: str | None) -> None:
+@click.option("--accept-shrunk", is_flag=True, help="Load a month even where next to nothing is left of it.")
+def run(dataset: str, months: str | None, source: str | None, rules: str | None, accept_shrunk: bool) -> None:
     """Load months of a dataset into every store: `taxi run green 2024-01..2024-06`, or `taxi run zones`.
 
     The exit status is 0 only where everything that was asked for was loaded.
@@ -53,7 +54,7 @@ def run(dataset: str, months: str | None, source: str | None, rules: str | None)
     from taxi_assets.definitions import build_definitions  # which makes them all, and takes its time
 
     settings = _settings(source)
-    requests = _requests(settings, dataset, months, rules)
+    requests = _requests(settings, dataset, months, rules, accept_shrunk=accept_shrunk)
     screen = terminal.Terminal()
     definitions = build_definitions(settings, screen.loggers)
     with running.instance_of(settings) as instance, screen.running():
@@ -188,9 +189,11 @@ def _settings(source: str | None = None) -> Settings:
     return Settings.from_environment(environment)
 
 
-def _requests(settings: Settings, dataset: str, months: str | None, rules: str | None) -> list[running.Request]:
+def _requests(
+    settings: Settings, dataset: str, months: str | None, rules: str | None, *, accept_shrunk: bool
+) -> list[running.Request]:
     if dataset == ZONES:
-        if months or rules:
+        if months or rules or accept_shrunk:
             raise InvalidRequest("the zones have neither months nor rules: taxi run zones")
         return [running.zones_request()]
     chosen = dataset_named(dataset)
@@ -201,7 +204,7 @@ def _requests(settings: Settings, dataset: str, months: str | None, rules: str |
     asked = Month.parse_range(months)
     running.require_month(settings, chosen, asked[0])
     running.require_month(settings, chosen, asked[-1])
-    return [running.month_request(chosen, month, names) for month in asked]
+    return [running.month_request(chosen, month, names, accept_shrunk=accept_shrunk) for month in asked]
 
 
 def _audited(dataset: str, month: str | None) -> Slice:

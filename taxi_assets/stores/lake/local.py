@@ -18,10 +18,10 @@ from taxi_assets.errors import SliceMissing
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.scratch import scratch_folder
-from taxi_assets.stores.disk import disk_failures
+from taxi_assets.stores.disk import disk_failures, file_failures
 from taxi_assets.stores.lake.layout import MONTH_FOLDER, inside, month_of_folder, path_of
 from taxi_assets.stores.lake.parquet import common_schema, find_row, write_parquet
-from taxi_assets.stores.rows import Rows
+from taxi_assets.stores.rows import Rows, schema_of_parquet
 from taxi_assets.stores.slices import Slice, Stored
 
 
@@ -59,6 +59,7 @@ class LocalLake:
 
         Raises:
             SliceMissing: a month, or the whole table, is not there.
+            SliceDamaged: a file cannot be read; also while its rows are.
             SchemaMismatch: the months have no schema in common.
         """
         pieces = [Slice(table, month) for month in months] if months is not None else self._pieces(table)
@@ -68,9 +69,7 @@ class LocalLake:
             raise SliceMissing(f"the lake has no {', '.join(missing) or table}: materialize it first")
         if len(paths) == 1:
             return Rows.from_parquet(paths)
-        import pyarrow.parquet as pq
-
-        return Rows.from_parquet(paths, common_schema([pq.read_schema(path) for path in paths], table))
+        return Rows.from_parquet(paths, common_schema([schema_of_parquet(path) for path in paths], table))
 
     def count(self, piece: Slice) -> int:
         """Rows in the slice, by the file's footer; 0 where there is none."""
@@ -82,7 +81,7 @@ class LocalLake:
         path = self._path(piece)
         if not path.exists():
             return None
-        with path.open("rb") as file:
+        with file_failures(path), path.open("rb") as file:
             return find_row(file, key)
 
     def months(self, table: str) -> list[Month]:
@@ -116,9 +115,9 @@ class LocalLake:
         path = self.root / inside(f"{folder}/{name}")
         if not path.exists():
             raise SliceMissing(f"the lake has no {folder}/{name}: materialize it first")
-        digest = sha256_of(path)
-        origin = _origin_of(path)
-        known = json.loads(origin.read_text()) if origin.exists() else {}
+        with file_failures(path):
+            digest = sha256_of(path)
+        known = _known_of(path)
         if known.get("sha256") != digest:
             known = {"url": path.as_uri()}
         return RawFile(
@@ -132,11 +131,18 @@ class LocalLake:
         )
 
     def file_rows(self, folder: str, name: str) -> int:
-        """Rows in a Parquet file of the lake, by its footer; 0 where there is none."""
+        """Rows in a Parquet file of the lake, by its footer; 0 where there is none.
+
+        Raises:
+            SliceDamaged: the file cannot be read.
+        """
         import pyarrow.parquet as pq
 
         path = self.root / inside(f"{folder}/{name}")
-        return int(pq.read_metadata(path).num_rows) if path.exists() else 0
+        if not path.exists():
+            return 0
+        with file_failures(path):
+            return int(pq.read_metadata(path).num_rows)
 
     def _pieces(self, table: str) -> list[Slice]:
         whole = Slice(table)
@@ -149,6 +155,15 @@ class LocalLake:
     def _incoming(self) -> Iterator[Path]:
         with disk_failures(self.root), scratch_folder(self.root / ".incoming") as folder:
             yield folder
+
+
+def _known_of(path: Path) -> dict[str, Any]:
+    """What is known of the file's origin; nothing where that was damaged, so that it costs no month its rows."""
+    try:
+        known = json.loads(_origin_of(path).read_text())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def _origin_of(path: Path) -> Path:
