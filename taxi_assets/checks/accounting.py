@@ -4,6 +4,7 @@ import dagster as dg
 
 from taxi_assets.catalog import Dataset
 from taxi_assets.io_managers import LakeIOManager
+from taxi_assets.io_managers.slices import named_failures
 from taxi_assets.partitions import month_of_run
 from taxi_assets.stores.slices import Slice
 
@@ -21,9 +22,10 @@ def accounting_check(dataset: Dataset) -> dg.AssetChecksDefinition:
     ) -> dg.AssetCheckResult:
         month = month_of_run(context)
         store = lake.store()
-        source = store.file_rows(f"raw/{dataset.table}", dataset.file_name(month))
-        clean = store.count(Slice(f"clean/{dataset.table}", month))
-        quarantined = store.count(Slice(f"quarantine/{dataset.table}", month))
+        with named_failures():
+            source = store.file_rows(f"raw/{dataset.table}", dataset.file_name(month))
+            clean = store.count(Slice(f"clean/{dataset.table}", month))
+            quarantined = store.count(Slice(f"quarantine/{dataset.table}", month))
         return dg.AssetCheckResult(
             passed=source == clean + quarantined,
             metadata={"source": source, "clean": clean, "quarantined": quarantined},

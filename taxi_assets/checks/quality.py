@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from taxi_assets.catalog import Dataset, disruption_between, published_rows
+from taxi_assets.errors import SliceDamaged
 from taxi_assets.io_managers import LakeIOManager
 from taxi_assets.io_managers.slices import named_failures
 from taxi_assets.month import Month
@@ -123,7 +124,11 @@ def _rows_as_usual(file: _File) -> _Finding:
             odd.append(f"{file.rows:,} rows instead of {published:,}: TLC has published the month anew")
     for name, other in file.comparable():
         _, lowest, highest = USUAL_RATIOS[name]
-        rows = file.rows_of(other)
+        try:
+            rows = file.rows_of(other)
+        except SliceDamaged as error:
+            odd.append(_not_comparable(file, name, other, error))
+            continue
         if rows:
             facts[name.replace(" ", "_")] = rows
             ratio = file.rows / rows
@@ -135,11 +140,20 @@ def _rows_as_usual(file: _File) -> _Finding:
 def _nulls_as_usual(file: _File) -> _Finding:
     odd, shares = [], file.null_shares(file.month)
     for name, other in file.comparable():
-        for column, usual in file.null_shares(other).items():
+        try:
+            usual_shares = file.null_shares(other)
+        except SliceDamaged as error:
+            odd.append(_not_comparable(file, name, other, error))
+            continue
+        for column, usual in usual_shares.items():
             share = shares.get(column, 1.0)
             if abs(share - usual) > USUAL_CHANGE_OF_NULLS:
                 odd.append(f"{column} is missing in {share:.0%} of the rows, and was in {usual:.0%} in {name}, {other}")
     return _Finding(odd, null_shares=dg.MetadataValue.json(dict(shares)))
+
+
+def _not_comparable(file: _File, name: str, other: Month, error: SliceDamaged) -> str:
+    return f"not compared with {name}, whose file is damaged: {error}: taxi run {file.dataset.name} {other}"
 
 
 def _codes_known(strange: Mapping[str, Mapping[str, int]]) -> _Finding:

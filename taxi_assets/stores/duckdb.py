@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,9 @@ class DuckDBStore:
             if entry is not None:
                 types_of_ledger = type_names(ledger.SCHEMA, TYPE_NAMES, "DuckDB")
                 self._ensure(connection, entry.ledger, ledger.SCHEMA, types_of_ledger)
-                _insert(connection, self._identifier(connection, entry.ledger), entry.line(piece, count))
+                lines = self._identifier(connection, entry.ledger)
+                finished_at = ledger.now_after(_newest_line(connection, lines, piece))
+                _insert(connection, lines, entry.line(piece, count, finished_at))
             return Stored(count, None, rows.schema, types)
 
     def read(self, table: str, months: Sequence[Month] | None = None) -> Rows:
@@ -299,6 +302,17 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: Rows) -> in
         return _number(connection.execute(f"{insert} {files}"))
     with streamed(connection, _INCOMING, rows):
         return _number(connection.execute(f"{insert} {_INCOMING}"))
+
+
+def _newest_line(connection: duckdb.DuckDBPyConnection, lines: str, piece: Slice) -> datetime | None:
+    """When the slice's newest load was finished."""
+    # In microseconds: to hand over a time with a zone, DuckDB wants pytz.
+    query = (
+        f"SELECT epoch_us(max(finished_at)) FROM {lines} WHERE table_name = ? AND source_month IS NOT DISTINCT FROM ?"
+    )
+    month = None if piece.month is None else piece.month.first_day
+    [(microseconds,)] = connection.execute(query, [piece.table, month]).fetchall()
+    return None if microseconds is None else datetime.fromtimestamp(0, tz=UTC) + timedelta(microseconds=microseconds)
 
 
 def _number(answer: duckdb.DuckDBPyConnection) -> int:

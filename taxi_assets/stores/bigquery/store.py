@@ -106,7 +106,8 @@ class BigQueryStore:
                 job = self._loader.load(name, table.location, start)
             count = int(job.output_rows or 0)
             if entry is not None:
-                self._append(entry.ledger, entry.line(piece, count), after=job)
+                # By the service's clock where it tells: this machine's may be set back between two loads.
+                self._append(entry.ledger, entry.line(piece, count, job.ended or ledger.now_after(None)), after=job)
             if piece.month is not None and note_empty(table, piece.month, is_empty=count == 0):
                 month = piece.month
                 self._change(piece.table, lambda table: note_empty(table, month, is_empty=count == 0))
