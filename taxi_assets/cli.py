@@ -16,6 +16,7 @@ from taxi_assets.month import Month
 from taxi_assets.places import LEDGER, SCHEMA, opened_stores
 from taxi_assets.resources import SourceResource
 from taxi_assets.settings import EMBEDDED, Settings
+from taxi_assets.source_record import SourceRecord
 from taxi_assets.status import STORES, Shown, State, as_json, print_status, read_status
 from taxi_assets.stores.slices import Slice
 
@@ -55,6 +56,8 @@ def run(dataset: str, months: str | None, source: str | None, rules: str | None,
 
     settings = _settings(source)
     requests = _requests(settings, dataset, months, rules, accept_shrunk=accept_shrunk)
+    if dataset != ZONES:
+        requests = [*running.zones_requests(settings), *requests]
     screen = terminal.Terminal()
     definitions = build_definitions(settings, screen.loggers)
     with running.instance_of(settings) as instance, screen.running():
@@ -107,10 +110,13 @@ def show_status(
     chosen = [dataset_named(dataset)] if dataset else DATASETS
     with running.instance_of(settings) as instance, opened_stores(settings, shown.stores) as stores:
         status = read_status(instance, stores, SourceResource(url=settings.source), chosen).only(shown)
+    synthetic = bool(SourceRecord(settings.source_record).is_synthetic())
     if as_document:
-        click.echo(as_json(status))
+        click.echo(as_json(status, synthetic=synthetic))
     else:
-        print_status(terminal.Terminal().console, status, shown)
+        screen = terminal.Terminal()
+        screen.print_kind(settings.home, synthetic=synthetic)
+        print_status(screen.console, status, shown)
     sys.exit(0 if status.is_well else 1)
 
 
@@ -154,10 +160,19 @@ def audit(dataset: str, month: str | None, as_json: bool) -> None:
     if not versions:
         why = "".join(f". The ledger of {store} does not answer: {text}" for store, text in silent.items())
         raise SliceMissing(f"no load of {name} is in the ledgers; to load it: taxi run {name}{why}")
+    settings = _settings()
+    synthetic = bool(SourceRecord(settings.source_record).is_synthetic())
     if as_json:
-        told = {"dataset": dataset, "month": month, "versions": [one.as_json() for one in versions], "silent": silent}
+        told = {
+            "dataset": dataset,
+            "month": month,
+            "synthetic": synthetic,
+            "versions": [one.as_json() for one in versions],
+            "silent": silent,
+        }
         click.echo(json.dumps(told, indent=2))
     else:
+        terminal.Terminal().print_kind(settings.home, synthetic=synthetic)
         print_story(Console(highlight=False), name, versions, silent)
 
 

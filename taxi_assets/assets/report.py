@@ -15,6 +15,7 @@ from taxi_assets.month import Month
 from taxi_assets.partitions import month_of_run, months_of
 from taxi_assets.resources import ScratchResource, SourceResource
 from taxi_assets.stores.rows import Rows
+from taxi_assets.synthetic import says_synthetic
 
 PICTURES = "taxi/pictures"
 
@@ -52,7 +53,13 @@ def report_asset(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinit
 
         month = month_of_run(context)
         with named_failures(), scratch.folder() as folder:
-            zones = find_zones(lake.store(), source.open(patient=False), folder, context.log.warning)
+            zones = find_zones(
+                lake.store(),
+                source.open(patient=False),
+                folder,
+                synthetic=says_synthetic(clean.provenance),
+                warn=context.log.warning,
+            )
             quarantine = lake.store().read(f"quarantine/{dataset.table}", [month])
             before = _year_before(context, lake, dataset, month.plus(-12))
             report = month_report(

@@ -15,7 +15,7 @@ from taxi_assets.io_managers.tables import TableIOManager
 from taxi_assets.metadata import column_lineage
 from taxi_assets.partitions import month_of_run, months_of
 from taxi_assets.raw_file import RawFile
-from taxi_assets.resources import ScratchResource, SourceResource, tell_download
+from taxi_assets.resources import ScratchResource, SourceRecordResource, SourceResource, tell_download
 from taxi_assets.stores.rows import Rows
 
 if TYPE_CHECKING:
@@ -83,12 +83,18 @@ def _raw(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
         tags=tags_of(dataset, "raw"),
     )
     def raw_trips(
-        context: dg.AssetExecutionContext, source: SourceResource, scratch: ScratchResource
+        context: dg.AssetExecutionContext,
+        source: SourceResource,
+        source_record: SourceRecordResource,
+        scratch: ScratchResource,
+        lake: dg.ResourceParam[LakeIOManager],
     ) -> Iterator[dg.Output[RawFile]]:
         from taxi_assets.source import fetch_month
 
         with named_failures(), scratch.folder() as folder:
+            source_record.record().expect(source.open().url)
             raw = fetch_month(source.open(), dataset, month_of_run(context), folder, tell_download)
+            source_record.record().admit(raw, lake.store())
             context.set_data_version(context.asset_key, dg.DataVersion(raw.sha256))
             yield dg.Output(raw)
 

@@ -12,6 +12,7 @@ from taxi_assets.report.figures import month_figures, rejected_examples, trips_b
 from taxi_assets.report.page import MonthReport
 from taxi_assets.report.pictures import Zones
 from taxi_assets.stores.rows import Rows
+from taxi_assets.synthetic import says_synthetic
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,8 @@ def month_report(
         clean: its clean rows.
         quarantine: its rejected rows.
         scratch: a folder for what does not fit into memory.
-        year_before: the clean rows of the same month a year before; None where they are not there.
+        year_before: the clean rows of the same month a year before; None where they are not there. Synthetic and real
+            months are not compared.
         zones: names and shapes.
         warn: is told what the page does without, and why.
 
@@ -47,7 +49,9 @@ def month_report(
         dataset,
         month,
         month_figures(clean, dataset, month, scratch),
-        None if year_before is None else _trips_by_day(year_before, dataset, month.plus(-12), scratch, warn),
+        _trips_by_day(year_before, dataset, month.plus(-12), scratch, warn)
+        if year_before is not None and says_synthetic(year_before.provenance) == says_synthetic(clean.provenance)
+        else None,
         rejected_examples(quarantine, scratch),
         zones,
         clean.provenance,

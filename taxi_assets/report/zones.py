@@ -11,6 +11,7 @@ from taxi_assets.errors import BadFile, NotPublished, SliceDamaged, SliceMissing
 from taxi_assets.report.pictures import Zones
 from taxi_assets.report.shapes import ZoneShapes, read_shapes
 from taxi_assets.source import Source, fetch_zone_shapes
+from taxi_assets.synthetic import is_synthetic
 
 if TYPE_CHECKING:
     from taxi_assets.stores.lake import Lake
@@ -19,39 +20,55 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def find_zones(lake: "Lake", source: Source, folder: Path, warn: Callable[[str], object] = logger.warning) -> Zones:
+def find_zones(
+    lake: "Lake",
+    source: Source,
+    folder: Path,
+    *,
+    synthetic: bool | None = None,
+    warn: Callable[[str], object] = logger.warning,
+) -> Zones:
     """The zones' names and shapes, as far as anybody has them: a page without a map is better than none.
 
     Args:
         lake: looked at first.
         source: asked for the shapes where the lake has none that can be read.
         folder: where to put what the source sends.
+        synthetic: whether the trips are, so that zones of the other kind are left out; None where that is all one.
         warn: is told which file of the lake is damaged.
     """
-    shapes = _shapes(lake, source, folder, warn)
-    return Zones(_names(lake, warn) or (shapes.names if shapes else {}), shapes)
+    shapes = _shapes(lake, source, folder, synthetic, warn)
+    return Zones(_names(lake, synthetic, warn) or (shapes.names if shapes else {}), shapes)
 
 
-def _shapes(lake: "Lake", source: Source, folder: Path, warn: Callable[[str], object]) -> ZoneShapes | None:
+def _shapes(
+    lake: "Lake", source: Source, folder: Path, synthetic: bool | None, warn: Callable[[str], object]
+) -> ZoneShapes | None:
     try:
-        return read_shapes(lake.get_file(f"raw/{SHAPES_NAME}", SHAPES_FILE).path)
+        path = lake.get_file(f"raw/{SHAPES_NAME}", SHAPES_FILE).path
+        shapes = read_shapes(path)
+        if synthetic in (None, is_synthetic(path)):
+            return shapes
     except SliceMissing:
         pass
     except (SliceDamaged, BadFile) as error:
         warn(f"{error}: taxi run zones")
     try:
-        return read_shapes(fetch_zone_shapes(source, folder).path)
+        path = fetch_zone_shapes(source, folder).path
+        return read_shapes(path) if synthetic in (None, is_synthetic(path)) else None
     except (NotPublished, SourceUnavailable, BadFile):
         return None
 
 
-def _names(lake: "Lake", warn: Callable[[str], object]) -> Mapping[int, str]:
+def _names(lake: "Lake", synthetic: bool | None, warn: Callable[[str], object]) -> Mapping[int, str]:
     try:
         path = lake.get_file(f"raw/{ZONES_TABLE}", ZONES_FILE).path
     except SliceMissing:
         return {}
     except SliceDamaged as error:
         warn(f"{error}: taxi run zones")
+        return {}
+    if synthetic not in (None, is_synthetic(path)):
         return {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
