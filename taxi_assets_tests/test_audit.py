@@ -267,9 +267,11 @@ def test_a_month_that_was_never_loaded_is_told_with_the_command_that_loads_it(ho
     assert "no load of green 2019-01 is in the ledgers; to load it: taxi run green 2019-01" in told.stderr
 
 
-def test_the_zones_have_a_story_too(home: Home) -> None:
+def test_the_zones_have_a_story_too(tmp_path: Path) -> None:
+    home = Home(tmp_path).with_its_server()
     home.taxi("run", "zones", "--source", "sample")
     told = home.taxi("audit", "zones").stdout
+    assert "synthetic data, made by the sample source" in told
     assert "zones: 1 version" in told
     assert "taxi_zone_lookup.csv" in told
 
