@@ -21,6 +21,7 @@ from taxi_assets.month import Month
 from taxi_assets.places import LEDGER, SCHEMA, opened_stores
 from taxi_assets.resources import SourceResource
 from taxi_assets.settings import EMBEDDED, Settings, load_env_file
+from taxi_assets.source_record import SourceRecord
 from taxi_assets.status import STORES, Shown, State, as_json, print_status, read_status
 from taxi_assets.stores.slices import Slice
 
@@ -55,7 +56,8 @@ def main() -> None:
 @click.argument("months", required=False)
 @click.option("--source", metavar="URL", help="Where the files come from: a URL, a folder, or `sample`.")
 @click.option("--rules", metavar="A,B", help="Rules that send a row to quarantine, instead of the default ones.")
-def run(dataset: str, months: str | None, source: str | None, rules: str | None) -> None:
+@click.option("--accept-shrunk", is_flag=True, help="Load a month even where next to nothing is left of it.")
+def run(dataset: str, months: str | None, source: str | None, rules: str | None, accept_shrunk: bool) -> None:
     """Load months of a dataset into every store: `taxi run green 2024-01..2024-06`, or `taxi run zones`.
 
     The exit status is 0 only where everything that was asked for was loaded.
@@ -63,7 +65,9 @@ def run(dataset: str, months: str | None, source: str | None, rules: str | None)
     from taxi_assets.definitions import build_definitions  # which makes them all, and takes its time
 
     settings = _settings(source)
-    requests = _requests(settings, dataset, months, rules)
+    requests = _requests(settings, dataset, months, rules, accept_shrunk=accept_shrunk)
+    if dataset != ZONES:
+        requests = [*running.zones_requests(settings), *requests]
     screen = terminal.Terminal()
     definitions = build_definitions(settings, screen.loggers)
     options = [f"--{name} {shlex.quote(value)}" for name, value in (("source", source), ("rules", rules)) if value]
@@ -116,10 +120,13 @@ def show_status(
     with running.instance_of(settings) as instance, opened_stores(settings, shown.stores) as stores:
         report_dead_runs(instance)
         status = read_status(instance, stores, SourceResource(url=settings.source), chosen).only(shown)
+    synthetic = bool(SourceRecord(settings.source_record).is_synthetic())
     if as_document:
-        click.echo(as_json(status))
+        click.echo(as_json(status, synthetic=synthetic))
     else:
-        print_status(terminal.Terminal().console, status, shown)
+        screen = terminal.Terminal()
+        screen.print_kind(settings.home, synthetic=synthetic)
+        print_status(screen.console, status, shown)
     sys.exit(0 if status.is_well else 1)
 
 
@@ -163,10 +170,19 @@ def audit(dataset: str, month: str | None, as_json: bool) -> None:
     if not versions:
         why = "".join(f". The ledger of {store} does not answer: {text}" for store, text in silent.items())
         raise SliceMissing(f"no load of {name} is in the ledgers; to load it: taxi run {name}{why}")
+    settings = _settings()
+    synthetic = bool(SourceRecord(settings.source_record).is_synthetic())
     if as_json:
-        told = {"dataset": dataset, "month": month, "versions": [one.as_json() for one in versions], "silent": silent}
+        told = {
+            "dataset": dataset,
+            "month": month,
+            "synthetic": synthetic,
+            "versions": [one.as_json() for one in versions],
+            "silent": silent,
+        }
         click.echo(json.dumps(told, indent=2))
     else:
+        terminal.Terminal().print_kind(settings.home, synthetic=synthetic)
         print_story(Console(highlight=False), name, versions, silent)
 
 
@@ -221,9 +237,11 @@ def _os_error(error: OSError) -> str:
     )
 
 
-def _requests(settings: Settings, dataset: str, months: str | None, rules: str | None) -> list[running.Request]:
+def _requests(
+    settings: Settings, dataset: str, months: str | None, rules: str | None, *, accept_shrunk: bool
+) -> list[running.Request]:
     if dataset == ZONES:
-        if months or rules:
+        if months or rules or accept_shrunk:
             raise InvalidRequest("the zones have neither months nor rules: taxi run zones")
         return [running.zones_request()]
     chosen = dataset_named(dataset)
@@ -234,7 +252,7 @@ def _requests(settings: Settings, dataset: str, months: str | None, rules: str |
     asked = Month.parse_range(months)
     running.require_month(settings, chosen, asked[0])
     running.require_month(settings, chosen, asked[-1])
-    return [running.month_request(chosen, month, names) for month in asked]
+    return [running.month_request(chosen, month, names, accept_shrunk=accept_shrunk) for month in asked]
 
 
 def _command(name: str, dataset: str, options: Sequence[str], requests: Sequence[running.Request]) -> str:

@@ -9,6 +9,7 @@ TaxiError
 ├── SchemaBroken          a whole Parquet file, without the columns that a dataset cannot do without
 └── StoreError
     ├── SliceMissing      the month that was asked for is not in the store
+    ├── SliceDamaged      the month's file is there, and cannot be read
     ├── SchemaMismatch    the rows do not fit the table
     ├── Overtaken         what the rows were made from was replaced meanwhile
     └── StoreUnavailable  the store does not answer, is locked or is full: try again
@@ -55,6 +56,10 @@ class StoreError(TaxiError):
 
 class SliceMissing(StoreError):
     """The slice is not in the store; the text names what to materialize."""
+
+
+class SliceDamaged(StoreError):
+    """The slice's file is there and cannot be read; the text names it."""
 
 
 class SchemaMismatch(StoreError):

@@ -13,6 +13,7 @@ import pyarrow as pa
 from taxi_assets.raw_file import RawFile
 from taxi_assets.stores.arrow import description
 from taxi_assets.stores.slices import Stored
+from taxi_assets.synthetic import SYNTHETIC, is_synthetic
 
 COLUMN_SCHEMA = "dagster/column_schema"
 PREVIEW_ROWS = 5
@@ -73,6 +74,7 @@ def raw_metadata(
         "taxi/source_sha256": dg.MetadataValue.text(raw.sha256),
         "taxi/source_etag": dg.MetadataValue.text(raw.etag or ""),
         "taxi/source_last_modified": dg.MetadataValue.text(raw.last_modified or ""),
+        SYNTHETIC: dg.MetadataValue.bool(is_synthetic(raw.path)),
     }
     if raw.rows is not None:
         metadata["dagster/partition_row_count"] = dg.MetadataValue.int(raw.rows)
@@ -105,6 +107,8 @@ def _cell(value: object) -> str:
 
 
 def _typed(text: str) -> dg.MetadataValue:
+    if text in ("true", "false"):
+        return dg.MetadataValue.bool(text == "true")
     if text.isdecimal():
         return dg.MetadataValue.int(int(text))
     if text.startswith("{"):

@@ -16,7 +16,7 @@ from taxi_assets.io_managers import (
     PostgresIOManager,
 )
 from taxi_assets.io_managers.tables import TableIOManager
-from taxi_assets.resources import AlertResource, ScratchResource, SourceResource
+from taxi_assets.resources import AlertResource, ScratchResource, SourceRecordResource, SourceResource
 from taxi_assets.scratch import scratch_folder
 from taxi_assets.settings import EMBEDDED, Settings
 
@@ -43,6 +43,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
     """The resources by name, over the stores that the settings name; opens none of them."""
     return {
         "source": SourceResource(url=_secret(settings, "source", settings.source) or ""),
+        "source_record": SourceRecordResource(path=str(settings.source_record)),
         "scratch": ScratchResource(root=str(settings.home / "scratch")),
         "alerts": _alerts(settings),
         "lake": LakeIOManager(url=settings.lake, scratch=str(settings.home / "scratch")),

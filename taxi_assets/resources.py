@@ -15,6 +15,7 @@ from taxi_assets.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from taxi_assets.source import Source
+    from taxi_assets.source_record import SourceRecord
 
 _PASSWORD_IN_URL = re.compile(r"(://[^/\s:@]*:)[^@\s]*@")
 DOWNLOADS = logging.getLogger("taxi_assets.downloads")
@@ -30,6 +31,18 @@ class SourceResource(dg.ConfigurableResource[None]):
         from taxi_assets.source import open_source
 
         return open_source(self.url, patient=patient)
+
+
+class SourceRecordResource(dg.ConfigurableResource[None]):
+    """Which kind of data this home holds, TLC's or synthetic."""
+
+    path: str = Field(description="The file that says it; made with the first data.")
+
+    def record(self) -> "SourceRecord":
+        """The record itself."""
+        from taxi_assets.source_record import SourceRecord
+
+        return SourceRecord(Path(self.path))
 
 
 class ScratchResource(dg.ConfigurableResource[None]):

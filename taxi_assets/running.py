@@ -4,7 +4,7 @@ import os
 import pwd
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,15 @@ import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
 
 from taxi_assets.automation.failures import failed_checks, failed_steps, root_of
-from taxi_assets.catalog import ZONES_TABLE, Dataset
-from taxi_assets.errors import NotPublished
+from taxi_assets.catalog import ZONES_FILE, ZONES_TABLE, Dataset
+from taxi_assets.errors import NotPublished, SliceDamaged, SliceMissing, SourceUnavailable
 from taxi_assets.instance import instance_of as instance_of  # noqa: PLC0414 - it belongs to what makes a run
 from taxi_assets.io_managers.ledger import REQUESTED_BY
 from taxi_assets.jobs import ZONES_JOB, checks_job_name, trips_job_name
 from taxi_assets.liveness import tags_of_this_process
 from taxi_assets.month import Month
 from taxi_assets.partitions import PARTITION_TAG, months_of
+from taxi_assets.places import opened_stores
 from taxi_assets.settings import Settings
 
 ROW_COUNT = "dagster/partition_row_count"
@@ -42,6 +43,7 @@ class Request:
         month: the partition, for a job that has partitions.
         config: run configuration, for example the rules to clean by.
         tags: of the run.
+        is_asked_for: False for what a command adds by itself, whose failure is a warning.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Request:
     month: Month | None = None
     config: Mapping[str, object] | None = None
     tags: Mapping[str, str] | None = None
+    is_asked_for: bool = True
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,10 @@ class Outcome:
     seconds: float
 
 
-def month_request(dataset: Dataset, month: Month, rules: Sequence[str]) -> Request:
-    """One month of a dataset, cleaned by those rules."""
-    config = {"ops": {f"clean_{dataset.table}": {"config": {"rules": list(rules)}}}}
+def month_request(dataset: Dataset, month: Month, rules: Sequence[str], *, accept_shrunk: bool = False) -> Request:
+    """One month of a dataset, cleaned by those rules, and where that is accepted loaded however little is left."""
+    cleaning: dict[str, object] = {"rules": list(rules), "accept_shrunk": accept_shrunk}
+    config = {"ops": {f"clean_{dataset.table}": {"config": cleaning}}}
     return Request(f"{dataset.name} {month}", trips_job_name(dataset), dataset.table, month, config)
 
 
@@ -92,6 +96,29 @@ def checks_request(dataset: Dataset, month: Month) -> Request:
 def zones_request() -> Request:
     """The zone lookup."""
     return Request("zones", ZONES_JOB, ZONES_TABLE)
+
+
+def zones_requests(settings: Settings) -> list[Request]:
+    """A run of the zones where the home has none, or those of another source; none where its own will do.
+
+    A source that has none to offer, as a mirror of the trips need not, is asked for them only where the home has none.
+    """
+    from taxi_assets.source import open_source
+    from taxi_assets.source.published import ZONES_PATH
+
+    source = open_source(settings.source)
+    with opened_stores(settings, ["lake"]) as stores:
+        try:
+            origin = stores["lake"]().get_file(f"raw/{ZONES_TABLE}", ZONES_FILE).url
+        except (SliceMissing, SliceDamaged):
+            origin = None
+    if origin == f"{source.url}/{ZONES_PATH}":
+        return []
+    try:
+        is_needed = origin is None or source.head(ZONES_PATH) is not None
+    except SourceUnavailable:
+        is_needed = False
+    return [replace(zones_request(), is_asked_for=False)] if is_needed else []
 
 
 def require_month(settings: Settings, dataset: Dataset, month: Month) -> None:
@@ -149,14 +176,16 @@ def run(
     metadata = {one.asset_key.to_user_string(): one.metadata for one in materialized}
     rejected: Any = next((facts[REJECTED].value for facts in metadata.values() if REJECTED in facts), {})
     stats = instance.get_run_stats(result.run_id)
+    warnings = [str(one) for one in failed_checks(result.all_events, dg.AssetCheckSeverity.WARN)]
+    failures = [] if result.success else _failures(instance, result)
     return Outcome(
         request,
-        loaded=result.success,
+        loaded=result.success or not request.is_asked_for,
         rows={key: int(str(facts[ROW_COUNT].value)) for key, facts in metadata.items() if ROW_COUNT in facts},
         rejected=rejected,
         page=next((str(facts[URI].value) for key, facts in metadata.items() if key.startswith("report/")), None),
-        failures=[] if result.success else _failures(instance, result),
-        warnings=[str(one) for one in failed_checks(result.all_events, dg.AssetCheckSeverity.WARN)],
+        failures=failures if request.is_asked_for else [],
+        warnings=warnings if request.is_asked_for else [*warnings, *failures],
         seconds=(stats.end_time or 0) - (stats.start_time or 0),
     )
 
@@ -177,9 +206,7 @@ def _user() -> str:
 
 def _failures(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> list[str]:
     checks = failed_checks(result.all_events, dg.AssetCheckSeverity.ERROR)
-    # A blocking check that fails makes its step fail too, and says better why.
-    steps = [one for one in failed_steps(result.all_events) if not checks or _BLOCKED not in one.what]
-    told = [str(one) for one in (*steps, *checks)] or [f"the run: {_why_it_ended(result)}"]
+    told = [str(one) for one in (*failed_steps(result.all_events), *checks)] or [f"the run: {_why_it_ended(result)}"]
     tracebacks = [error.to_string() for error in _unexpected(result.all_events)]
     if not tracebacks:
         return told

@@ -89,6 +89,11 @@ class Settings:
         }
 
     @property
+    def source_record(self) -> Path:
+        """The file that says which kind of data the home holds."""
+        return self.home / "source.json"
+
+    @property
     def postgres_folder(self) -> Path:
         """The data of the embedded server."""
         return self.home / "postgres"

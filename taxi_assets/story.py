@@ -43,14 +43,14 @@ def _told(version: Version) -> Iterator[tuple[str, str]]:
     if origin["source_sha256"] is not None:
         etag = f", ETag {origin['source_etag']}" if origin["source_etag"] else ""
         size = "" if origin["source_bytes"] is None else f"{origin['source_bytes']:,} bytes, "
-        yield "file", origin["source_url"]
+        yield "file", origin["source_url"] or "not known"
         yield "", f"{size}sha256 {_short(origin['source_sha256'])}{etag}"
-    if origin["rejected_rows"] is not None:
+    if origin["rejected_rows"] is not None and origin["source_rows"] is not None:
         clean = f"{origin['loaded_rows']:,} clean + {origin['rejected_rows']:,} rejected"
         yield "rows", f"{origin['source_rows']:,} in the file = {clean}"
-        rejected = {rule: rows for rule, rows in origin["rejected_by_rule"].items() if rows}
+        rejected = {rule: rows for rule, rows in (origin["rejected_by_rule"] or {}).items() if rows}
         yield "rejected", ", ".join(f"{rule} {rows:,}" for rule, rows in rejected.items()) or "none"
-        yield "rules", origin["rules"].replace(",", ", ")
+        yield "rules", (origin["rules"] or "not known").replace(",", ", ")
     else:
         yield "rows", f"{origin['loaded_rows']:,}"
     if origin["code_version"] is not None:
@@ -84,7 +84,7 @@ def _changes(version: Version, before: Version | None) -> Table:
     if changes["amount_before"] is not None and changes["amount_after"] is not None:
         difference = changes["amount_after"] - changes["amount_before"]
         table.add_row(f"total ${changes['amount_before']:,.2f} -> ${changes['amount_after']:,.2f} ({difference:+,.2f})")
-    for example in changes["examples"]:
+    for example in changes.get("examples", ()):
         table.add_row(escape(_example(example)))
     return table
 

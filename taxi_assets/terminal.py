@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import cast
 
 import dagster as dg
@@ -81,6 +82,12 @@ class Terminal:
             if outcome.page is not None:
                 self.console.print(f"page of {outcome.request.name}: {escape(outcome.page)}", soft_wrap=True)
         self.print_troubles(outcomes)
+
+    def print_kind(self, home: Path, *, synthetic: bool) -> None:
+        """That the home holds synthetic data, where it does."""
+        if synthetic:
+            text = f"[bold yellow]synthetic data[/bold yellow], made by the sample source: {escape(str(home))}"
+            self.console.print(text, soft_wrap=True)
 
     def print_checked(self, outcomes: Sequence[Outcome]) -> None:
         """What the checks of each month found."""

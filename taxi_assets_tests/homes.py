@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 from typing import Self
 
+from click.testing import CliRunner, Result
+
+from taxi_assets.cli import main
 from taxi_assets.settings import Settings
 from taxi_assets.stores.embedded_postgres import embedded_url
 
@@ -30,6 +33,16 @@ class Home:
         """Run the command and wait for it."""
         return subprocess.run(
             [TAXI, *map(str, arguments)], env=self.environment(**variables), capture_output=True, text=True, check=False
+        )
+
+    def taxi_here(self, *arguments: object, **variables: str) -> Result:
+        """Run the command in this process, which takes a tenth of the time; what is no error of ours is raised."""
+        told = dict.fromkeys(name for name in os.environ if name.startswith(("TAXI_", "DAGSTER_")))
+        return CliRunner().invoke(
+            main,
+            list(map(str, arguments)),
+            env={**told, **self.variables, "COLUMNS": "400", **variables},
+            catch_exceptions=False,
         )
 
     def environment(self, **variables: str) -> dict[str, str]:

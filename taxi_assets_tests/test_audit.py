@@ -8,12 +8,17 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import duckdb
+import psycopg
 import pytest
 from rich.console import Console
 
 from taxi_assets.audit import Line, lines_of, versions_of
+from taxi_assets.errors import StoreError
 from taxi_assets.month import Month
 from taxi_assets.stores.duckdb import DuckDBStore
+from taxi_assets.stores.ledger import Entry
+from taxi_assets.stores.postgres import PostgresStore
 from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.slices import Slice
 from taxi_assets.story import print_story
@@ -72,19 +77,76 @@ def test_a_store_that_missed_a_version_is_known_to_hold_the_one_before() -> None
     assert [version.now_in for version in versions] == [("warehouse",), ("postgres",)]
 
 
-def test_only_the_lines_of_the_slice_are_read(tmp_path: Path) -> None:
-    store = DuckDBStore(tmp_path / "warehouse.duckdb", "taxi", "source_month")
-    assert lines_of(store, "load_audit", Slice("green_trips", JANUARY)) == []
+def test_a_run_that_came_later_is_the_newer_version_whatever_the_clocks_of_two_stores_say() -> None:
+    first = [line(5), {**line(7, "warehouse"), "run_id": "run 5"}]
+    second = [{**line(6, file="b"), "run_id": "run 6"}, {**line(8, "warehouse", file="b"), "run_id": "run 6"}]
+    versions = versions_of([*second, *first])
+    assert [version.origin["source_sha256"] for version in versions] == ["a", "b"]
+    assert [version.now_in for version in versions] == [(), ("postgres", "warehouse")]
+
+
+def load(store: DuckDBStore | PostgresStore, piece: Slice, **facts: str) -> None:
     import pyarrow as pa
 
-    days = [date(2022, 1, 1), date(2022, 2, 1), date(2022, 1, 1), None]
-    names = ["green_trips", "green_trips", "yellow_trips", "taxi_zones"]
-    ledger = pa.table({"table_name": names, "source_month": days, "rejected_by_rule": ['{"x": 1}'] * 4})
-    ledger = ledger.append_column("changes", pa.nulls(4, pa.string()))
-    store.replace(Slice("load_audit"), Rows.from_table(ledger))
-    [found] = lines_of(store, "load_audit", Slice("green_trips", JANUARY))
+    known = {"taxi/source_sha256": "a", "taxi/rules": "x", "taxi/code_version": "1", **facts}
+    entry = Entry("load_audit", "somewhere", facts.get("run", "r"), "alice", datetime.now(tz=UTC), known)
+    rows = pa.table({"amount": [1.0], **({"source_month": [piece.month.first_day]} if piece.month else {})})
+    store.replace(piece, Rows.from_table(rows), entry)
+
+
+def test_only_the_lines_of_the_slice_are_read(tmp_path: Path) -> None:
+    store = DuckDBStore(tmp_path / "warehouse.duckdb", "taxi", "source_month")
+    january, zones = Slice("green_trips", JANUARY), Slice("taxi_zones")
+    assert lines_of(store, "load_audit", january) == []
+    for piece in (january, Slice("green_trips", JANUARY.plus(1)), Slice("yellow_trips", JANUARY), zones):
+        load(store, piece, **{"taxi/rejected_by_rule": '{"x": 1}'})
+    [found] = lines_of(store, "load_audit", january)
     assert (found["source_month"], found["rejected_by_rule"]) == (date(2022, 1, 1), {"x": 1})
-    assert [one["table_name"] for one in lines_of(store, "load_audit", Slice("taxi_zones"))] == ["taxi_zones"]
+    assert [one["table_name"] for one in lines_of(store, "load_audit", zones)] == ["taxi_zones"]
+
+
+@pytest.mark.parametrize("text", ["{", "7", '{"x": "many"}'])
+def test_json_that_something_else_wrote_counts_as_not_known(tmp_path: Path, text: str) -> None:
+    store = DuckDBStore(tmp_path / "warehouse.duckdb", "taxi", "source_month")
+    piece = Slice("green_trips", JANUARY)
+    load(store, piece, **{"taxi/rejected_by_rule": text, "taxi/changes": text, "taxi/rejected_rows": "1"})
+    lines = lines_of(store, "load_audit", piece)
+    assert [(one["rejected_by_rule"], one["changes"]) for one in lines] == [(None, None)]
+    screen = Console(file=io.StringIO(), width=120)
+    print_story(screen, "green 2022-01", versions_of(lines), {})
+    assert "1 version" in screen.file.getvalue()
+
+
+def test_a_table_that_is_no_audit_log_is_named(tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    store = DuckDBStore(tmp_path / "warehouse.duckdb", "taxi", "source_month")
+    store.replace(Slice("load_audit"), Rows.from_table(pa.table({"table_name": ["green_trips"]})))
+    with pytest.raises(StoreError, match="load_audit is no audit log of taxi_assets: it lacks store"):
+        lines_of(store, "load_audit", Slice("green_trips", JANUARY))
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
+@pytest.mark.parametrize("piece", [Slice("green_trips", JANUARY), Slice("taxi_zones")], ids=str)
+def test_the_last_load_is_the_current_one_though_the_clock_was_set_back(
+    tmp_path: Path, postgres_url: str, kind: str, piece: Slice
+) -> None:
+    schema = f"clock_{piece.table}"
+    on_disk = DuckDBStore(tmp_path / "warehouse.duckdb", schema, "source_month")
+    store = on_disk if kind == "duckdb" else PostgresStore(postgres_url, schema, "source_month")
+    load(store, piece)
+    # A line of tomorrow, as a clock that was set back since then would have written it.
+    columns = "store, run_id, started_by, started_at, loaded_rows, source_sha256, rules, code_version"
+    tomorrow = (
+        f"INSERT INTO {schema}.load_audit (table_name, source_month, finished_at, {columns}) "
+        f"SELECT table_name, source_month, finished_at + INTERVAL '1 day', {columns} FROM {schema}.load_audit"
+    )
+    with duckdb.connect(tmp_path / "warehouse.duckdb") if kind == "duckdb" else psycopg.connect(postgres_url) as there:
+        there.execute(tomorrow)
+        there.commit()
+    load(store, piece, **{"taxi/source_sha256": "b", "run": "later"})
+    versions = versions_of(lines_of(store, "load_audit", piece))
+    assert [(one.origin["source_sha256"], one.now_in) for one in versions] == [("a", ()), ("b", ("somewhere",))]
 
 
 def test_a_change_of_what_no_ledger_knows_is_told_as_one() -> None:
@@ -205,9 +267,11 @@ def test_a_month_that_was_never_loaded_is_told_with_the_command_that_loads_it(ho
     assert "no load of green 2019-01 is in the ledgers; to load it: taxi run green 2019-01" in told.stderr
 
 
-def test_the_zones_have_a_story_too(home: Home) -> None:
+def test_the_zones_have_a_story_too(tmp_path: Path) -> None:
+    home = Home(tmp_path).with_its_server()
     home.taxi("run", "zones", "--source", "sample")
     told = home.taxi("audit", "zones").stdout
+    assert "synthetic data, made by the sample source" in told
     assert "zones: 1 version" in told
     assert "taxi_zone_lookup.csv" in told
 

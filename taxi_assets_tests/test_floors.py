@@ -25,6 +25,8 @@ FLOORS = (
         "raw_file",
         "scratch",
         "duckdb_sql",
+        "source_record",
+        "synthetic",
         "zipped_shapes",
     },
     {"io_managers", "resources", "metadata"},

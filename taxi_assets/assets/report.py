@@ -7,7 +7,7 @@ import dagster as dg
 
 from taxi_assets.assets.trips import FOLLOW_CLEAN, OWNERS, tags_of
 from taxi_assets.catalog import Dataset
-from taxi_assets.errors import SliceMissing
+from taxi_assets.errors import SliceDamaged, SliceMissing
 from taxi_assets.io_managers import LakeIOManager
 from taxi_assets.io_managers.lake import FILE_NAME
 from taxi_assets.io_managers.slices import named_failures
@@ -15,6 +15,7 @@ from taxi_assets.month import Month
 from taxi_assets.partitions import month_of_run, months_of
 from taxi_assets.resources import ScratchResource, SourceResource
 from taxi_assets.stores.rows import Rows
+from taxi_assets.synthetic import says_synthetic
 
 PICTURES = "taxi/pictures"
 
@@ -51,10 +52,25 @@ def report_asset(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinit
 
         month = month_of_run(context)
         with named_failures(), scratch.folder() as folder:
-            zones = find_zones(lake.store(), source.open(patient=False), folder)
+            zones = find_zones(
+                lake.store(),
+                source.open(patient=False),
+                folder,
+                synthetic=says_synthetic(clean.provenance),
+                warn=context.log.warning,
+            )
             quarantine = lake.store().read(f"quarantine/{dataset.table}", [month])
-            before = _clean_rows(lake, dataset, month.plus(-12))
-            report = month_report(dataset, month, clean, quarantine, folder, year_before=before, zones=zones)
+            before = _year_before(context, lake, dataset, month.plus(-12))
+            report = month_report(
+                dataset,
+                month,
+                clean,
+                quarantine,
+                folder,
+                year_before=before,
+                zones=zones,
+                warn=context.log.warning,
+            )
             pictures = report.pictures
             path = folder / file_name.format(month=month)
             path.write_text(page(report, pictures), encoding="utf-8")
@@ -63,8 +79,11 @@ def report_asset(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinit
     return trips_page
 
 
-def _clean_rows(lake: LakeIOManager, dataset: Dataset, month: Month) -> Rows | None:
+def _year_before(context: dg.AssetExecutionContext, lake: LakeIOManager, dataset: Dataset, month: Month) -> Rows | None:
     try:
         return lake.store().read(f"clean/{dataset.table}", [month])
     except SliceMissing:
+        return None
+    except SliceDamaged as error:
+        context.log.warning(f"the page does without {month}: {error}: taxi run {dataset.name} {month}")
         return None

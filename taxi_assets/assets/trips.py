@@ -8,12 +8,14 @@ import dagster as dg
 from pydantic import Field
 
 from taxi_assets.catalog import DEFAULT_RULES, PUBLICATION_LAG_DAYS, RULES, Dataset
+from taxi_assets.checks.shrinkage import refuse_shrunk, shrinkage_spec
 from taxi_assets.io_managers.lake import FILE_NAME, PUBLISHED_WITH, LakeIOManager
 from taxi_assets.io_managers.slices import named_failures
+from taxi_assets.io_managers.tables import TableIOManager
 from taxi_assets.metadata import column_lineage
 from taxi_assets.partitions import month_of_run, months_of
 from taxi_assets.raw_file import RawFile
-from taxi_assets.resources import ScratchResource, SourceResource, tell_download
+from taxi_assets.resources import ScratchResource, SourceRecordResource, SourceResource, tell_download
 from taxi_assets.stores.rows import Rows
 
 if TYPE_CHECKING:
@@ -41,6 +43,9 @@ class CleaningConfig(dg.Config):
     """Which rules send a row to quarantine; those that always apply need not be named."""
 
     rules: list[str] = Field(default=list(DEFAULT_RULES), description="Names of the rules to apply.")
+    accept_shrunk: bool = Field(
+        default=False, description="Load the month even where next to nothing is left of the version that is loaded."
+    )
 
     def version_of(self, raw: RawFile) -> dg.DataVersion:
         """What the outcome depends on, by which the UI tells what is stale: the file, and the rules if others apply."""
@@ -81,12 +86,18 @@ def _raw(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
         tags=tags_of(dataset, "raw"),
     )
     def raw_trips(
-        context: dg.AssetExecutionContext, source: SourceResource, scratch: ScratchResource
+        context: dg.AssetExecutionContext,
+        source: SourceResource,
+        source_record: SourceRecordResource,
+        scratch: ScratchResource,
+        lake: dg.ResourceParam[LakeIOManager],
     ) -> Iterator[dg.Output[RawFile]]:
         from taxi_assets.source import fetch_month
 
         with named_failures(), scratch.folder() as folder:
+            source_record.record().expect(source.open().url)
             raw = fetch_month(source.open(), dataset, month_of_run(context), folder, tell_download)
+            source_record.record().admit(raw, lake.store())
             context.set_data_version(context.asset_key, dg.DataVersion(raw.sha256))
             yield dg.Output(raw)
 
@@ -123,9 +134,10 @@ def _clean(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
         partitions_def=months_of(dataset),
         group_name=dataset.name,
         check_specs=[
+            shrinkage_spec(dataset),
             dg.AssetCheckSpec(
                 COLUMNS_KNOWN, asset=clean_key, description="The file has the columns that the catalogue expects."
-            )
+            ),
         ],
     )
     def clean_trips(
@@ -134,6 +146,9 @@ def _clean(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
         scratch: ScratchResource,
         lake: dg.ResourceParam[LakeIOManager],
         raw: RawFile,
+        *,
+        postgres: dg.ResourceParam[TableIOManager],
+        warehouse: dg.ResourceParam[TableIOManager],
     ) -> Iterator[dg.Output[Rows] | dg.AssetCheckResult]:
         from taxi_assets.cleaning import cleaned_month, with_changes
 
@@ -145,6 +160,9 @@ def _clean(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
         ):
             for key in context.selected_asset_keys:
                 context.set_data_version(key, config.version_of(raw))
+            yield from refuse_shrunk(
+                cleaned, dataset, month, lake, (postgres, warehouse), accepted=config.accept_shrunk
+            )
             clean = with_changes(cleaned.clean, lake.store(), dataset, month, folder)
             yield from _outputs(cleaned, clean, raw_key)
             yield dg.AssetCheckResult(

@@ -7,10 +7,10 @@ import dagster as dg
 from taxi_assets.assets.trips import OWNERS
 from taxi_assets.catalog import SHAPES_FILE, SHAPES_NAME, ZONES_FILE, ZONES_SCHEMA, ZONES_TABLE
 from taxi_assets.errors import NotPublished
-from taxi_assets.io_managers.lake import FILE_NAME
+from taxi_assets.io_managers.lake import FILE_NAME, LakeIOManager
 from taxi_assets.io_managers.slices import named_failures
 from taxi_assets.raw_file import RawFile
-from taxi_assets.resources import ScratchResource, SourceResource, tell_download
+from taxi_assets.resources import ScratchResource, SourceRecordResource, SourceResource, tell_download
 from taxi_assets.stores.rows import Rows
 
 ZONES_GROUP = "zones"
@@ -34,11 +34,18 @@ def _raw(kinds: Mapping[str, str]) -> dg.AssetsDefinition:
         owners=OWNERS,
         tags={"layer": "raw", "source": "nyc-tlc"},
     )
-    def raw_zones(source: SourceResource, scratch: ScratchResource) -> Iterator[dg.Output[RawFile]]:
+    def raw_zones(
+        source: SourceResource,
+        source_record: SourceRecordResource,
+        scratch: ScratchResource,
+        lake: dg.ResourceParam[LakeIOManager],
+    ) -> Iterator[dg.Output[RawFile]]:
         from taxi_assets.source import fetch_zones
 
         with named_failures(), scratch.folder() as folder:
-            yield dg.Output(fetch_zones(source.open(), folder, tell_download))
+            zones = fetch_zones(source.open(), folder, tell_download)
+            source_record.record().admit(zones, lake.store())
+            yield dg.Output(zones)
 
     return raw_zones
 
@@ -56,7 +63,11 @@ def _shapes(kinds: Mapping[str, str]) -> dg.AssetsDefinition:
         tags={"layer": "raw", "source": "nyc-tlc"},
     )
     def raw_zone_shapes(
-        context: dg.AssetExecutionContext, source: SourceResource, scratch: ScratchResource
+        context: dg.AssetExecutionContext,
+        source: SourceResource,
+        source_record: SourceRecordResource,
+        scratch: ScratchResource,
+        lake: dg.ResourceParam[LakeIOManager],
     ) -> Iterator[dg.Output[RawFile]]:
         from taxi_assets.source import fetch_zone_shapes
 
@@ -67,6 +78,7 @@ def _shapes(kinds: Mapping[str, str]) -> dg.AssetsDefinition:
                 # A mirror of the trips need not have it, and nothing but the map of a page needs it.
                 context.log.warning(f"no zone shapes, so pages will have no map: {missing}")
                 return
+            source_record.record().admit(shapes, lake.store())
             yield dg.Output(shapes)
 
     return raw_zone_shapes

@@ -24,15 +24,27 @@ class Trouble:
 
 
 def failed_steps(events: Iterable[dg.DagsterEvent]) -> list[Trouble]:
-    """The steps that failed by themselves, not those that were left out for it."""
+    """The steps that failed by themselves, not those that were left out for it.
+
+    Nor those that a check of theirs stopped, where its evaluation is among the events: that says better why.
+    """
+    events = list(events)
+    stopped = {event.step_key for event in events if _stops_its_step(event)}
     troubles = []
     for event in events:
-        if event.event_type == dg.DagsterEventType.STEP_FAILURE:
+        if event.event_type == dg.DagsterEventType.STEP_FAILURE and event.step_key not in stopped:
             data = event.step_failure_data
             told = data.user_failure_data.description if data.user_failure_data else None
             text = told or (root_of(data.error).message.strip() if data.error else "failed")
             troubles.append(Trouble((event.step_key or "").replace("__", "/"), text))
     return troubles
+
+
+def _stops_its_step(event: dg.DagsterEvent) -> bool:
+    if event.event_type != dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+        return False
+    check = event.asset_check_evaluation_data
+    return bool(check.blocking) and not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
 
 
 def failed_checks(events: Iterable[dg.DagsterEvent], *severities: dg.AssetCheckSeverity) -> list[Trouble]:

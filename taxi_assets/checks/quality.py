@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from taxi_assets.catalog import Dataset, disruption_between, published_rows
+from taxi_assets.errors import SliceDamaged, SliceMissing
 from taxi_assets.io_managers import LakeIOManager
 from taxi_assets.io_managers.slices import named_failures
 from taxi_assets.month import Month
@@ -15,6 +16,7 @@ from taxi_assets.partitions import month_of_run
 from taxi_assets.source import TLC_CDN
 from taxi_assets.stores.rows import NULL_COUNTS
 from taxi_assets.stores.slices import Slice
+from taxi_assets.synthetic import says_synthetic
 
 if TYPE_CHECKING:
     from taxi_assets.stores.lake import Lake
@@ -88,11 +90,21 @@ class _File:
         counts = self.lake.read(piece.table, [month]).provenance.get(NULL_COUNTS, "{}")
         return {name: round(nulls / rows, 4) for name, nulls in json.loads(counts).items()}
 
+    def is_alike(self, month: Month) -> bool:
+        """Whether that month is synthetic as this one is, or real as this one is; so too where the lake lacks it."""
+        try:
+            other = self.lake.read(f"clean/{self.dataset.table}", [month])
+        except (SliceMissing, SliceDamaged):
+            return True
+        return says_synthetic(other.provenance) == says_synthetic(self.clean.provenance)
+
     def comparable(self) -> Iterator[tuple[str, Month]]:
         """The months that this one can be compared with, and what they are to it."""
         for name, (months, _, _) in USUAL_RATIOS.items():
             other = self.month.plus(-months)
-            if other >= self.dataset.first_month and disruption_between(self.dataset, self.month, other) is None:
+            if other < self.dataset.first_month or disruption_between(self.dataset, self.month, other) is not None:
+                continue
+            if self.is_alike(other):
                 yield name, other
 
 
@@ -123,7 +135,11 @@ def _rows_as_usual(file: _File) -> _Finding:
             odd.append(f"{file.rows:,} rows instead of {published:,}: TLC has published the month anew")
     for name, other in file.comparable():
         _, lowest, highest = USUAL_RATIOS[name]
-        rows = file.rows_of(other)
+        try:
+            rows = file.rows_of(other)
+        except SliceDamaged as error:
+            odd.append(_not_comparable(file, name, other, error))
+            continue
         if rows:
             facts[name.replace(" ", "_")] = rows
             ratio = file.rows / rows
@@ -135,11 +151,20 @@ def _rows_as_usual(file: _File) -> _Finding:
 def _nulls_as_usual(file: _File) -> _Finding:
     odd, shares = [], file.null_shares(file.month)
     for name, other in file.comparable():
-        for column, usual in file.null_shares(other).items():
+        try:
+            usual_shares = file.null_shares(other)
+        except SliceDamaged as error:
+            odd.append(_not_comparable(file, name, other, error))
+            continue
+        for column, usual in usual_shares.items():
             share = shares.get(column, 1.0)
             if abs(share - usual) > USUAL_CHANGE_OF_NULLS:
                 odd.append(f"{column} is missing in {share:.0%} of the rows, and was in {usual:.0%} in {name}, {other}")
     return _Finding(odd, null_shares=dg.MetadataValue.json(dict(shares)))
+
+
+def _not_comparable(file: _File, name: str, other: Month, error: SliceDamaged) -> str:
+    return f"not compared with {name}, whose file is damaged: {error}: taxi run {file.dataset.name} {other}"
 
 
 def _codes_known(strange: Mapping[str, Mapping[str, int]]) -> _Finding:

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
 
 from taxi_assets.catalog import SOURCE_ROW, Dataset
 from taxi_assets.cleaning.clean import duckdb_config
 from taxi_assets.duckdb_sql import quoted, streamed
-from taxi_assets.errors import SchemaMismatch, SliceMissing, StoreUnavailable
+from taxi_assets.errors import SchemaMismatch, SliceDamaged, SliceMissing, StoreUnavailable
 from taxi_assets.month import Month
 from taxi_assets.stores.rows import PROVENANCE, Rows
 
@@ -74,7 +73,7 @@ def with_changes(clean: Rows, lake: "Lake", dataset: Dataset, month: Month, scra
         before = _at_hand(old).with_schema(clean.schema)
         with _compared(before, clean, dataset, scratch) as comparison:
             changes = comparison.changes()
-    except (SliceMissing, SchemaMismatch, pa.ArrowException, OSError):  # Arrow's words for a damaged file
+    except (SliceMissing, SliceDamaged, SchemaMismatch):
         return clean
     return clean.with_provenance({CHANGES: json.dumps({**since, **changes})})
 

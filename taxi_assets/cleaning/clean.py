@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from taxi_assets.catalog import SOURCE_ROW, Dataset, Rule, select_rules
 from taxi_assets.cleaning.conditions import Conditions, fingerprint
-from taxi_assets.cleaning.origin import origin_of
+from taxi_assets.cleaning.origin import origin_of, with_origin
 from taxi_assets.cleaning.readings import FileColumns, SourceColumn, match_columns, reading
 from taxi_assets.cleaning.suspects import suspects
 from taxi_assets.duckdb_sql import literal, quoted
@@ -161,8 +161,8 @@ class _Cleaning:
             f"{PROVENANCE}rejected_by_rule": json.dumps(rejected),
         }
         return Cleaned(
-            clean=self._clean().with_provenance(facts),
-            quarantine=self._quarantine().with_provenance(facts),
+            clean=with_origin(self._clean(), facts),
+            quarantine=with_origin(self._quarantine(), facts),
             source_columns=tuple(column.name for column in self.source_columns),
             sources={name: column.name for name, column in self.matched.sources.items()},
             source_rows=self.source_rows,

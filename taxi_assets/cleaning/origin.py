@@ -1,9 +1,12 @@
 """What is known of a file and of the code that reads it, as provenance of the rows that are made from it."""
 
+from collections.abc import Mapping
 from importlib.metadata import version
 
 from taxi_assets.raw_file import RawFile
-from taxi_assets.stores.rows import PROVENANCE
+from taxi_assets.stores.arrow import description
+from taxi_assets.stores.rows import PROVENANCE, Rows
+from taxi_assets.synthetic import REMARK, SYNTHETIC, is_synthetic, says_synthetic
 
 
 def origin_of(raw: RawFile, dataset: str) -> dict[str, str]:
@@ -16,4 +19,15 @@ def origin_of(raw: RawFile, dataset: str) -> dict[str, str]:
         f"{PROVENANCE}source_last_modified": raw.last_modified or "",
         f"{PROVENANCE}source_bytes": str(raw.size),
         f"{PROVENANCE}code_version": version("taxi_assets"),
+        SYNTHETIC: "true" if is_synthetic(raw.path) else "false",
     }
+
+
+def with_origin(rows: Rows, facts: Mapping[str, str]) -> Rows:
+    """The rows with the provenance, and synthetic ones with a description that says so, for comments in the stores."""
+    rows = rows.with_provenance(facts)
+    if not says_synthetic(facts):
+        return rows
+    known = rows.schema.metadata or {}
+    text = f"{REMARK} {description(rows.schema) or ''}".strip()
+    return rows.with_schema(rows.schema.with_metadata({**known, b"description": text.encode()}))

@@ -1,11 +1,12 @@
 """Find one row in the lake and in the tables."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taxi_assets.catalog import RULES, SOURCE_ROW, Dataset, Rule
-from taxi_assets.errors import InvalidRequest, SliceMissing, TaxiError
+from taxi_assets.errors import BadFile, InvalidRequest, SchemaBroken, SliceDamaged, SliceMissing, TaxiError
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
 from taxi_assets.stores.slices import Slice
@@ -79,11 +80,19 @@ def explain(stores: Mapping[str, Callable[[], Any]], dataset: Dataset, month: Mo
     Raises:
         SliceMissing: the lake does not have the month's file; the text says what to run.
         InvalidRequest: the file has no such row; the text says how many it has.
+        SliceDamaged, BadFile: a file of the month cannot be read; the text names it and says what to run.
         StoreUnavailable: the lake does not answer.
     """
+    lake: Lake = stores["lake"]().pinned()
+    with _damages(dataset, month):
+        return _explained(stores, lake, dataset, month, row)
+
+
+def _explained(
+    stores: Mapping[str, Callable[[], Any]], lake: "Lake", dataset: Dataset, month: Month, row: int
+) -> Explanation:
     from taxi_assets.cleaning import looked_at
 
-    lake: Lake = stores["lake"]().pinned()
     raw = _raw_file(lake, dataset, month)
     rejected = _rejected(lake, dataset, month, row)
     clean = None if rejected else lake.row(Slice(f"{CLEAN}/{dataset.table}", month), {SOURCE_ROW: row})
@@ -108,6 +117,14 @@ def explain(stores: Mapping[str, Callable[[], Any]], dataset: Dataset, month: Mo
         {} if clean is None else {name: _in_table(stores[name], dataset, month, clean) for name in TABLE_STORES},
         _is_of_this_file(lake, dataset, month, raw),
     )
+
+
+@contextmanager
+def _damages(dataset: Dataset, month: Month) -> Iterator[None]:
+    try:
+        yield
+    except (SliceDamaged, BadFile, SchemaBroken) as error:
+        raise type(error)(f"{error}: taxi run {dataset.name} {month}") from error
 
 
 def _raw_file(lake: "Lake", dataset: Dataset, month: Month) -> RawFile:

@@ -13,6 +13,7 @@ from taxi_assets.report.drawing import COLOURS, STYLE
 from taxi_assets.report.figures import Example, Figures
 from taxi_assets.report.pictures import Picture, Zones, month_title, pictures
 from taxi_assets.stores.rows import PROVENANCE
+from taxi_assets.synthetic import says_synthetic
 
 _TEMPLATE = "page.html"
 # What tells most of a rejected row, first; the other columns follow.
@@ -95,6 +96,8 @@ def page(report: MonthReport, drawn: Sequence[Picture]) -> str:
         unbroken=[rule for rule in RULES if rejected.get(rule.name) == 0],
         rejected_rows=sum(rejected.values()),
         source_rows=_source_rows(report),
+        synthetic=says_synthetic(report.provenance),
+        since=_since(report),
         changes=json.loads(report.provenance.get(f"{PROVENANCE}changes", "null")),
         source={key.removeprefix(f"{PROVENANCE}source_"): value for key, value in report.provenance.items()},
     )
@@ -138,6 +141,19 @@ def _against_the_year_before(report: MonthReport) -> str:
 
 def _rejected_by_rule(report: MonthReport) -> dict[str, int]:
     return dict(json.loads(report.provenance.get(f"{PROVENANCE}rejected_by_rule", "{}")))
+
+
+def _since(report: MonthReport) -> str:
+    """What is another than when the month was loaded before."""
+    changes = json.loads(report.provenance.get(f"{PROVENANCE}changes", "null")) or {}
+    facts = {"sha256": "source_sha256", "rules": "rules", "code_version": "code_version"}
+    words = {"sha256": "file", "rules": "rules", "code_version": "version of the code"}
+    others = [
+        words[name]
+        for name, key in facts.items()
+        if changes.get(f"since_{name}") != report.provenance.get(f"{PROVENANCE}{key}")
+    ]
+    return " and ".join(f"another {one}" if one != "rules" else "other rules" for one in others)
 
 
 def _source_rows(report: MonthReport) -> int:

@@ -11,6 +11,7 @@ from taxi_assets.catalog import Dataset
 from taxi_assets.cleaning.clean import MEMORY_LIMIT
 from taxi_assets.duckdb_sql import in_files, quoted
 from taxi_assets.errors import StoreUnavailable
+from taxi_assets.stores.disk import damaged
 from taxi_assets.stores.rows import Rows
 
 SECONDS = "CAST((epoch_us(dropoff_datetime) - epoch_us(pickup_datetime)) // 1000000 AS INTEGER)"
@@ -29,16 +30,17 @@ def queryable(rows: Rows, scratch: Path, columns: Sequence[str] | None = None) -
 
     Raises:
         StoreUnavailable: neither memory nor the scratch folder's disk has room enough.
+        SliceDamaged: a file that holds the rows cannot be read; the text names it.
     """
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": MEMORY_LIMIT,
         "threads": min(os.cpu_count() or 1, 4),
         "temp_directory": str(scratch),
     }
+    files = in_files(rows)
     try:
         with duckdb.connect(config=config) as connection:
             connection.execute("SET GLOBAL TimeZone = 'UTC'")
-            files = in_files(rows)
             if files:
                 connection.execute(f"CREATE VIEW rows AS FROM {files}")
             else:
@@ -49,6 +51,10 @@ def queryable(rows: Rows, scratch: Path, columns: Sequence[str] | None = None) -
         raise StoreUnavailable(
             f"not enough memory or scratch space to sum up the month: make room in {scratch}, run it again"
         ) from error
+    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
+        if files is None or "No space left" in str(error):
+            raise StoreUnavailable(f"no room to sum up the month in {scratch}: make some, run it again") from error
+        raise damaged(", ".join(rows.files or rows.objects), error) from error
 
 
 def charged(dataset: Dataset) -> str:

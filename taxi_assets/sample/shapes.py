@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from taxi_assets.sample.zones import LAST_ZONE, names_of
+from taxi_assets.synthetic import REMARK
 
 _NAMELESS = (57, 104, 105, 264, 265)  # TLC has no shape of them
 _REPEATED = {56: 2, 103: 3}  # and several of these
@@ -31,6 +32,7 @@ def write_zone_shapes(path: Path) -> None:
             writer.poly([_outline(*divmod(place, _COLUMNS))])
             writer.record(place + 1, name, zone, borough)
     with zipfile.ZipFile(path, "w") as archive:
+        archive.comment = REMARK.encode()
         for suffix, part in parts.items():
             body = bytearray(part.getvalue())
             if suffix == "dbf":

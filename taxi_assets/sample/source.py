@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SAMPLE_LAST_MONTH = Month(2025, 12)
 
-_VERSION = 1  # one more whenever the same file comes out with other bytes
+_VERSION = 2  # one more whenever the same file comes out with other bytes
 _TRIPS_FOLDER = "trip-data"
 _ZONES_PATH = f"misc/{ZONES_FILE}"
 _SHAPES_PATH = f"misc/{SHAPES_FILE}"

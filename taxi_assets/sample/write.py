@@ -5,10 +5,13 @@ from pathlib import Path
 from taxi_assets.catalog import Dataset
 from taxi_assets.month import Month
 from taxi_assets.sample.plan import DEFAULT_ROWS, plan_month
+from taxi_assets.synthetic import REMARK, SYNTHETIC
 
 
 def write_month(dataset: Dataset, month: Month, path: Path, *, rows: int = DEFAULT_ROWS) -> None:
-    """Write the month's file, the same bytes every time; memory does not grow with the rows.
+    """Write the month's file, the same bytes every time, with a remark that it is synthetic.
+
+    Memory does not grow with the rows.
 
     Raises:
         InvalidRequest: that many rows cannot be made, or the month lies before the dataset's first.
@@ -18,6 +21,6 @@ def write_month(dataset: Dataset, month: Month, path: Path, *, rows: int = DEFAU
     from taxi_assets.sample.batches import month_batches, month_schema
 
     plan = plan_month(dataset, month, rows)
-    with pq.ParquetWriter(path, month_schema(plan)) as writer:
+    with pq.ParquetWriter(path, month_schema(plan).with_metadata({SYNTHETIC: REMARK})) as writer:
         for batch in month_batches(plan):
             writer.write_batch(batch)

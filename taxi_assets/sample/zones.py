@@ -1,9 +1,10 @@
-"""The sample's zone lookup: TLC's header, quoting and 265 ids, with names of its own."""
+"""The sample's zone lookup: TLC's header, quoting and 265 ids, with names of its own that say so."""
 
 import csv
 from pathlib import Path
 
 from taxi_assets.catalog import ZONES_HEADER
+from taxi_assets.synthetic import ZONE_NAME
 
 LAST_ZONE = 265
 AIRPORTS = (132, 138)
@@ -33,4 +34,4 @@ def names_of(zone: int) -> tuple[str, str, str]:
     if zone in _NAMED:
         return _NAMED[zone]
     borough = _BOROUGHS[zone % len(_BOROUGHS)]
-    return borough, f"Zone {zone}", "Yellow Zone" if borough == "Manhattan" else "Boro Zone"
+    return borough, f"{ZONE_NAME} {zone}", "Yellow Zone" if borough == "Manhattan" else "Boro Zone"

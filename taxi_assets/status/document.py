@@ -6,8 +6,8 @@ from taxi_assets.status.problems import problems_of
 from taxi_assets.status.states import Status
 
 
-def as_json(status: Status) -> str:
-    """One JSON document, an entry a line for every month in every store that answered."""
+def as_json(status: Status, *, synthetic: bool) -> str:
+    """One JSON document, an entry a line for every month in every store that answered; `synthetic` is the home's."""
     slices = [
         {"dataset": one.dataset.name, "month": str(month), "store": store, "state": state}
         for one in status.datasets
@@ -25,4 +25,6 @@ def as_json(status: Status) -> str:
         for one in status.datasets
         for problem in problems_of(one)
     ]
-    return json.dumps({"slices": slices, "problems": problems, "silent": status.silent}, indent=1)
+    return json.dumps(
+        {"synthetic": synthetic, "slices": slices, "problems": problems, "silent": status.silent}, indent=1
+    )

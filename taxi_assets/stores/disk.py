@@ -1,11 +1,13 @@
-"""What the errors of a disk mean; shared by the stores that write to one, be it only on the way."""
+"""What the errors of a disk and of its files mean; shared by the stores that use one, be it only on the way."""
 
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from taxi_assets.errors import StoreError, StoreUnavailable
+import pyarrow as pa
+
+from taxi_assets.errors import SliceDamaged, SliceMissing, StoreError, StoreUnavailable
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -27,3 +29,26 @@ def disk_failures(folder: Path) -> Iterator[None]:
         if error.errno in _FORBIDDEN:
             raise StoreError(f"{folder} cannot be written: {error.strerror}") from error
         raise
+
+
+@contextmanager
+def file_failures(name: Path | str) -> Iterator[None]:
+    """Turn the errors of reading the Parquet file of that name into ours.
+
+    Raises:
+        SliceMissing: it was removed in the meantime.
+        SliceDamaged: it cannot be read: cut short, overwritten, or closed to this user.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise SliceMissing(f"{name} is not there any more: materialize it again") from error
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:  # a broken footer is any of them
+        raise damaged(name, error) from error
+
+
+def damaged(name: Path | str, error: Exception) -> SliceDamaged:
+    """What a file that cannot be read is told as."""
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    first_line = next(iter(reason.strip().splitlines()), type(error).__name__)
+    return SliceDamaged(f"{name} cannot be read ({first_line.rstrip('.')}): materialize it again")

@@ -6,6 +6,7 @@ How processes share the file: `stores.duckdb_file`.
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -89,7 +90,9 @@ class DuckDBStore:
             if entry is not None:
                 types_of_ledger = type_names(ledger.SCHEMA, TYPE_NAMES, "DuckDB")
                 self._ensure(connection, entry.ledger, ledger.SCHEMA, types_of_ledger)
-                _insert(connection, self._identifier(connection, entry.ledger), entry.line(piece, count))
+                lines = self._identifier(connection, entry.ledger)
+                finished_at = ledger.now_after(_newest_line(connection, lines, piece))
+                _insert(connection, lines, entry.line(piece, count, finished_at))
             rows.confirm()
             return Stored(count, None, rows.schema, types)
 
@@ -287,6 +290,17 @@ def _stranger(connection: duckdb.DuckDBPyConnection, rows: Rows, column: str, mo
     query = f"SELECT {quoted(column)} FROM {in_files(rows)} WHERE {quoted(column)} IS DISTINCT FROM ? LIMIT 1"
     [(value,)] = connection.execute(query, [month.first_day]).fetchall()
     return value
+
+
+def _newest_line(connection: duckdb.DuckDBPyConnection, lines: str, piece: Slice) -> datetime | None:
+    """When the slice's newest load was finished."""
+    # In microseconds: to hand over a time with a zone, DuckDB wants pytz.
+    query = (
+        f"SELECT epoch_us(max(finished_at)) FROM {lines} WHERE table_name = ? AND source_month IS NOT DISTINCT FROM ?"
+    )
+    month = None if piece.month is None else piece.month.first_day
+    [(microseconds,)] = connection.execute(query, [piece.table, month]).fetchall()
+    return None if microseconds is None else datetime.fromtimestamp(0, tz=UTC) + timedelta(microseconds=microseconds)
 
 
 def _number(answer: duckdb.DuckDBPyConnection) -> int:

@@ -6,7 +6,7 @@ rows bring along as provenance; rows without any get a line all the same.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -49,6 +49,16 @@ SCHEMA = pa.schema(
 )
 
 
+def now_after(newest: datetime | None) -> datetime:
+    """Now, but later than the slice's newest line: a clock may be set back, and the newest line tells what is there.
+
+    Args:
+        newest: `finished_at` of that line; None where there is none.
+    """
+    now = datetime.now(tz=UTC)
+    return now if newest is None else max(now, newest + timedelta(microseconds=1))
+
+
 @dataclass(frozen=True)
 class Entry:
     """What is known of a load before it begins.
@@ -69,8 +79,8 @@ class Entry:
     started_at: datetime
     origin: Mapping[str, str]
 
-    def line(self, piece: Slice, loaded_rows: int) -> Rows:
-        """The ledger's line for the slice, whose rows are in the store now."""
+    def line(self, piece: Slice, loaded_rows: int, finished_at: datetime) -> Rows:
+        """The ledger's line for the slice, whose rows are in the store since that moment."""
         values: dict[str, Any] = {
             "table_name": piece.table,
             "source_month": None if piece.month is None else piece.month.first_day,
@@ -78,7 +88,7 @@ class Entry:
             "run_id": self.run_id,
             "started_by": self.started_by,
             "started_at": self.started_at,
-            "finished_at": datetime.now(tz=UTC),
+            "finished_at": finished_at,
             "loaded_rows": loaded_rows,
         }
         for field in _ORIGIN:

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 
 from taxi_assets.duckdb_sql import in_files
-from taxi_assets.errors import StoreError
+from taxi_assets.stores.disk import damaged
 from taxi_assets.stores.rows import Rows
 
 _SETTINGS = "SET threads = 2; SET memory_limit = '300MB'"
@@ -17,13 +17,13 @@ def one_answer(rows: Rows, select: str) -> Sequence[Any]:
     """The one row that `SELECT select FROM rows` gives; in the text, the rows are called `{rows}`.
 
     Raises:
-        StoreError: the rows cannot be read.
+        SliceDamaged: the rows cannot be read; the text names their files.
     """
     with _queried(rows) as (connection, source):
         try:
             return connection.execute(select.replace("{rows}", source)).fetchone() or ()
         except duckdb.Error as error:
-            raise StoreError(f"the lake's rows cannot be read: {str(error).splitlines()[0]}") from error
+            raise damaged(", ".join(rows.files or rows.objects) or "a stream of rows", error) from error
 
 
 @contextmanager

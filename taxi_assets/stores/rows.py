@@ -10,12 +10,14 @@ that begin with `taxi/`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
 
 from taxi_assets.errors import SchemaMismatch
+from taxi_assets.stores.disk import file_failures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,6 +91,9 @@ class Rows:
         Args:
             paths: at least one file, or none together with a schema.
             schema: what all files are read as; the first file's own schema where it is left out.
+
+        Raises:
+            SliceDamaged: a file cannot be read; also while streaming.
         """
         import pyarrow.parquet as pq
 
@@ -99,7 +104,7 @@ class Rows:
 
         def open_batches() -> Iterator[pa.RecordBatch]:
             for path in files:
-                with pq.ParquetFile(path) as file:
+                with file_failures(path), pq.ParquetFile(path) as file:
                     for group in range(file.num_row_groups):  # asked for all at once, Arrow keeps each until the last
                         for batch in file.iter_batches(BATCH_ROWS, row_groups=[group]):
                             yield conform(batch, target)
@@ -131,7 +136,7 @@ class Rows:
         import pyarrow.parquet as pq
 
         for path in self.files:
-            with pq.ParquetFile(path) as file:
+            with file_failures(path), pq.ParquetFile(path) as file:
                 for batch in file.iter_batches(count):
                     return conform(batch, self.schema)
         if self._read_head is not None:
@@ -153,7 +158,7 @@ class Rows:
         head = self.head(1)
         empty = {name for name in self.schema.names if head[name].null_count == head.num_rows}
         for path in self.files:
-            with pq.ParquetFile(path) as file:
+            with file_failures(path), pq.ParquetFile(path) as file:
                 for group in range(file.num_row_groups):
                     table = file.read_row_group(group, sorted(empty))
                     empty -= {name for name in empty if table[name].null_count < table.num_rows}
@@ -228,10 +233,14 @@ def _all_of(*checks: Callable[[], None]) -> Callable[[], None]:
 
 
 def schema_of_parquet(file: Path | BinaryIO) -> pa.Schema:
-    """The schema of a Parquet file, with what was known of its rows only when the last was written."""
+    """The schema of a Parquet file, with what was known of its rows only when the last was written.
+
+    Raises:
+        SliceDamaged: the file of that path cannot be read; what an opened file raises comes through as it is.
+    """
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(file) as parquet:
+    with file_failures(file) if isinstance(file, Path) else nullcontext(), pq.ParquetFile(file) as parquet:
         schema, late = parquet.schema_arrow, parquet.metadata.metadata or {}
     found = {key: late[key] for key in (NULL_COUNTS.encode(),) if key in late}
     return schema.with_metadata({**(schema.metadata or {}), **found}) if found else schema

@@ -55,7 +55,7 @@ def test_every_dataset_and_era_has_a_whole_page(empty: Months, dataset: Dataset,
 
 def test_the_figures_at_the_top_are_told_in_words(months: Months) -> None:
     text = months.page(GREEN, JANUARY).text
-    assert text.startswith("Green taxi trips, January 2024 Green taxi trips, January 2024 Trips 1,9")
+    assert re.match(r"(Green taxi trips, January 2024 ){2}Synthetic data\. [^.]+\. [^.]+\. Trips 1,9", text)
     assert re.search(r"Charged to passengers \$[\d,]+ \$\d+\.\d\d a trip on average, tips by card included", text)
     assert re.search(r"Miles driven [\d,]+ \d\.\d a trip on average", text)
     assert re.search(r"A typical trip \d\.\d miles \d+ minutes, \$\d+\.\d\d, half of the trips are below each", text)
@@ -101,7 +101,7 @@ def test_a_month_in_which_nothing_was_rejected_says_so(empty: Months) -> None:
     empty.load(GREEN, JANUARY, empty.folder / "kept.parquet")
     page = empty.page(GREEN, JANUARY)
     assert_whole(page)
-    assert "Nothing: every record that TLC published kept all rules." in page.text
+    assert "Nothing: every record that the sample made kept all rules." in page.text
     assert "Set aside 0.0%" in page.text
 
 

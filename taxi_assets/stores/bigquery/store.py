@@ -109,7 +109,9 @@ class BigQueryStore:
             if piece.month is not None and count == 0:
                 self._append(empty_months.TABLE, empty_months.line_of(table, piece.month), f"{job.job_id}_empty")
             if entry is not None:
-                self._append(entry.ledger, entry.line(piece, count), f"{job.job_id}_ledger")
+                # By the service's clock where it tells: this machine's may be set back between two loads.
+                line = entry.line(piece, count, job.ended or ledger.now_after(None))
+                self._append(entry.ledger, line, f"{job.job_id}_ledger")
             return Stored(count, None, rows.schema, types, scan_bytes=self._scan_bytes(piece))
 
     def read(self, table: str, months: Sequence[Month] | None = None) -> Rows:

@@ -35,7 +35,7 @@ from taxi_assets.errors import Overtaken, SliceMissing, StoreError, StoreUnavail
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.stores.arrow import of_month
-from taxi_assets.stores.disk import disk_failures
+from taxi_assets.stores.disk import damaged, disk_failures
 from taxi_assets.stores.google import google_failures, session_is_lost
 from taxi_assets.stores.lake.layout import (
     CURRENT,
@@ -468,12 +468,16 @@ class GCSLake:
             try:
                 with blob.open("rb", chunk_size=_PEEK_BYTES, **self._trying) as file:
                     return generation, look(file)
-            except (NotFound, pa.ArrowInvalid):
+            except (NotFound, pa.ArrowInvalid, OSError) as error:
+                if isinstance(error, OSError) and type(error) is not OSError:  # the connection's, and not Arrow's
+                    raise
                 # The pieces are asked for by their generation, and it may have been replaced between two of them. The
                 # service answers 404 then; fake-gcs-server, which knows no old generations, the new one's bytes.
                 present = self._bucket.get_blob(name, **self._trying)
                 if present is not None and present.generation == generation:
-                    raise
+                    if isinstance(error, NotFound):
+                        raise
+                    raise damaged(f"gs://{self._bucket_name}/{name}", error) from error
         raise StoreUnavailable(f"gs://{self._bucket_name}/{name} is replaced again and again while it is read")
 
     def _download(self, name: str, path: Path) -> None:

@@ -15,12 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from taxi_assets.errors import Overtaken, SliceMissing, StoreError
+from taxi_assets.errors import Overtaken, SliceMissing
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.scratch import scratch_folder
 from taxi_assets.stores.arrow import of_month
-from taxi_assets.stores.disk import disk_failures
+from taxi_assets.stores.disk import disk_failures, file_failures
 from taxi_assets.stores.lake.layout import (
     MONTH_FOLDER,
     Group,
@@ -34,7 +34,7 @@ from taxi_assets.stores.lake.layout import (
 from taxi_assets.stores.lake.parquet import common_schema, find_row, write_parquet
 from taxi_assets.stores.lake.turns import Turn
 from taxi_assets.stores.lake.versions import Versions, origin_of, sync
-from taxi_assets.stores.rows import Rows
+from taxi_assets.stores.rows import Rows, schema_of_parquet
 from taxi_assets.stores.slices import Slice, Stored, other_partitioning
 
 _DIGEST = 20  # hexadecimal digits, of the 64, that names of files tell
@@ -87,6 +87,7 @@ class LocalLake:
 
         Raises:
             SliceMissing: a month, or the whole table, is not there.
+            SliceDamaged: a file cannot be read; also while its rows are.
             SchemaMismatch: the months have no schema in common.
         """
         pieces = [Slice(table, month) for month in months] if months is not None else self._pieces(table)
@@ -97,9 +98,7 @@ class LocalLake:
         paths = [path for _, path in found if path is not None]
         if len(paths) == 1:
             return Rows.from_parquet(paths).confirmed_by(partial(self._require_current, pieces[0], paths[0]))
-        import pyarrow.parquet as pq
-
-        return Rows.from_parquet(paths, common_schema([pq.read_schema(path) for path in paths], table))
+        return Rows.from_parquet(paths, common_schema([schema_of_parquet(path) for path in paths], table))
 
     def count(self, piece: Slice) -> int:
         """Rows in the slice, by the file's footer; 0 where there is none."""
@@ -110,7 +109,7 @@ class LocalLake:
         path = self._file(piece)
         if path is None:
             return None
-        with path.open("rb") as file:
+        with file_failures(path), path.open("rb") as file:
             return find_row(file, key)
 
     def months(self, table: str) -> list[Month]:
@@ -135,7 +134,7 @@ class LocalLake:
 
         Raises:
             SliceMissing: it is not there.
-            StoreError: its bytes are not those that were stored.
+            SliceDamaged: its bytes are not those that were stored, or cannot be read.
         """
         path = self._held(inside(f"{folder}/{name}"))
         if path is None:
@@ -259,7 +258,7 @@ class LocalDraft:
 
         Raises:
             SliceMissing: it is not there.
-            StoreError: its bytes are not those that were stored.
+            SliceDamaged: its bytes are not those that were stored, or cannot be read.
         """
         place = inside(f"{folder}/{name}")
         found = self._found(place)
@@ -322,12 +321,11 @@ def _file_of(piece: Slice, held: Path) -> Path | None:
 
 
 def _verified(path: Path, name: str) -> RawFile:
-    digest = sha256_of(path)
-    origin = origin_of(path)
-    known: dict[str, Any] = json.loads(origin.read_text()) if origin.exists() else {}
-    known = known or {"url": path.as_uri(), "sha256": digest}
+    with file_failures(path):
+        digest = sha256_of(path)
+    known = _known_of(path) or {"url": path.as_uri(), "sha256": digest}
     if known["sha256"] != digest:
-        raise StoreError(
+        raise SliceDamaged(
             f"{name} is damaged on the disk: its SHA-256 was {known['sha256'][:12]}… when it was stored, and is "
             f"{digest[:12]}… in {path}; taxi run for its month, or materializing it, fetches it again"
         )
@@ -345,4 +343,16 @@ def _verified(path: Path, name: str) -> RawFile:
 def _rows_in(path: Path | None) -> int:
     import pyarrow.parquet as pq
 
-    return 0 if path is None else int(pq.read_metadata(path).num_rows)
+    if path is None:
+        return 0
+    with file_failures(path):
+        return int(pq.read_metadata(path).num_rows)
+
+
+def _known_of(path: Path) -> dict[str, Any]:
+    """What is known of the file's origin; nothing where that was damaged, so that it costs no month its rows."""
+    try:
+        known = json.loads(origin_of(path).read_text())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}

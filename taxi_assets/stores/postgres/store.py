@@ -6,6 +6,7 @@ what it had not committed never was.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -67,7 +68,8 @@ class PostgresStore:
                 count = self._load(table, piece.month, rows)
                 if entry is not None:
                     lines = Table(connection, self._schema, entry.ledger)
-                    copy_in(connection, lines.identifier, entry.line(piece, count), is_new=False)
+                    line = entry.line(piece, count, ledger.now_after(_newest_line(lines, piece)))
+                    copy_in(connection, lines.identifier, line, is_new=False)
                 rows.confirm()  # whoever makes it outdated from now on waits for this turn to end
                 if piece.month is None:
                     return Stored(count, table.size(), rows.schema, types)
@@ -227,6 +229,15 @@ def _load_referenced(table: Table, rows: Rows) -> int:
     table.connection.execute(sql.SQL(exchange).format(**values))
     table.connection.execute(sql.SQL("DROP TABLE {fresh}").format(**values))
     return count
+
+
+def _newest_line(lines: Table, piece: Slice) -> datetime | None:
+    """When the slice's newest load was finished; the caller has the slice's turn, so that none comes in between."""
+    query = sql.SQL("SELECT max(finished_at) FROM {} WHERE table_name = %s AND source_month IS NOT DISTINCT FROM %s")
+    month = None if piece.month is None else piece.month.first_day
+    row = lines.connection.execute(query.format(lines.identifier), [piece.table, month]).fetchone()
+    found: datetime | None = None if row is None else row[0]
+    return found
 
 
 def _definition_of(table: Table) -> str:

@@ -1,0 +1,137 @@
+"""A month that is published again with next to nothing in it: the run stops, and every store keeps what it has."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from taxi_assets.automation.failures import failed_checks, failed_steps
+from taxi_assets.definitions import build_definitions
+from taxi_assets.stores.embedded_postgres import embedded_url
+from taxi_assets_tests.cleaning.months import GREEN_TRIP, PICKUP, month_of, written
+from taxi_assets_tests.homes import Home
+
+MONTH = "2022-01"
+TRIPS = [
+    trip.but(dropoff_datetime=PICKUP + timedelta(hours=2))
+    for trip in GREEN_TRIP.each(pickup_datetime=[PICKUP + timedelta(minutes=minute) for minute in range(60)])
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    source = tmp_path_factory.mktemp("source")
+    return Home(tmp_path_factory.mktemp("home"), TAXI_SOURCE=str(source)).with_its_server()
+
+
+def file_of(home: Home) -> Path:
+    return Path(home.variables["TAXI_SOURCE"], "trip-data", f"green_tripdata_{MONTH}.parquet")
+
+
+def publish(home: Home, trips: Sequence[object] = TRIPS) -> pa.Table:
+    file_of(home).parent.mkdir(exist_ok=True)
+    written(month_of(*trips), file_of(home).parent, GREEN_TRIP.dataset)
+    return pq.read_table(file_of(home))
+
+
+def rows_everywhere(home: Home) -> list[int]:
+    """Rows of the month in the lake, in Postgres and in the warehouse."""
+    lake = build_definitions(home.settings).load_asset_value(["clean", "green_trips"], partition_key=MONTH)
+    with psycopg.connect(embedded_url(home.settings.postgres_folder)) as postgres:
+        [(in_postgres,)] = postgres.execute("SELECT count(*) FROM taxi.green_trips").fetchall()
+    with duckdb.connect(home.settings.duckdb_path, read_only=True) as warehouse:
+        [(in_warehouse,)] = warehouse.execute("SELECT count(*) FROM taxi.green_trips").fetchall()
+    return [len(lake), in_postgres, in_warehouse]
+
+
+def emptied(table: pa.Table) -> pa.Table:
+    return table.slice(0, 0)
+
+
+def american(table: pa.Table) -> pa.Table:
+    for name in ("lpep_pickup_datetime", "lpep_dropoff_datetime"):
+        times = pc.strftime(table[name], "%m/%d/%Y %I:%M:%S %p")
+        table = table.set_column(table.schema.get_field_index(name), name, times)
+    return table
+
+
+def cleaned(home: Home, month: str = MONTH, **config: object) -> dg.ExecuteInProcessResult:
+    """Fetch and clean the month, and no more."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        return (
+            build_definitions(home.settings)
+            .resolve_job_def("green_trips_job")
+            .execute_in_process(
+                instance=instance,
+                partition_key=month,
+                run_config={"ops": {"clean_green_trips": {"config": config}}},
+                asset_selection=[dg.AssetKey([layer, "green_trips"]) for layer in ("raw", "clean", "quarantine")],
+                raise_on_error=False,
+            )
+        )
+
+
+def refusal(result: dg.ExecuteInProcessResult) -> str:
+    """What the check says, where that alone stopped the run and nothing was stored."""
+    assert not result.success
+    made = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
+    assert not made & {"clean/green_trips", "quarantine/green_trips"}
+    assert failed_steps(result.all_events) == [], "what the check says already"
+    [check] = failed_checks(result.all_events, dg.AssetCheckSeverity.ERROR)
+    assert check.where == "clean/green_trips"
+    return check.what
+
+
+def test_a_good_month_stays_everywhere_until_the_loss_is_accepted(home: Home) -> None:
+    good = publish(home)
+    assert home.taxi_here("run", "green", MONTH).exit_code == 0
+    assert rows_everywhere(home) == [60, 60, 60]
+    pq.write_table(emptied(good), file_of(home))
+    refused = home.taxi_here("run", "green", MONTH)
+    assert refused.exit_code == 1
+    assert refused.output.count("check not_shrunk failed: green 2022-01") == 1
+    assert refused.output.count("--accept-shrunk") == 1
+    assert rows_everywhere(home) == [60, 60, 60]
+    assert home.taxi_here("run", "green", MONTH, "--accept-shrunk").exit_code == 0
+    assert rows_everywhere(home) == [0, 0, 0]
+
+
+@pytest.mark.parametrize("spoil", [emptied, american, lambda table: table.slice(0, 20)])
+def test_a_version_that_lost_too_much_is_refused_until_it_is_accepted(home: Home, spoil) -> None:
+    good = publish(home)
+    assert cleaned(home).success
+    pq.write_table(spoil(good), file_of(home))
+    assert "The version that is loaded has 60 rows, 60 clean and 0 in quarantine" in refusal(cleaned(home))
+    assert cleaned(home, accept_shrunk=True).success
+    assert cleaned(home).success, "a version that was accepted is the usual one"
+
+
+def test_the_audit_log_knows_the_month_where_the_lake_lost_it(home: Home) -> None:
+    good = publish(home)
+    assert home.taxi_here("run", "green", MONTH).exit_code == 0
+    for file in Path(home.settings.lake, "clean", "green_trips").rglob("*.parquet"):
+        file.write_bytes(b"")
+    pq.write_table(good.slice(0, 20), file_of(home))
+    assert "The version that is loaded has 60 rows" in refusal(cleaned(home))
+
+
+def test_other_rules_are_applied_without_a_word(home: Home) -> None:
+    publish(home, [*TRIPS[:10], *(trip.but(passenger_count=0) for trip in TRIPS[10:])])
+    assert cleaned(home).success
+    assert cleaned(home, rules=["no_passengers"]).success
+    assert cleaned(home).success
+
+
+def test_a_first_file_without_rows_is_not_loaded(home: Home) -> None:
+    pq.write_table(emptied(publish(home)), file_of(home).with_name("green_tripdata_2022-02.parquet"))
+    told = refusal(cleaned(home, "2022-02"))
+    assert "no row would be loaded. The new version has 0 rows" in told
+    assert "No version of it is loaded" in told
+    assert cleaned(home, "2022-02", accept_shrunk=True).success
