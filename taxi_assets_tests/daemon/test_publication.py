@@ -25,7 +25,7 @@ from .machines import PROJECT, Laptop, Machine
 pytestmark = [pytest.mark.daemon, pytest.mark.timeout(600)]
 
 GREEN = dataset_named("green")
-JULY, AUGUST, SEPTEMBER = Month(2026, 7), Month(2026, 8), Month(2026, 9)
+JULY, AUGUST, SEPTEMBER, OCTOBER = (Month.current().plus(-ago) for ago in (4, 3, 2, 1))  # the last four that are over
 SENSOR = "green_trips_published"
 _START = """
 mutation ($sensor: SensorSelector!) {
@@ -145,20 +145,20 @@ def test_the_tables_keep_up_with_the_server(
 ) -> None:
     publish(cdn, tmp_path, JULY, '"july"', 3_000)
     assert ask(machine, _START, sensor=sensor())["startSensor"]["__typename"] == "Sensor"
-    until(lambda: any("watched from 2026-08 on" in (tick["skipReason"] or "") for tick in ticks(machine)))
+    until(lambda: any(f"watched from {AUGUST} on" in (tick["skipReason"] or "") for tick in ticks(machine)))
 
     publish(cdn, tmp_path, AUGUST, '"first"', 3_000)  # it comes out, and is loaded everywhere
-    until(lambda: runs(machine) == [("2026-08", "SUCCESS")])
+    until(lambda: runs(machine) == [(str(AUGUST), "SUCCESS")])
     expected = {store: {AUGUST: clean_rows(AUGUST, 3_000)} for store in ("clean", "postgres", "warehouse")}
     stored = stored_rows(machine, GREEN, [AUGUST])
     assert {store: stored[store] for store in expected} == expected
 
     cdn.put(f"trip-data/{GREEN.file_name(AUGUST)}", cdn.files[f"trip-data/{GREEN.file_name(AUGUST)}"][0], '"touched"')
     after_ticks(machine, 4)  # the same bytes under another ETag: nothing happens
-    assert runs(machine) == [("2026-08", "SUCCESS")]
+    assert runs(machine) == [(str(AUGUST), "SUCCESS")]
 
     publish(cdn, tmp_path, AUGUST, '"second"', 2_500)  # other bytes: that month alone is loaded again
-    until(lambda: runs(machine) == [("2026-08", "SUCCESS")] * 2)
+    until(lambda: runs(machine) == [(str(AUGUST), "SUCCESS")] * 2)
     stored = stored_rows(machine, GREEN, [AUGUST])
     assert stored["postgres"] == stored["warehouse"] == {AUGUST: clean_rows(AUGUST, 2_500)}
 
@@ -168,18 +168,23 @@ def test_the_tables_keep_up_with_the_server(
     assert {tick["status"] for tick in ticks(machine)} <= {"SKIPPED", "SUCCESS", "STARTED"}
     assert len(runs(machine)) == 2
     cdn.answers.clear()
-    until(lambda: runs(machine)[-1] == ("2026-09", "SUCCESS"))
+    until(lambda: runs(machine)[-1] == (str(SEPTEMBER), "SUCCESS"))
     assert len(runs(machine)) == 3
     assert stored_rows(machine, GREEN, [SEPTEMBER])["postgres"][SEPTEMBER] == clean_rows(SEPTEMBER, 3_000)
     assert alerts[1] == []
 
-    cdn.put("trip-data/green_tripdata_2026-10.parquet", b"<html>maintenance</html>")  # out, and broken: an alert
-    until(lambda: runs(machine)[-1] == ("2026-10", "FAILURE"))
+    cdn.put(f"trip-data/{GREEN.file_name(OCTOBER)}", b"<html>maintenance</html>")  # out, and broken: an alert
+    until(lambda: runs(machine)[-1] == (str(OCTOBER), "FAILURE"))
     until(lambda: len(alerts[1]) > 0)
     [text] = alerts[1]
-    assert text.startswith("*green_trips_job 2026-10*\nraw/green_trips: BadFile: ")
+    assert text.startswith(f"*ERROR green {OCTOBER}*\nERROR raw/green_trips: BadFile: ")
     assert "t0ken" not in text
     link = re.search(r"<(http://\S+/runs/(\S+))\|open the run>", text)
     assert link is not None
     assert httpx.get(link[1]).status_code == 200
     assert link[2] in str(ask(machine, _RUNS))
+
+    publish(cdn, tmp_path, OCTOBER, '"mended"', 3_000)  # and mended: it is loaded without anybody's help
+    until(lambda: runs(machine)[-1] == (str(OCTOBER), "SUCCESS"))
+    assert stored_rows(machine, GREEN, [OCTOBER])["postgres"][OCTOBER] == clean_rows(OCTOBER, 3_000)
+    assert len(alerts[1]) == 1
