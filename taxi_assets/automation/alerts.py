@@ -89,8 +89,9 @@ def _result(cursor: Cursor, told: str) -> dg.SensorResult:
 
 def _text(run: dg.DagsterRun, troubles: list[Trouble], link: str) -> str:
     worst = "ERROR" if any(one.severity is dg.AssetCheckSeverity.ERROR for one in troubles) else "WARN"
+    subject = subject_of(run, [one.where for one in troubles])
     lines = [f"{one.severity.value} {one.where}: {one.what.splitlines()[0]}" for one in troubles]
-    return "\n".join([f"*{worst} {subject_of(run)}*", *lines, f"<{link}|open the run>"])
+    return "\n".join([f"*{worst} {subject}*", *lines, f"<{link}|open the run>"])
 
 
 def _why_it_failed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[Trouble]:

@@ -1,6 +1,6 @@
 """What Dagster's own records say about months: which are loaded, which are under way, and what was loaded of one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -101,18 +101,24 @@ def is_of(run: dg.DagsterRun, dataset: Dataset) -> bool:
     return run.job_name == trips_job_name(dataset)
 
 
-def subject_of(run: dg.DagsterRun) -> str:
-    """What the run is about, as a person says it: green 2024-01, however the run was started."""
-    names = {part for key in _keys(run) for part in key.path} or {run.job_name}
-    about = {name.partition("_")[0] for name in names} & {dataset.name for dataset in DATASETS}
-    zones = ["zones"] if any("zone" in name for name in names) else []
+def subject_of(run: dg.DagsterRun, where: Iterable[str] = ()) -> str:
+    """What the run is about, as a person says it: green 2024-01, however the run was started.
+
+    Args:
+        run: by its assets, and by its job's name where it has no selection of them.
+        where: assets that are known to be part of it, as `postgres/green_trips`, for a run that shows neither.
+    """
+    selected = [*(run.asset_selection or ()), *(check.asset_key for check in run.asset_check_selection or ())]
+    names = {part for key in selected for part in key.path} or {run.job_name}
     ends = [run.tags[tag] for tag in _RANGE_TAGS if tag in run.tags]
     months = run.tags.get(PARTITION_TAG, "..".join(ends))
-    return " ".join([*(sorted(about) or zones or [run.job_name]), *([months] if months else [])])
+    about = _about(names) or _about({part for key in where for part in key.split("/")}) or [run.job_name]
+    return " ".join([*about, *([months] if months else [])])
 
 
-def _keys(run: dg.DagsterRun) -> set[dg.AssetKey]:
-    return {*(run.asset_selection or ()), *(check.asset_key for check in run.asset_check_selection or ())}
+def _about(names: set[str]) -> list[str]:
+    datasets = sorted({name.partition("_")[0] for name in names} & {dataset.name for dataset in DATASETS})
+    return datasets or (["zones"] if any("zone" in name for name in names) else [])
 
 
 def raw_months(instance: dg.DagsterInstance, dataset: Dataset) -> list[Month]:

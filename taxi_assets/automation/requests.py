@@ -115,6 +115,8 @@ def outcome_of(
     if newest is None:
         return Outcome.NO_RUN
     run = newest.dagster_run
+    if run.status == dg.DagsterRunStatus.NOT_STARTED:
+        return Outcome.NO_RUN  # recorded and never queued; the same run key has it launched
     if run.status in UNDER_WAY or run.tags.get(WILL_RETRY) == "true":
         return Outcome.UNDER_WAY
     if run.status == dg.DagsterRunStatus.SUCCESS:

@@ -300,10 +300,17 @@ def test_a_run_that_dagster_will_retry_is_left_to_it(world: World, it_is: Callab
     assert world.tick(SENSOR)[0] == []
 
 
-def test_a_request_that_never_became_a_run_is_made_again(world: World, it_is: Callable[[datetime], None]) -> None:
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_request_that_never_became_a_run_is_made_again(
+    world: World, it_is: Callable[[datetime], None], recorded: bool
+) -> None:
     watched(world)
     world.publish("2026-08")
     assert world.tick(SENSOR)[0] == ["2026-08"]
+    if recorded:
+        world.instance.create_run_for_job(
+            world.definitions.resolve_job_def("green_trips_job"), tags={"dagster/partition": "2026-08"}
+        )
     later(it_is, minutes=59)
     assert world.tick(SENSOR)[0] == []
     later(it_is, minutes=1)
