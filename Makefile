@@ -7,7 +7,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 PIP := $(BIN)/python $(INSTALL) --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run dev test test-daemon test-browser reliability test-gcp lint bench
+.PHONY: help demo run dev test test-later test-daemon test-browser reliability test-gcp lint bench
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
@@ -23,6 +23,9 @@ dev: $(VENV)/installed  ## the Dagster UI with its daemon on http://127.0.0.1:30
 
 test: $(VENV)/developing $(EMULATOR)/installed  ## every test, with real servers
 	@$(BIN)/pytest -n auto --dist loadfile
+
+test-later: $(VENV)/developing $(EMULATOR)/installed  ## the same with the clock 140 days ahead: apt-get install faketime
+	@faketime -f '+140d' $(BIN)/pytest -n auto --dist loadfile
 
 test-daemon: $(VENV)/developing  ## backfills and sensors with the real daemon, which is killed on the way; ten minutes
 	@$(BIN)/pytest -m daemon

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ def _load(instance: dg.DagsterInstance, stores: dict[str, Any], dataset: Dataset
 
 
 def _published() -> Iterator[tuple[Dataset, Month]]:
-    last = Month.of(datetime.now(tz=UTC).date()).plus(-1)
+    last = Month.current().plus(-1)
     return ((dataset, month) for dataset in DATASETS for month in dataset.first_month.until(last))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
+from taxi_assets import clock
 from taxi_assets.errors import InvalidRequest
 
 _FORM = re.compile(r"([1-9][0-9]{3})-(0[1-9]|1[0-2])")
@@ -47,6 +48,11 @@ class Month:
     def of(cls, day: date) -> "Month":
         """The month that the day lies in."""
         return cls(day.year, day.month)
+
+    @classmethod
+    def current(cls) -> "Month":
+        """The month that it is now, in UTC as Dagster's partitions."""
+        return cls.of(clock.now().date())
 
     @property
     def first_day(self) -> date:

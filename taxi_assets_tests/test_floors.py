@@ -14,7 +14,7 @@ from taxi_assets.sample import write_month
 
 PACKAGE = Path(taxi_assets.__file__).parent
 FLOORS = (
-    {"catalog", "month", "errors", "interrupts"},
+    {"catalog", "month", "errors", "interrupts", "clock"},
     {
         "source",
         "cleaning",

@@ -12,14 +12,13 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from taxi_assets.automation.failures import Trouble, failed_checks, failed_steps
+from taxi_assets.automation.records import WILL_RETRY, subject_of
 from taxi_assets.errors import AlertUnavailable
-from taxi_assets.partitions import PARTITION_TAG
 from taxi_assets.resources import AlertResource
 
 SECONDS_BETWEEN_TICKS = 30
 _ALERTS_A_TICK = 20
 _REMEMBERED = 100  # runs, since a run's record may be touched again after it was told of
-_WILL_RETRY = "dagster/will_retry"
 
 Finding = Callable[[dg.DagsterInstance, dg.DagsterRun], list[Trouble]]
 
@@ -33,18 +32,18 @@ class Cursor:
 
 
 def alert_sensors() -> list[dg.SensorDefinition]:
-    """One for runs that failed, one for checks that failed in runs that went on all the same."""
+    """One for runs that failed, one for checks that failed in runs that went on all the same: a message a run."""
     return [
         _sensor(
             "run_failure_alert",
-            "Tells the webhook of every failed run: what, which month, which store, the error, a link.",
+            "Tells the webhook of every failed run: which month, which steps and checks, the error, a link.",
             [dg.DagsterRunStatus.FAILURE],
             _why_it_failed,
         ),
         _sensor(
             "check_failure_alert",
-            "Tells the webhook of every failed check: which, of which month, what it found, a link.",
-            [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS],
+            "Tells the webhook of the checks that failed in a run that went on, all of a run in one message.",
+            [dg.DagsterRunStatus.SUCCESS],
             _failed_checks,
         ),
     ]
@@ -89,18 +88,20 @@ def _result(cursor: Cursor, told: str) -> dg.SensorResult:
 
 
 def _text(run: dg.DagsterRun, troubles: list[Trouble], link: str) -> str:
-    month = run.tags.get(PARTITION_TAG, "")
-    lines = [f"*{run.job_name if run.job_name.endswith('_job') else 'assets'} {month}*".replace(" *", "*")]
-    lines += [f"{one.where}: {one.what.splitlines()[0]}" for one in troubles]
-    return "\n".join([*lines, f"<{link}|open the run>"])
+    worst = "ERROR" if any(one.severity is dg.AssetCheckSeverity.ERROR for one in troubles) else "WARN"
+    subject = subject_of(run, [one.where for one in troubles])
+    lines = [f"{one.severity.value} {one.where}: {one.what.splitlines()[0]}" for one in troubles]
+    return "\n".join([f"*{worst} {subject}*", *lines, f"<{link}|open the run>"])
 
 
 def _why_it_failed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[Trouble]:
-    if run.tags.get(_WILL_RETRY) == "true":
+    if run.tags.get(WILL_RETRY) == "true":
         return []  # its process died, and Dagster starts it again by itself
     events = _events(instance, run, dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE)
     ends = [event.message or "" for event in events if event.event_type == dg.DagsterEventType.RUN_FAILURE]
-    return failed_steps(events) or [Trouble("run", ends[-1] if ends and ends[-1] else "failed")]
+    found = [*failed_steps(events), *_failed_checks(instance, run)]
+    failed = any(one.severity is dg.AssetCheckSeverity.ERROR for one in found)
+    return found if failed else [Trouble("run", ends[-1] if ends and ends[-1] else "failed"), *found]
 
 
 def _failed_checks(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[Trouble]:

@@ -14,10 +14,12 @@ class Trouble:
     Attributes:
         where: the step, or the asset that was checked, as `postgres/green_trips`.
         what: the error or the check's findings.
+        severity: WARN where it stopped nothing.
     """
 
     where: str
     what: str
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}"
@@ -56,7 +58,8 @@ def failed_checks(events: Iterable[dg.DagsterEvent], *severities: dg.AssetCheckS
             if not check.passed and check.severity in severities:
                 facts = ", ".join(f"{name} {value.value}" for name, value in check.metadata.items())
                 where = check.asset_key.to_user_string()
-                troubles.append(Trouble(where, f"check {check.check_name} failed: {check.description or facts}"))
+                text = f"check {check.check_name} failed: {check.description or facts}"
+                troubles.append(Trouble(where, text, check.severity))
     return troubles
 
 

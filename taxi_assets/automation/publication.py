@@ -1,41 +1,45 @@
 """A sensor for each dataset that asks TLC's server what is new: months that came out, and files that were replaced."""
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import dagster as dg
 
-from taxi_assets.automation.records import loaded_file, raw_months
+from taxi_assets import clock
+from taxi_assets.automation.records import (
+    RECENT_DAYS,
+    failed_months,
+    loaded_file,
+    loaded_months,
+    newest_run,
+    raw_months,
+)
+from taxi_assets.automation.requests import (
+    NO_FILE,
+    Cursor,
+    Outcome,
+    Requested,
+    next_request,
+    outcome_of,
+    request_that_failed,
+    run_key,
+    version_of,
+)
 from taxi_assets.catalog import Dataset
 from taxi_assets.errors import BadFile, NotPublished, SourceUnavailable
 from taxi_assets.io_managers.ledger import REQUESTED_BY
 from taxi_assets.jobs import trips_job_name
 from taxi_assets.month import Month
-from taxi_assets.partitions import months_of
 from taxi_assets.resources import ScratchResource, SourceResource
 from taxi_assets.source.base import Published, Source
 
 SECONDS_BETWEEN_TICKS = 600  # TLC publishes once a month
 NEW_MONTHS_A_TICK = 6
 OLD_MONTHS_A_TICK = 6
+REQUESTED_MONTHS_A_TICK = 6
+_EVER = 36_500  # days
 _FETCHED_A_TICK = 1  # files whose headers changed, to see whether their bytes did; a tick has a minute
 _LARGEST_FETCHED = 200 << 20  # bytes
-
-
-@dataclass
-class Cursor:
-    """Where the sensor is.
-
-    Attributes:
-        next: the first month that was not published when it was last asked for.
-        checked: the loaded month whose file was last asked for.
-        seen: month -> the ETag (or size) that needs no second look: its run was requested, or its bytes are the same.
-    """
-
-    next: str
-    checked: str = ""
-    seen: dict[str, str] = field(default_factory=dict)
 
 
 def publication_sensor(dataset: Dataset) -> dg.SensorDefinition:
@@ -67,7 +71,7 @@ class _Tick:
         self, context: dg.SensorEvaluationContext, dataset: Dataset, source: Source, scratch: ScratchResource
     ) -> None:
         self._instance = context.instance
-        self._cursor = None if context.cursor is None else Cursor(**json.loads(context.cursor))
+        self._cursor = None if context.cursor is None else Cursor.parse(context.cursor)
         self._dataset = dataset
         self._source = source
         self._scratch = scratch
@@ -76,14 +80,13 @@ class _Tick:
 
     def result(self) -> dg.SensorResult:
         if self._cursor is None:
-            self._cursor = self._first_cursor()
-            requests = []
+            self._cursor, requests = self._first_cursor(), []
         else:
-            requests = [*self._new_months(self._cursor), *self._replaced_months(self._cursor)]
+            requests = self._requests(self._cursor)
         return dg.SensorResult(
             run_requests=requests,
             skip_reason=None if requests else "; ".join(self._notes),
-            cursor=json.dumps(asdict(self._cursor)),
+            cursor=self._cursor.text,
         )
 
     def _first_cursor(self) -> Cursor:
@@ -98,26 +101,81 @@ class _Tick:
         )
         return Cursor(next=str(following))
 
+    def _requests(self, cursor: Cursor) -> list[dg.RunRequest]:
+        """Those of this tick; a file that the source does not answer for keeps none of the others waiting."""
+        self._adopt_failed_months(cursor)
+        requests: list[dg.RunRequest] = []
+        for requested in (self._new_months(cursor), self._requested_months(cursor), self._replaced_months(cursor)):
+            try:
+                requests.extend(requested)
+            except SourceUnavailable as error:
+                self._notes.append(f"the source does not answer and is asked again at the next tick: {error}")
+        return requests
+
+    def _adopt_failed_months(self, cursor: Cursor) -> None:
+        """Remember the months whose runs failed without this sensor's knowledge; all there are, when it begins."""
+        failed = failed_months(self._instance, self._dataset, days=RECENT_DAYS if cursor.adopted else _EVER)
+        cursor.adopted = True
+        for month in sorted(failed):
+            if str(month) < cursor.next and str(month) not in cursor.requested:
+                cursor.requested[str(month)] = request_that_failed(self._instance, self._dataset, month)
+
     def _new_months(self, cursor: Cursor) -> Iterator[dg.RunRequest]:
         for _ in range(NEW_MONTHS_A_TICK):
-            if not months_of(self._dataset).has_partition_key(cursor.next):
-                self._notes.append(f"{cursor.next} is not over yet")
+            month = Month.parse(cursor.next)
+            if month >= Month.current():
+                self._notes.append(f"{month} is not over yet")
                 return
-            published = self._head(Month.parse(cursor.next))
+            published = self._head(month)
             if published is None:
-                self._notes.append(f"{self._source.url} has not published {self._dataset.name} {cursor.next} yet")
+                self._notes.append(f"{self._source.url} has not published {self._dataset.name} {month} yet")
                 return
-            yield self._request(cursor, Month.parse(cursor.next), published)
-            cursor.next = str(Month.parse(cursor.next).plus(1))
+            cursor.next = str(month.plus(1))
+            yield self._request(cursor, month, Requested(version_of(published)))
+
+    def _requested_months(self, cursor: Cursor) -> Iterator[dg.RunRequest]:
+        """Those whose request has not ended in a loaded month, where another run may."""
+        if not cursor.requested:
+            return
+        loaded = loaded_months(self._instance, self._dataset)
+        for key in in_turn(sorted(cursor.requested), cursor.looked)[:REQUESTED_MONTHS_A_TICK]:
+            cursor.looked = key
+            month, request = Month.parse(key), cursor.requested[key]
+            outcome = outcome_of(self._instance, self._dataset, month, request, loaded)
+            if outcome is Outcome.LOADED:
+                del cursor.requested[key]
+            elif outcome is not Outcome.UNDER_WAY:
+                yield from self._requested_again(cursor, month, request, outcome)
+
+    def _requested_again(
+        self, cursor: Cursor, month: Month, request: Requested, outcome: Outcome
+    ) -> Iterator[dg.RunRequest]:
+        published = self._head(month)
+        if published is None:
+            self._notes.append(f"{month} is not loaded, and {self._source.url} does not have it (yet)")
+            if request.version is None:
+                cursor.requested[str(month)] = replace(request, version=NO_FILE)
+            return
+        following = next_request(request, published, outcome, clock.now().timestamp())
+        if following is not None:
+            yield self._request(cursor, month, following)
+            return
+        cursor.requested[str(month)] = replace(request, version=request.version or version_of(published))
+        if outcome is Outcome.PERMANENT:
+            self._notes.append(
+                f"{month} failed and is requested again when the source has another file; before that only by: "
+                f"taxi run {self._dataset.name} {month}"
+            )
 
     def _replaced_months(self, cursor: Cursor) -> Iterator[dg.RunRequest]:
-        months = raw_months(self._instance, self._dataset)
-        later = [month for month in months if str(month) > cursor.checked]
-        for month in [*later, *months[: len(months) - len(later)]][:OLD_MONTHS_A_TICK]:
-            cursor.checked = str(month)
-            published = self._head(month)
-            if published is not None and self._is_replaced(cursor, month, published):
-                yield self._request(cursor, month, published)
+        months = [str(month) for month in raw_months(self._instance, self._dataset)]
+        for key in in_turn(months, cursor.checked)[:OLD_MONTHS_A_TICK]:
+            cursor.checked = key
+            if key in cursor.requested or key >= cursor.next:
+                continue
+            published = self._head(Month.parse(key))
+            if published is not None and self._is_replaced(cursor, Month.parse(key), published):
+                yield self._request(cursor, Month.parse(key), Requested(version_of(published)))
 
     def _is_replaced(self, cursor: Cursor, month: Month, published: Published) -> bool:
         """Whether the file has other bytes than the ones loaded; told by its headers first, and by its bytes last."""
@@ -127,7 +185,7 @@ class _Tick:
         if (published.etag, published.size) == (loaded.etag, loaded.size):
             cursor.seen.pop(str(month), None)
             return False
-        if cursor.seen.get(str(month)) == _version(published):
+        if cursor.seen.get(str(month)) == version_of(published):
             return False
         if published.size is not None and published.size > _LARGEST_FETCHED:
             return True
@@ -145,13 +203,15 @@ class _Tick:
             self._notes.append(f"{month} has changed, and cannot be loaded as it is: {error}")
         else:
             self._notes.append(f"{month} was touched, and has the same bytes")
-            cursor.seen[str(month)] = _version(published)
+        cursor.seen[str(month)] = version_of(published)
         return False
 
-    def _request(self, cursor: Cursor, month: Month, published: Published) -> dg.RunRequest:
-        cursor.seen[str(month)] = _version(published)
+    def _request(self, cursor: Cursor, month: Month, request: Requested) -> dg.RunRequest:
+        cursor.seen.pop(str(month), None)
+        made = replace(request, at=int(clock.now().timestamp()), after=newest_run(self._instance))
+        cursor.requested[str(month)] = made
         return dg.RunRequest(
-            run_key=f"{self._dataset.name} {month} {_version(published)}",
+            run_key=run_key(self._dataset, month, made),
             partition_key=str(month),
             tags={REQUESTED_BY: f"{self._dataset.table}_published"},
         )
@@ -168,6 +228,6 @@ class _Tick:
             return fetch_month(self._source, self._dataset, month, folder).sha256
 
 
-def _version(published: Published) -> str:
-    facts: Mapping[str, object] = {"etag": published.etag, "size": published.size, "on": published.last_modified}
-    return str(next((value for value in facts.values() if value), ""))
+def in_turn(months: Sequence[str], last: str) -> list[str]:
+    """The months, beginning with the first one after the last that was looked at."""
+    return [*(month for month in months if month > last), *(month for month in months if month <= last)]

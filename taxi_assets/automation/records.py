@@ -1,12 +1,13 @@
 """What Dagster's own records say about months: which are loaded, which are under way, and what was loaded of one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import dagster as dg
 
-from taxi_assets.catalog import Dataset
+from taxi_assets import clock
+from taxi_assets.catalog import DATASETS, Dataset
 from taxi_assets.jobs import trips_job_name
 from taxi_assets.month import Month
 from taxi_assets.partitions import PARTITION_TAG
@@ -18,6 +19,10 @@ UNDER_WAY = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
+RECENT_DAYS = 30
+WILL_RETRY = "dagster/will_retry"  # on a run whose process died, and that Dagster starts again by itself
+_RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+_RUNS_OF_A_MONTH = 100  # of every dataset, the newest
 _ORDER = (("raw", "clean"), ("clean", "postgres"), ("clean", "warehouse"))
 
 
@@ -62,19 +67,31 @@ def months_under_way(instance: dg.DagsterInstance, dataset: Dataset) -> set[Mont
     }
 
 
-def failed_months(instance: dg.DagsterInstance, dataset: Dataset) -> set[Month]:
-    """The months whose newest run of the last 30 days failed."""
+def failed_months(instance: dg.DagsterInstance, dataset: Dataset, days: int = RECENT_DAYS) -> set[Month]:
+    """The months whose newest run of the last days failed."""
     newest: dict[str, dg.DagsterRunStatus] = {}
-    for run in recent_runs(instance):
+    for run in recent_runs(instance, days):
         if is_of(run, dataset):
             newest.setdefault(run.tags[PARTITION_TAG], run.status)
     return {Month.parse(key) for key, status in newest.items() if status == dg.DagsterRunStatus.FAILURE}
 
 
-def recent_runs(instance: dg.DagsterInstance) -> Sequence[dg.DagsterRun]:
-    """The runs of the last 30 days that are for a month, newest first."""
-    since = datetime.now(tz=UTC) - timedelta(days=30)
+def recent_runs(instance: dg.DagsterInstance, days: int = RECENT_DAYS) -> Sequence[dg.DagsterRun]:
+    """The runs of the last days that are for a month, newest first."""
+    since = clock.now() - timedelta(days=days)
     return [run for run in instance.get_runs(dg.RunsFilter(created_after=since)) if PARTITION_TAG in run.tags]
+
+
+def runs_of_month(instance: dg.DagsterInstance, dataset: Dataset, month: Month) -> Sequence[dg.RunRecord]:
+    """The newest runs of the month, newest first."""
+    wanted = dg.RunsFilter(tags={PARTITION_TAG: str(month)})
+    records = instance.get_run_records(wanted, limit=_RUNS_OF_A_MONTH)
+    return [record for record in records if is_of(record.dagster_run, dataset)]
+
+
+def newest_run(instance: dg.DagsterInstance) -> int:
+    """The storage id of the newest run of all, which every later run's is higher than; 0 where there is none."""
+    return next((record.storage_id for record in instance.get_run_records(limit=1)), 0)
 
 
 def is_of(run: dg.DagsterRun, dataset: Dataset) -> bool:
@@ -82,6 +99,26 @@ def is_of(run: dg.DagsterRun, dataset: Dataset) -> bool:
     if run.asset_selection:
         return any(key.path[-1] == dataset.table for key in run.asset_selection)
     return run.job_name == trips_job_name(dataset)
+
+
+def subject_of(run: dg.DagsterRun, where: Iterable[str] = ()) -> str:
+    """What the run is about, as a person says it: green 2024-01, however the run was started.
+
+    Args:
+        run: by its assets, and by its job's name where it has no selection of them.
+        where: assets that are known to be part of it, as `postgres/green_trips`, for a run that shows neither.
+    """
+    selected = [*(run.asset_selection or ()), *(check.asset_key for check in run.asset_check_selection or ())]
+    names = {part for key in selected for part in key.path} or {run.job_name}
+    ends = [run.tags[tag] for tag in _RANGE_TAGS if tag in run.tags]
+    months = run.tags.get(PARTITION_TAG, "..".join(ends))
+    about = _about(names) or _about({part for key in where for part in key.split("/")}) or [run.job_name]
+    return " ".join([*about, *([months] if months else [])])
+
+
+def _about(names: set[str]) -> list[str]:
+    datasets = sorted({name.partition("_")[0] for name in names} & {dataset.name for dataset in DATASETS})
+    return datasets or (["zones"] if any("zone" in name for name in names) else [])
 
 
 def raw_months(instance: dg.DagsterInstance, dataset: Dataset) -> list[Month]:

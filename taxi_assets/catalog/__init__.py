@@ -20,7 +20,7 @@ from taxi_assets.catalog.model import (
     Field,
     Rule,
 )
-from taxi_assets.catalog.published import disruption_between, published_rows
+from taxi_assets.catalog.published import OFTEN_LEFT_OUT, disruption_between, published_rows
 from taxi_assets.catalog.rules import DEFAULT_RULES, RULES, select_rules
 from taxi_assets.catalog.yellow import YELLOW
 from taxi_assets.catalog.zones import SHAPES_FILE, SHAPES_NAME, ZONES_FILE, ZONES_HEADER, ZONES_SCHEMA, ZONES_TABLE
@@ -30,6 +30,7 @@ __all__ = [
     "DATASETS",
     "DEFAULT_RULES",
     "IDENTITY",
+    "OFTEN_LEFT_OUT",
     "PUBLICATION_LAG_DAYS",
     "RULES",
     "SHAPES_FILE",

@@ -8,10 +8,21 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from taxi_assets.catalog.model import Column
+from taxi_assets.month import Month
 
 WALL_TIME = pa.timestamp("us")
 
-VENDORS = {1: "Creative Mobile Technologies", 2: "Curb Mobility (VeriFone before)", 6: "Myle", 7: "Helix"}
+# The dictionaries list 1, 2, 6 and 7. 3 is the DDS of the texts of 2009 and 2010; 4 and 5 are in TLC's own files (5 in
+# green's of 2020-12 to 2024-10), some rows a month, and are explained nowhere.
+VENDORS = {
+    1: "Creative Mobile Technologies",
+    2: "Curb Mobility (VeriFone before)",
+    3: "Digital Dispatch Systems",
+    4: "not explained by TLC",
+    5: "not explained by TLC",
+    6: "Myle",
+    7: "Helix",
+}
 RATE_CODES = {
     1: "standard",
     2: "JFK",
@@ -65,9 +76,9 @@ def identifier(
     return Column(name, pa.int16(), description, required=required, codes=codes or {}, spellings=spellings or {})
 
 
-def amount(name: str, description: str, *, required: bool = False) -> Column:
+def amount(name: str, description: str, *, required: bool = False, since: Month | None = None) -> Column:
     """A column of US dollars."""
-    return Column(name, pa.float64(), f"{description}, in US dollars.", required=required)
+    return Column(name, pa.float64(), f"{description}, in US dollars.", required=required, since=since)
 
 
 def flag(name: str, description: str) -> Column:
@@ -115,10 +126,16 @@ EXTRA = amount("extra", "Rush-hour, overnight and other extras")
 MTA_TAX = amount("mta_tax", "MTA tax")
 TIP_AMOUNT = amount("tip_amount", "Tip paid by card; cash tips are not recorded")
 TOLLS_AMOUNT = amount("tolls_amount", "Tolls paid")
-IMPROVEMENT_SURCHARGE = amount("improvement_surcharge", "Improvement surcharge, levied since 2015")
+IMPROVEMENT_SURCHARGE = amount(
+    "improvement_surcharge", "Improvement surcharge, levied since 2015", since=Month(2015, 1)
+)
 TOTAL_AMOUNT = amount("total_amount", "Everything charged to the passenger, without cash tips", required=True)
-CONGESTION_SURCHARGE = amount("congestion_surcharge", "New York State congestion surcharge, levied since 2019")
-CBD_CONGESTION_FEE = amount("cbd_congestion_fee", "MTA congestion relief zone fee, levied since 2025-01-05")
+CONGESTION_SURCHARGE = amount(
+    "congestion_surcharge", "New York State congestion surcharge, levied since 2019", since=Month(2019, 2)
+)
+CBD_CONGESTION_FEE = amount(
+    "cbd_congestion_fee", "MTA congestion relief zone fee, levied since 2025-01-05", since=Month(2025, 1)
+)
 PICKUP_LONGITUDE = degrees("pickup_longitude", "Longitude where the trip began")
 PICKUP_LATITUDE = degrees("pickup_latitude", "Latitude where the trip began")
 DROPOFF_LONGITUDE = degrees("dropoff_longitude", "Longitude where the trip ended")

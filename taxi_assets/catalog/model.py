@@ -38,6 +38,7 @@ class Column:
         spellings: older files' texts and the value each stands for, compared without case.
         zero_is_missing: TLC wrote 0 for "not known".
         index: the kind of index that pays where a store has indexes, for example `brin`.
+        since: the first month whose rows have it, where files had the column before; None for all.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Column:
     spellings: Mapping[str, int | str] = field(default_factory=dict)
     zero_is_missing: bool = False
     index: str | None = None
+    since: Month | None = None
 
     @property
     def arrow_field(self) -> pa.Field:
@@ -186,6 +188,12 @@ class Dataset:
     def column(self, name: str) -> Column:
         """The column of that canonical name."""
         return next(one for one in self.columns if one.name == name)
+
+    def carries(self, name: str, month: Month) -> bool:
+        """Whether that month's files have values in the column, as far as the eras and the column tell."""
+        since = self.column(name).since
+        typed = any(one.column == name and not pa.types.is_null(one.physical) for one in self.era(month).fields)
+        return typed and (since is None or month >= since)
 
     def has(self, *names: str) -> bool:
         """Whether the dataset has all of the columns."""

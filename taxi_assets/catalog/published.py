@@ -92,6 +92,20 @@ DISRUPTIONS = (
     Disruption(Month(2020, 3), Month(2021, 6), frozenset({"yellow", "green", "fhv", "fhvhv"}), "the pandemic"),
 )
 
+# Some companies leave all of these out of a record. Between 2020-12 and 2024-10 that was 5 to 45 % of a month's rows of
+# green: what changes within this is nothing new.
+OFTEN_LEFT_OUT = frozenset(
+    {
+        "passenger_count",
+        "rate_code_id",
+        "store_and_fwd_flag",
+        "payment_type",
+        "trip_type",
+        "congestion_surcharge",
+        "airport_fee",
+    }
+)
+
 
 def published_rows(dataset: Dataset, month: Month) -> int | None:
     """Rows in the month's file as TLC had it in May 2024; None where that is not known."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from taxi_assets.catalog import Dataset, disruption_between, published_rows
+from taxi_assets.catalog import OFTEN_LEFT_OUT, Dataset, disruption_between, published_rows
 from taxi_assets.errors import SliceDamaged, SliceMissing
 from taxi_assets.io_managers import LakeIOManager
 from taxi_assets.io_managers.slices import named_failures
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 # month before, and none less than 0.58 or more than 3.13 times those of the year before.
 USUAL_RATIOS = {"the month before": (1, 0.55, 1.8), "the year before": (12, 0.4, 3.3)}
 USUAL_QUARANTINE = 0.05  # TLC's own months have 0.6 to 1.3 %
-USUAL_CHANGE_OF_NULLS = 0.25  # of the rows: those without passenger count and payment were 5 % of a month, and 45 %
+USUAL_CHANGE_OF_NULLS = 0.25  # of the rows
+USUAL_CHANGE_OF_LEFT_OUT = 0.45  # of the rows, for the columns that companies leave out together
 DESCRIPTIONS = {
     "rows_as_usual": "The file has about as many rows as that of the month before, and of the year before; TLC's own "
     "has as many as in May 2024, when all its files were counted.",
@@ -98,6 +99,11 @@ class _File:
             return True
         return says_synthetic(other.provenance) == says_synthetic(self.clean.provenance)
 
+    def begins_or_ends(self, column: str, other: Month) -> bool:
+        """Whether the catalogue knows that only one of the two months has values in the column."""
+        known = self.dataset.has(column)
+        return known and self.dataset.carries(column, self.month) != self.dataset.carries(column, other)
+
     def comparable(self) -> Iterator[tuple[str, Month]]:
         """The months that this one can be compared with, and what they are to it."""
         for name, (months, _, _) in USUAL_RATIOS.items():
@@ -158,7 +164,8 @@ def _nulls_as_usual(file: _File) -> _Finding:
             continue
         for column, usual in usual_shares.items():
             share = shares.get(column, 1.0)
-            if abs(share - usual) > USUAL_CHANGE_OF_NULLS:
+            most = USUAL_CHANGE_OF_LEFT_OUT if column in OFTEN_LEFT_OUT else USUAL_CHANGE_OF_NULLS
+            if abs(share - usual) > most and not file.begins_or_ends(column, other):
                 odd.append(f"{column} is missing in {share:.0%} of the rows, and was in {usual:.0%} in {name}, {other}")
     return _Finding(odd, null_shares=dg.MetadataValue.json(dict(shares)))
 

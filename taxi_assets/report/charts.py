@@ -2,11 +2,13 @@
 
 import calendar
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 from taxi_assets.report.drawing import BLUES, TEXT, Drawing, nice_step, text_width
 from taxi_assets.report.figures import Spread
+from taxi_assets.report.numbers import NARROW, amount_text, number_text
 from taxi_assets.report.shapes import ZoneShapes
 
 SAME_WEEKDAY = timedelta(days=364)  # a year before, less a day or two: weekdays differ more than years do
@@ -55,7 +57,7 @@ def week_chart(hours: Mapping[tuple[date, int], int], month_days: Sequence[date]
     means = [[0.0] * _HOURS for _ in range(7)]
     for (day, hour), trips in hours.items():
         means[day.weekday()][hour] += trips / times[day.weekday()]
-    most = max(map(max, means)) or 1
+    most = max(map(max, means))
     left, cell_height = 38, min(max(24.0, width / 17), 34.0)
     cell = (width - left - 2) / _HOURS
     drawing = Drawing(
@@ -64,7 +66,7 @@ def week_chart(hours: Mapping[tuple[date, int], int], month_days: Sequence[date]
     for weekday, name in enumerate(_WEEKDAYS):
         drawing.text(0, weekday * cell_height + cell_height / 2 + 4, name, kind="quiet")
         for hour, mean in enumerate(means[weekday]):
-            blue = min(int(mean / most * BLUES), BLUES - 1)
+            blue = min(int(mean / most * BLUES), BLUES - 1) if most else 0
             tip = f"{name} {hour:02}:00 to {hour + 1:02}:00: {mean:,.0f} trips"
             place = left + hour * cell, weekday * cell_height
             drawing.rect(*place, cell - 1, cell_height - 1, f"q{blue}", tip=tip)
@@ -75,27 +77,20 @@ def week_chart(hours: Mapping[tuple[date, int], int], month_days: Sequence[date]
 
 
 def spread_chart(spread: Spread, unit: str, prefix: str, width: int) -> Drawing:
-    """How many trips there are of each size; the few very large ones share the last bar."""
-    step, counts = _bins(spread)
-    last, total = len(counts) - 1, sum(counts)
-    median = f"{prefix}{spread.median:,.{2 if prefix else 1}f} {unit}".strip()
-    frame = _Frame(width, 150, max(counts), above=2 * _LINE + 6, steps=3)
+    """How many trips there are of each size: the few very large ones share the last bar, those below 0 the first."""
+    bins = _bins(spread)
+    bars = _Bars(bins, width)
+    median = amount_text(spread.median, prefix, 2 if prefix else 1, NARROW)
+    median = f"{median} {unit}".strip()
+    frame = bars.frame
     drawing = Drawing(width, frame.below + 2 * _LINE + 8, f"Half of the trips are below {median}")
     frame.draw(drawing, unit or "US dollars")
-    bar = (frame.right - frame.left) / (last + 1 + _GAP)
-    x = [frame.left + (place + (_GAP if place == last else 0)) * bar for place in range(last + 1)]
-    low = [f"{prefix}{_plain(place * step)}" for place in range(last + 2)]
-    for place, trips in enumerate(counts):
-        sizes = f"{low[place]} {unit} and more" if place == last else f"{low[place]} to {low[place + 1]} {unit}"
+    for x, trips, sizes in bars.placed(prefix, unit):
         height = frame.below - frame.y(trips)
-        tip = f"{sizes}: {trips:,} trips, {_share(trips, total)}"
-        drawing.rect(x[place] + 0.5, frame.y(trips), max(bar - 1, 1), height, "mark", tip=tip)
-    every = math.ceil(text_width("00000") / bar)
-    for place in range(0, last, every):
-        if x[last] - x[place] > text_width("00000"):
-            drawing.text(x[place], frame.below + _LINE - 2, low[place], "middle", "quiet")
-    drawing.text(width, frame.below + _LINE - 2, f"{low[last]}+", "end", "quiet")
-    middle = frame.left + min(spread.median / step, last) * bar
+        tip = f"{sizes}: {trips:,} trips, {_share(trips, bins.total)}"
+        drawing.rect(x + 0.5, frame.y(trips), max(bars.width - 1, 1), height, "mark", tip=tip)
+    bars.label(drawing, prefix, width)
+    middle = bars.place(spread.median)
     drawing.line(middle, frame.above - 8, middle, frame.below, "middle")
     text = f"half of the trips: below {median}"
     left_most = text_width("trips") + 10
@@ -166,14 +161,84 @@ class _Frame:
         drawing.text((self.left + self.right) / 2, self.below + 2 * _LINE, name, "middle", "quiet")
 
 
-def _bins(spread: Spread) -> tuple[float, list[int]]:
-    """How wide the bars are and how many trips each has, the last one with all that are larger."""
+@dataclass(frozen=True)
+class _Bins:
+    """The bars of a distribution.
+
+    Attributes:
+        step: how wide each is.
+        below: trips below 0.
+        counts: trips of each step from 0 on; the last one with all that are larger.
+    """
+
+    step: float
+    below: int
+    counts: Sequence[int]
+
+    @property
+    def total(self) -> int:
+        return self.below + sum(self.counts)
+
+
+class _Bars:
+    """Where the bars of a distribution are: those below 0 and those above most others stand apart."""
+
+    def __init__(self, bins: _Bins, width: float) -> None:
+        self._bins = bins
+        self._last = len(bins.counts) - 1
+        self.frame = _Frame(width, 150, max(bins.below, *bins.counts), above=2 * _LINE + 6, steps=3)
+        before = 1 + _GAP if bins.below else 0
+        self.width = (self.frame.right - self.frame.left) / (before + self._last + 1 + _GAP)
+        self._zero = self.frame.left + before * self.width
+
+    def place(self, value: float) -> float:
+        """Where that value is; all that are below 0 are in one place."""
+        if value < 0:
+            return self.frame.left + self.width / 2
+        return self._zero + min(value / self._bins.step, self._last) * self.width
+
+    def placed(self, prefix: str, unit: str) -> Iterator[tuple[float, int, str]]:
+        """For each bar its left end, its trips, and which sizes they have."""
+        if self._bins.below:
+            yield self.frame.left, self._bins.below, f"below {prefix}0 {unit}".strip()
+        low = [self._low(place, prefix) for place in range(self._last + 2)]
+        for place, trips in enumerate(self._bins.counts):
+            sizes = (
+                f"{low[place]} {unit} and more" if place == self._last else f"{low[place]} to {low[place + 1]} {unit}"
+            )
+            yield self._left(place), trips, sizes
+
+    def label(self, drawing: Drawing, prefix: str, width: float) -> None:
+        """Write below the bars where they begin, as many as have room."""
+        y = self.frame.below + _LINE - 2
+        labels = [self._low(place, prefix) for place in range(self._last + 1)]
+        room = max(map(text_width, ["00000", *labels[:-1]]))
+        end = f"{labels[-1]}+"
+        if self._bins.below:
+            drawing.text(self.frame.left + self.width / 2, y, "<0", "middle", "quiet")
+        for place in range(0, self._last, math.ceil(room / self.width)):
+            x = self._left(place)
+            if self._left(self._last) - x > room and x + room / 2 < width - text_width(end):
+                drawing.text(x, y, labels[place], "middle", "quiet")
+        drawing.text(width, y, end, "end", "quiet")
+
+    def _left(self, place: int) -> float:
+        return self._zero + (place + (_GAP if place == self._last else 0)) * self.width
+
+    def _low(self, place: int, prefix: str) -> str:
+        return f"{prefix}{_plain(place * self._bins.step)}"
+
+
+def _bins(spread: Spread) -> _Bins:
     most = max(spread.share(_MOST), spread.step)
     step = max(nice_step(most, _BINS), spread.step)
-    counts = [0] * (math.ceil(most / step) + 1)
+    below, counts = 0, [0] * (math.ceil(most / step) + 1)
     for value, trips in spread.counts.items():
-        counts[min(int(value * spread.step / step + _ROUNDING), len(counts) - 1)] += trips
-    return step, counts
+        if value < 0:  # where the rule against them is off
+            below += trips
+        else:
+            counts[min(int(value * spread.step / step + _ROUNDING), len(counts) - 1)] += trips
+    return _Bins(step, below, counts)
 
 
 def _edges(most: int) -> list[int]:
@@ -192,7 +257,8 @@ def _scale(drawing: Drawing, x: float, y: float, most: str) -> None:
 
 
 def _plain(value: float) -> str:
-    return f"{value:,.2f}".rstrip("0").rstrip(".")
+    text = number_text(value, 2, NARROW)
+    return text.rstrip("0").rstrip(".") if value < NARROW else text
 
 
 def _share(count: int, total: int) -> str:

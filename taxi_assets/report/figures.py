@@ -2,19 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from taxi_assets.catalog import Dataset
+from taxi_assets.duckdb_sql import quoted
 from taxi_assets.month import Month
 from taxi_assets.report.querying import SECONDS, asked_columns, charged, queryable
 from taxi_assets.stores.rows import Rows
 
 _EXAMPLES = 3
+_OWN = {"rule", "rules", "source_row"}  # of the quarantine's columns; the others are TLC's
+_TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # a second
+_LARGEST = 1e15  # miles or dollars: what a broken meter may send, without a sum that overflows
 
 
 @dataclass(frozen=True)
@@ -102,15 +107,15 @@ def month_figures(rows: Rows, dataset: Dataset, month: Month, scratch: Path) -> 
     with queryable(rows, scratch, asked_columns(dataset)) as connection:
         ask = _Asking(connection)
         revenue, distance = charged(dataset) if dataset.charged else "NULL", dataset.distance or "NULL"
-        ((trips, all_revenue, miles),) = ask.rows(f"count(*), sum({revenue}), sum({distance})")
+        ((trips, all_revenue, miles),) = ask.rows(f"count(*), {_sum(revenue)}, {_sum(distance)}")
         return Figures(
             trips=trips,
             revenue=all_revenue,
             miles=miles,
             hours=_hours(ask, month),
-            distance=ask.spread(f"{distance} * 100", 0.01),
+            distance=ask.spread(f"{_bounded(distance)} * 100", 0.01),
             duration=ask.spread(SECONDS, 1 / 60),
-            amount=ask.spread(f"({revenue}) * 100", 0.01),
+            amount=ask.spread(f"{_bounded(revenue)} * 100", 0.01),
             payments=ask.counts("payment_type") if dataset.has("payment_type") else {},
             zones=ask.counts("pickup_location_id", "WHERE pickup_location_id IS NOT NULL"),
         )
@@ -135,15 +140,37 @@ def rejected_examples(quarantine: Rows, scratch: Path) -> Mapping[str, list[Exam
     examples: dict[str, list[Example]] = {}
     with queryable(quarantine, scratch) as connection:
         rules = [rule for (rule,) in connection.execute("SELECT DISTINCT rule FROM rows ORDER BY rule").fetchall()]
+        columns = ", ".join(_as_text(field) for field in quarantine.schema if field.name not in _OWN)
         for rule in rules:
-            found = connection.execute(
-                "SELECT source_row, CAST(COLUMNS(* EXCLUDE (rule, rules, source_row)) AS VARCHAR) "
-                f"FROM rows WHERE rule = ? ORDER BY source_row LIMIT {_EXAMPLES}",
-                [rule],
-            )
-            names = [name for name, *_ in found.description or ()][1:]
-            examples[rule] = [Example(row, _present(names, values)) for row, *values in found.fetchall()]
+            query = f"SELECT source_row, {columns} FROM rows WHERE rule = ? ORDER BY source_row LIMIT {_EXAMPLES}"
+            found = connection.sql(query, params=[rule]).to_arrow_table()
+            texts = [_texts(column) for column in found.columns[1:]]
+            names = found.column_names[1:]
+            examples[rule] = [
+                Example(row, _present(names, values))
+                for row, *values in zip(found["source_row"].to_pylist(), *texts, strict=True)
+            ]
     return examples
+
+
+def _as_text(field: pa.Field) -> str:
+    """The column as text; times as they are, since DuckDB dies of turning into text those it cannot show."""
+    name = quoted(field.name)
+    return name if pa.types.is_timestamp(field.type) else f"CAST({name} AS VARCHAR) AS {name}"
+
+
+def _texts(column: pa.ChunkedArray) -> list[str | None]:
+    if not pa.types.is_timestamp(column.type):
+        return list(column.to_pylist())
+    ticks = column.cast(pa.int64()).to_pylist()
+    return [None if each is None else _time_text(each, column.type.unit) for each in ticks]
+
+
+def _time_text(ticks: int, unit: str) -> str:
+    try:
+        return str(datetime(1970, 1, 1) + timedelta(microseconds=ticks * 1_000_000 // _TICKS[unit]))
+    except OverflowError:  # no calendar has it
+        return f"{ticks} {unit} since 1970"
 
 
 class _Asking:
@@ -160,6 +187,15 @@ class _Asking:
         value = f"CAST(round({steps}) AS BIGINT)"
         counts = self.rows(f"{value}, count(*)", f"WHERE {value} IS NOT NULL GROUP BY 1 ORDER BY 1")
         return Spread(step, dict(counts)) if counts else None
+
+
+def _sum(value: str) -> str:
+    return f"sum({value}) FILTER (abs({value}) <= {_LARGEST})"
+
+
+def _bounded(value: str) -> str:
+    """The value in SQL, and in its place the bound that it exceeds; NULL stays NULL."""
+    return f"CASE WHEN ({value}) IS NOT NULL THEN greatest(least({value}, {_LARGEST}), {-_LARGEST}) END"
 
 
 def _hours(ask: _Asking, month: Month) -> dict[tuple[date, int], int]:

@@ -11,6 +11,7 @@ from taxi_assets.catalog import RULES, Dataset, Rule
 from taxi_assets.month import Month
 from taxi_assets.report.drawing import COLOURS, STYLE
 from taxi_assets.report.figures import Example, Figures
+from taxi_assets.report.numbers import amount_text, number_text
 from taxi_assets.report.pictures import Picture, Zones, month_title, pictures
 from taxi_assets.stores.rows import PROVENANCE
 from taxi_assets.synthetic import says_synthetic
@@ -113,16 +114,16 @@ def _tiles(report: MonthReport) -> list[Tile]:
     figures, rejected, source_rows = report.figures, sum(_rejected_by_rule(report).values()), _source_rows(report)
     tiles = [Tile("Trips", f"{figures.trips:,}", _against_the_year_before(report))]
     if figures.trips and figures.revenue is not None:
-        note = f"${figures.revenue / figures.trips:,.2f} a trip on average, tips by card included"
-        tiles.append(Tile("Charged to passengers", f"${figures.revenue:,.0f}", note))
+        average = amount_text(figures.revenue / figures.trips, "$", 2)
+        note = f"{average} a trip on average, tips by card included"
+        tiles.append(Tile("Charged to passengers", amount_text(figures.revenue, "$", 0), note))
     if figures.trips and figures.miles is not None:
-        tiles.append(
-            Tile("Miles driven", f"{figures.miles:,.0f}", f"{figures.miles / figures.trips:,.1f} a trip on average")
-        )
+        average = number_text(figures.miles / figures.trips, 1)
+        tiles.append(Tile("Miles driven", number_text(figures.miles, 0), f"{average} a trip on average"))
     if figures.duration is not None:
-        length = [] if figures.distance is None else [f"{figures.distance.median:,.1f} miles"]
-        amount = [] if figures.amount is None else [f"${figures.amount.median:,.2f}"]
-        values = [*length, f"{figures.duration.median:,.0f} minutes", *amount]
+        length = [] if figures.distance is None else [f"{number_text(figures.distance.median, 1)} miles"]
+        amount = [] if figures.amount is None else [amount_text(figures.amount.median, "$", 2)]
+        values = [*length, f"{number_text(figures.duration.median, 0)} minutes", *amount]
         note = "half of the trips are below each" if len(values) > 1 else "half of the trips are shorter"
         tiles.append(Tile("A typical trip", values[0], ", ".join([*values[1:], note])))
     if source_rows:

@@ -14,7 +14,9 @@ from taxi_assets.errors import StoreUnavailable
 from taxi_assets.stores.disk import damaged
 from taxi_assets.stores.rows import Rows
 
-SECONDS = "CAST((epoch_us(dropoff_datetime) - epoch_us(pickup_datetime)) // 1000000 AS INTEGER)"
+# Whole seconds, downwards: half a second before the pickup is no duration of 0. With some rules off, times may lie
+# centuries apart, which are more seconds than an INTEGER holds.
+SECONDS = "CAST(floor((epoch_us(dropoff_datetime) - epoch_us(pickup_datetime)) / 1000000) AS BIGINT)"
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """TLC's files by what they are: a dataset's month, the zones and their shapes."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from taxi_assets.catalog import SHAPES_FILE, ZONES_FILE, Dataset
@@ -75,7 +74,7 @@ def last_published(source: Source, dataset: Dataset, before: Month) -> Month | N
     Raises:
         SourceUnavailable: the source does not answer.
     """
-    newest = min(before.plus(-1), Month.of(datetime.now(tz=UTC).date()))
+    newest = min(before.plus(-1), Month.current())
     oldest = max(newest.plus(1 - _PROBES), dataset.first_month)
     for month in reversed(list(oldest.until(newest))):
         if source.head(month_path(dataset, month)) is not None:
@@ -91,7 +90,7 @@ def published_months(source: Source, dataset: Dataset) -> set[Month]:
     Raises:
         SourceUnavailable: the source does not answer.
     """
-    today = Month.of(datetime.now(tz=UTC).date())
+    today = Month.current()
     names = source.names(_TRIPS_FOLDER)
     if names is not None:
         return {month for month in dataset.first_month.until(today) if dataset.file_name(month) in names}

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Protocol
 
 import dagster as dg
@@ -56,7 +55,7 @@ class _Known:
 
     def _months(self) -> list[Month]:
         """Every month from the dataset's first to the last that anything is known of."""
-        last_complete = Month.of(datetime.now(tz=UTC).date()).plus(-1)
+        last_complete = Month.current().plus(-1)
         known = self._held_somewhere() | self.history.failed_months
         if self.published is not None:
             known |= self.published | {last_complete}

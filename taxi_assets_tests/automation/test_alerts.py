@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import dagster as dg
 import pytest
 
+from taxi_assets.automation.records import subject_of
 from taxi_assets.settings import Settings
 
 from .world import World
@@ -74,11 +75,11 @@ def test_a_failed_run_is_told_with_month_store_error_and_link(alarmed: World, we
     assert alarmed.tick(RUNS) == ([], "1 alerts sent")
     [text] = webhook.texts
     first, *failed, link = text.splitlines()
-    assert first == "*green_trips_job 2026-08*"
+    assert first == "*ERROR green 2026-08*"
     told = ": StoreUnavailable: Postgres at 127.0.0.1, database taxi"
-    assert sorted(line.partition(told)[:2] for line in failed) == [
-        ("green_daily_trips", told),
-        ("postgres/green_trips", told),
+    assert sorted(line.partition(told)[:2] for line in failed if line.startswith("ERROR")) == [
+        ("ERROR green_daily_trips", told),
+        ("ERROR postgres/green_trips", told),
     ]
     assert link == f"<https://dagster.example.org/runs/{run.run_id}|open the run>"
     assert alarmed.tick(RUNS) == ([], "nothing failed")
@@ -89,7 +90,7 @@ def test_a_month_that_is_not_published_fails_and_is_told(alarmed: World, webhook
     alarmed.publish("2026-07")
     alarmed.load("2026-08")
     alarmed.tick(RUNS)
-    assert "raw/green_trips: NotPublished: " in webhook.texts[0]
+    assert "ERROR raw/green_trips: NotPublished: " in webhook.texts[0]
 
 
 def test_a_failed_check_is_told_although_the_run_went_on(
@@ -106,7 +107,9 @@ def test_a_failed_check_is_told_although_the_run_went_on(
     run = dg.materialize_to_memory([table], instance=instance, raise_on_error=False)
     assert alarmed.tick(CHECKS) == ([], "1 alerts sent")
     [text] = webhook.texts
-    assert "postgres/green_trips: check equals_clean failed: clean 200, loaded 199" in text
+    assert text.startswith(
+        "*ERROR green*\nERROR postgres/green_trips: check equals_clean failed: clean 200, loaded 199\n"
+    )
     assert run.run_id in text
 
 
@@ -164,3 +167,79 @@ def test_a_run_that_dagster_starts_again_by_itself_is_not_told(alarmed: World, w
     alarmed.instance.report_run_failed(run)
     alarmed.tick(RUNS)
     assert webhook.texts == []
+
+
+def checked(instance: dg.DagsterInstance, *severities: dg.AssetCheckSeverity, fails: bool = False) -> None:
+    """A run of green's clean asset in which one check of each severity failed, as a backfill runs it."""
+    key = dg.AssetKey(["clean", "green_trips"])
+    names = [f"check_{number}" for number in range(len(severities))]
+
+    @dg.asset(key=key, check_specs=[dg.AssetCheckSpec(name, asset=key) for name in names])
+    def clean() -> Iterator[dg.Output[None] | dg.AssetCheckResult]:
+        yield dg.Output(None)
+        for name, severity in zip(names, severities, strict=True):
+            yield dg.AssetCheckResult(check_name=name, passed=False, severity=severity, description=f"{name} is odd")
+        if fails:
+            raise dg.Failure("StoreUnavailable: the disk is full")
+
+    tags = {"dagster/partition": "2024-01", "dagster/backfill": "abc"}
+    dg.materialize_to_memory([clean], instance=instance, raise_on_error=False, tags=tags)
+
+
+def test_what_is_odd_in_a_run_is_one_message_that_says_it_stopped_nothing(alarmed: World, webhook: Webhook) -> None:
+    warn, error = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
+    checked(alarmed.instance, warn, warn)
+    checked(alarmed.instance, warn, error)
+    alarmed.tick(CHECKS)
+    assert [text.splitlines()[:-1] for text in webhook.texts] == [
+        [
+            "*WARN green 2024-01*",
+            "WARN clean/green_trips: check check_0 failed: check_0 is odd",
+            "WARN clean/green_trips: check check_1 failed: check_1 is odd",
+        ],
+        [
+            "*ERROR green 2024-01*",
+            "WARN clean/green_trips: check check_0 failed: check_0 is odd",
+            "ERROR clean/green_trips: check check_1 failed: check_1 is odd",
+        ],
+    ]
+
+
+def test_a_run_that_failed_is_one_message_with_its_checks(alarmed: World, webhook: Webhook) -> None:
+    checked(alarmed.instance, dg.AssetCheckSeverity.WARN, fails=True)
+    alarmed.tick(RUNS)
+    alarmed.tick(CHECKS)
+    [text] = webhook.texts
+    assert text.splitlines()[:-1] == [
+        "*ERROR green 2024-01*",
+        "ERROR clean/green_trips: StoreUnavailable: the disk is full",
+        "WARN clean/green_trips: check check_0 failed: check_0 is odd",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("job", "keys", "tags", "subject"),
+    [
+        ("green_trips_job", [], {"dagster/partition": "2024-01"}, "green 2024-01"),
+        ("green_trips_checks_job", [], {"dagster/partition": "2024-01"}, "green 2024-01"),
+        ("__ASSET_JOB", ["clean/fhvhv_trips", "report/fhvhv_trips"], {"dagster/partition": "2024-01"}, "fhvhv 2024-01"),
+        ("__ASSET_JOB", ["postgres/fhv_daily_trips"], {"dagster/partition": "2024-01"}, "fhv 2024-01"),
+        (
+            "__ASSET_JOB",
+            ["clean/green_trips", "clean/yellow_trips"],
+            {
+                "dagster/asset_partition_range_start": "2024-01",
+                "dagster/asset_partition_range_end": "2024-03",
+            },
+            "green yellow 2024-01..2024-03",
+        ),
+        ("__ASSET_JOB", ["raw/taxi_zones", "postgres/taxi_zones"], {}, "zones"),
+        ("taxi_zones_job", [], {}, "zones"),
+        ("catch_up_job", [], {}, "catch_up_job"),
+    ],
+)
+def test_an_alert_names_dataset_and_month_however_the_run_was_started(
+    job: str, keys: list[str], tags: dict[str, str], subject: str
+) -> None:
+    selection = {dg.AssetKey.from_user_string(key) for key in keys} or None
+    assert subject_of(dg.DagsterRun(job_name=job, tags=tags, asset_selection=selection)) == subject

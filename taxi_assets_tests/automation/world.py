@@ -37,10 +37,15 @@ class World:
     instance: dg.DagsterInstance
     settings: Settings
     cursors: dict[str, str | None] = field(default_factory=dict)
+    _built: dict[str, dg.Definitions] = field(default_factory=dict)
 
     @property
     def definitions(self) -> dg.Definitions:
-        return build_definitions(self.settings)
+        """Built once for the settings of the moment: that takes longer than most ticks."""
+        key = repr(self.settings)
+        if key not in self._built:
+            self._built[key] = build_definitions(self.settings)
+        return self._built[key]
 
     def publish(self, month: str, *, etag: str | None = '"first"', rows: int = ROWS) -> None:
         """Put the month on the server; other rows are other bytes."""

@@ -2,15 +2,20 @@
 
 from pathlib import Path
 
+import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from taxi_assets.catalog import DATASETS, dataset_named, disruption_between, published_rows
+from taxi_assets.catalog import DATASETS, Dataset, dataset_named, disruption_between, published_rows
 from taxi_assets.checks.quality import USUAL_RATIOS
+from taxi_assets.checks.quality import _File as File
+from taxi_assets.checks.quality import _nulls_as_usual as nulls_as_usual
+from taxi_assets.cleaning.codes import strange_codes
 from taxi_assets.month import Month
 from taxi_assets.sample import write_month
 from taxi_assets_tests.homes import REAL_FILES, Home
+from taxi_assets_tests.report.lakes import Months
 
 GREEN = dataset_named("green")
 REFERENCE = REAL_FILES / "reference" / "published_files.csv"
@@ -63,6 +68,63 @@ def test_a_code_that_nobody_has_explained_is_odd(tmp_path: Path, source: Path) -
 def test_a_quarantine_that_takes_more_than_a_twentieth_is_odd(tmp_path: Path, source: Path) -> None:
     publish(source, "2024-01", 300, trip_distance=pa.array([-1.0] * 30 + [1.0] * 270))
     assert "of the rows broke a rule" in odd_things(tmp_path, source, "2024-01")
+
+
+def usual_nulls(folder: Path, dataset: Dataset, month: str, other: str, **columns: pa.Array) -> str:
+    """What `nulls_as_usual` finds odd in a month of the sample that lacks those values, compared with another one."""
+    folder.mkdir(exist_ok=True)
+    lake = Months(folder)
+    for key, lost in ((other, {}), (month, columns)):
+        path = folder / dataset.file_name(Month.parse(key))
+        write_month(dataset, Month.parse(key), path, rows=300)
+        table = pq.read_table(path)
+        for name, values in lost.items():
+            table = table.set_column(table.schema.get_field_index(name), name, values)
+        pq.write_table(table, path)
+        lake.load(dataset, Month.parse(key), path)
+    finding = nulls_as_usual(File(lake.lake, dataset, Month.parse(month)))
+    return finding.result(dg.AssetCheckKey(dg.AssetKey("clean"), "nulls_as_usual")).description or ""
+
+
+@pytest.mark.parametrize(
+    ("name", "month", "other"),
+    [
+        ("yellow", "2025-01", "2024-12"),  # cbd_congestion_fee begins
+        ("yellow", "2019-02", "2019-01"),  # congestion_surcharge is levied
+        ("yellow", "2020-10", "2020-09"),  # airport_fee is without values for a month
+        ("yellow", "2020-11", "2020-10"),
+        ("green", "2019-09", "2019-08"),  # ehail_fee ends
+        ("green", "2023-02", "2023-01"),
+        ("fhvhv", "2019-04", "2019-03"),  # wav_match_flag begins
+        ("fhv", "2023-02", "2023-01"),  # and sr_flag
+    ],
+)
+def test_columns_that_begin_or_end_when_the_catalogue_says_so_are_no_news(
+    tmp_path: Path, name: str, month: str, other: str
+) -> None:
+    assert usual_nulls(tmp_path, dataset_named(name), month, other) == ""
+
+
+def test_columns_that_companies_leave_out_together_are_news_only_where_nearly_all_do(tmp_path: Path) -> None:
+    def left_out(rows: int) -> pa.Array:
+        return pa.array([1] * (300 - rows) + [None] * rows, pa.int64())
+
+    assert usual_nulls(tmp_path / "some", GREEN, "2024-02", "2024-01", trip_type=left_out(120)) == ""
+    assert "trip_type is missing in" in usual_nulls(
+        tmp_path / "most", GREEN, "2024-02", "2024-01", trip_type=left_out(290)
+    )
+
+
+def test_the_vendors_of_real_months_are_known(tmp_path: Path) -> None:
+    january = Month(2024, 1)
+    path = tmp_path / GREEN.file_name(january)
+    write_month(GREEN, january, path, rows=300)
+    table = pq.read_table(path)
+    vendors = pa.array([1 + number % 8 for number in range(300)], pa.int32())
+    pq.write_table(table.set_column(0, "VendorID", vendors), path)
+    lake = Months(tmp_path)
+    lake.load(GREEN, january, path)
+    assert set(strange_codes(lake.clean(GREEN, january), GREEN)["vendor_id"]) == {"8"}
 
 
 def test_months_on_both_sides_of_a_disruption_are_not_compared() -> None:

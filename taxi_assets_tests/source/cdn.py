@@ -58,12 +58,14 @@ class Cdn:
         files: path to bytes and ETag; a None ETag is not sent.
         answers: for the next requests in turn; after them the server behaves.
         requests: so far.
+        failing: paths that it answers with 503.
     """
 
     url: str
     files: dict[str, tuple[bytes, str | None]] = field(default_factory=dict)
     answers: deque[Answer] = field(default_factory=deque)
     requests: list[Request] = field(default_factory=list)
+    failing: set[str] = field(default_factory=set)
 
     def put(self, path: str, body: bytes, etag: str | None = '"first"') -> None:
         self.files[path] = (body, etag)
@@ -92,7 +94,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         path = self.path.lstrip("/")
         self.cdn.requests.append(Request(self.command, path, self.headers))
-        answer = self.cdn.answers.popleft() if self.cdn.answers else Answer()
+        ordinary = Answer(status=503) if path in self.cdn.failing else Answer()
+        answer = self.cdn.answers.popleft() if self.cdn.answers else ordinary
         time.sleep(answer.delay)
         if answer.status is not None or path not in self.cdn.files:
             status, headers, body = answer.status or 404, {}, answer.body or b""

@@ -1,4 +1,3 @@
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -97,7 +96,7 @@ def test_the_last_month_is_not_looked_for_before_the_first(cdn: Cdn, source: Htt
 
 
 def test_a_month_far_in_the_future_is_looked_for_from_today(cdn: Cdn, source: HttpSource) -> None:
-    two_months_ago = Month.of(datetime.now(tz=UTC).date()).plus(-2)
+    two_months_ago = Month.current().plus(-2)
     cdn.put(f"trip-data/green_tripdata_{two_months_ago}.parquet", b"")
     assert last_published(source, GREEN, before=month("2999-01")) == two_months_ago
     assert len(cdn.requests) <= 4  # one more where a month begins in the meantime
@@ -125,6 +124,6 @@ def test_a_folder_that_is_not_laid_out_like_the_cdn_tells_no_months(tmp_path: Pa
 
 def test_a_server_is_taken_to_have_every_month_up_to_its_last(cdn: Cdn, source: HttpSource) -> None:
     assert published_months(source, GREEN) == set()
-    last = Month.of(datetime.now(tz=UTC).date()).plus(-3)
+    last = Month.current().plus(-3)
     cdn.put(f"trip-data/green_tripdata_{last}.parquet", b"")
     assert published_months(source, GREEN) == set(GREEN.first_month.until(last))

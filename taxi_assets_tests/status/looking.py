@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -12,7 +11,7 @@ from taxi_assets.cli import main
 from taxi_assets.month import Month
 from taxi_assets_tests.automation.world import GREEN, World
 
-THIS_MONTH = Month.of(datetime.now(tz=UTC).date())
+THIS_MONTH = Month.current()
 FIRST, SECOND, THIRD, LAST = (str(THIS_MONTH.plus(-ago)) for ago in (6, 5, 4, 3))  # LAST is what came out last
 NOT_OUT = str(THIS_MONTH.plus(-2))
 EVERYWHERE = {"lake", "postgres", "warehouse"}

@@ -31,7 +31,7 @@ from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from taxi_assets.errors import Overtaken, SliceMissing, StoreError, StoreUnavailable
+from taxi_assets.errors import Overtaken, SliceDamaged, SliceMissing, StoreError, StoreUnavailable
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.stores.arrow import of_month
@@ -222,7 +222,7 @@ class GCSLake:
 
         Raises:
             SliceMissing: it is not there.
-            StoreError: its bytes are not those that were stored.
+            SliceDamaged: its bytes are not those that were stored.
         """
         place = inside(f"{folder}/{name}")
         with self._failures():
@@ -354,7 +354,7 @@ class GCSLake:
         if "sha256" not in known:  # somebody else put it there
             return RawFile(kept, self.file_uri(folder, name), kept.stat().st_size, digest, None)
         if known["sha256"] != digest:
-            raise StoreError(
+            raise SliceDamaged(
                 f"{place} is damaged: its SHA-256 was {known['sha256'][:12]}… when it was stored, and is "
                 f"{digest[:12]}… in gs://{self._bucket_name}/{blob.name}; taxi run for its month, or materializing "
                 "it, fetches it again"
@@ -576,7 +576,7 @@ class GCSDraft:
 
         Raises:
             SliceMissing: it is not there.
-            StoreError: its bytes are not those that were stored.
+            SliceDamaged: its bytes are not those that were stored.
         """
         place = inside(f"{folder}/{name}")
         return self._lake._fetched(place, self._found(place))

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from taxi_assets.errors import Overtaken, SliceMissing
+from taxi_assets.errors import Overtaken, SliceDamaged, SliceMissing
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.scratch import scratch_folder
@@ -323,7 +323,7 @@ def _file_of(piece: Slice, held: Path) -> Path | None:
 def _verified(path: Path, name: str) -> RawFile:
     with file_failures(path):
         digest = sha256_of(path)
-    known = _known_of(path) or {"url": path.as_uri(), "sha256": digest}
+    known = {"url": path.as_uri(), "sha256": digest, **_known_of(path)}
     if known["sha256"] != digest:
         raise SliceDamaged(
             f"{name} is damaged on the disk: its SHA-256 was {known['sha256'][:12]}… when it was stored, and is "
