@@ -270,7 +270,7 @@ class DuckDBStore:
 
 
 def _spool(reader: pa.RecordBatchReader, spool: IO[bytes]) -> None:
-    # 210 MB for 1,369,769 trips, which takes little longer than to stream them; compressed, two to four times as long.
+    # Not compressed: 210 MB for 1,369,769 trips are written in half the time that it takes to make 130 MB of them.
     with pa.ipc.new_stream(spool, reader.schema) as stream:
         for batch in reader:
             stream.write_batch(batch)
