@@ -44,7 +44,7 @@ def parameters(url: str, **defaults: Any) -> dict[str, Any]:
                 "Take them out"
             ) from None
         raise InvalidRequest(f"the Postgres URL cannot be read: {_FORM}") from None
-    if _is_ambiguous(url) or "@" in given.get("host", ""):
+    if _is_ambiguous(url) or "@" in str(given.get("host", "")):
         raise InvalidRequest(f"the Postgres URL can be read in more than one way: {_FORM}")
     return {**_PINNED, **defaults, **given, "client_encoding": "UTF8"}
 
