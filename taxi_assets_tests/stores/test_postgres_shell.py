@@ -27,8 +27,9 @@ def answer(url: str, tmp_path: Path, *arguments: str, schema: str = "taxi") -> l
 def call_of(url: str, tmp_path: Path, arguments: Sequence[str] = ()) -> tuple[str, str]:
     """The command line of the program that is called for psql, and the password in its environment."""
     program = tmp_path / "psql"
-    program.write_text(f"#!/bin/sh\ntr '\\0' ' ' < /proc/$$/cmdline > {tmp_path}/line\n"
-                       f'printf %s "$PGPASSWORD" > {tmp_path}/password\n')  # fmt: skip
+    program.write_text(
+        f'#!/bin/sh\nprintf \'%s \' "$@" > {tmp_path}/line\nprintf %s "$PGPASSWORD" > {tmp_path}/password\n'
+    )
     program.chmod(0o755)
     assert run_psql(program, url, "taxi", arguments, {"PATH": os.environ["PATH"]}) == 0
     return (tmp_path / "line").read_text(), (tmp_path / "password").read_text()
@@ -56,7 +57,8 @@ def test_a_secret_that_psql_takes_on_its_command_line_only_is_refused(tmp_path: 
 def test_the_tables_are_found_without_their_schema(postgres_url: str, tmp_path: Path) -> None:
     name = tmp_path.name
     with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(f'CREATE SCHEMA "{name}" CREATE TABLE shops AS SELECT 1 AS shop')
+        connection.execute(f'CREATE SCHEMA "{name}" CREATE TABLE shops (shop int)')
+        connection.execute(f'INSERT INTO "{name}".shops VALUES (1)')
     assert answer(postgres_url, tmp_path, "-c", "SELECT shop FROM shops", schema=name) == ["1"]
     own = f"{postgres_url}&options={quote('-c work_mem=1MB')}"
     query = "SELECT current_setting('work_mem'), shop FROM shops"
