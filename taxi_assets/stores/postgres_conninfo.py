@@ -33,8 +33,6 @@ def parameters(url: str, **defaults: Any) -> dict[str, Any]:
     Raises:
         InvalidRequest: the URL cannot be read, or read in more than one way; the text repeats no value of it.
     """
-    if _is_ambiguous(url):
-        raise InvalidRequest(f"the Postgres URL can be read in more than one way: {_FORM}")
     try:
         given = psycopg.conninfo.conninfo_to_dict(url)
     except psycopg.ProgrammingError:
@@ -46,6 +44,8 @@ def parameters(url: str, **defaults: Any) -> dict[str, Any]:
                 "Take them out"
             ) from None
         raise InvalidRequest(f"the Postgres URL cannot be read: {_FORM}") from None
+    if _is_ambiguous(url) or "@" in str(given.get("host", "")):
+        raise InvalidRequest(f"the Postgres URL can be read in more than one way: {_FORM}")
     return {**_PINNED, **defaults, **given, "client_encoding": "UTF8"}
 
 

@@ -22,6 +22,7 @@ def start_psql(
         InvalidRequest: the URL cannot be read, or has a secret that psql takes on its command line only.
     """
     given = parameters(url, connect_timeout=_PROBE_SECONDS)
+    del given["client_encoding"]  # psql takes the terminal's
     options = f"-c search_path={schema},public {given['options']}".strip()
     if _takes(given, options):
         given["options"] = options

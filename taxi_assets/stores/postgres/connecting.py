@@ -27,11 +27,12 @@ _NOTICING_DEATH: dict[str, Any] = {
 }
 _LOCK_TIMEOUT_SECONDS = 2  # for as long as this one waits, everybody who comes later to the table waits too
 # What the server, the database and the role may have set otherwise, and what is relied on. The encoding is a parameter
-# of the connection. Limits that an administrator sets, such as statement_timeout, are kept.
+# of the connection. Limits that an administrator sets, such as statement_timeout, are kept. Without row_security a
+# policy gives an error rather than a part of the rows.
 _SETTINGS = sql.SQL(
     "SET LOCAL datestyle = 'ISO'; SET LOCAL intervalstyle = 'postgres'; SET LOCAL timezone = 'UTC'; "
     "SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; SET LOCAL standard_conforming_strings = on; "
-    "SET LOCAL row_security = off; SET LOCAL lock_timeout = 0"  # rather an error than a part of the rows
+    "SET LOCAL quote_all_identifiers = off; SET LOCAL row_security = off; SET LOCAL lock_timeout = 0"
 )
 
 #: A URL, or what gives it when a connection is made and starts the server first where that is needed.

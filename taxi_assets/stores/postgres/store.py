@@ -131,7 +131,8 @@ class PostgresStore:
         """A row of the slice that has these values; None where there is none."""
         wanted = {**key, **({} if piece.month is None else {self._month_column: piece.month.first_day})}
         with connected(self._url) as connection:
-            columns = Table(connection, self._schema, piece.table).columns()
+            with transaction(connection):
+                columns = Table(connection, self._schema, piece.table).columns()
             if not columns:
                 return None
             schema = pa.schema([field_of(column) for column in columns])
