@@ -76,6 +76,20 @@ def test_a_source_that_breaks_down_while_it_is_asked_for_the_last_month_hides_no
         fetch_month(source, GREEN, month("2024-02"), inbox)
 
 
+@pytest.mark.parametrize("ending", [".csv.gz", ".csv", ".CSV.GZ"])
+def test_a_folder_with_the_month_as_csv_is_told_that_the_format_is_parquet(
+    tmp_path: Path, inbox: Path, ending: str
+) -> None:
+    (tmp_path / "course/trip-data").mkdir(parents=True)
+    (tmp_path / f"course/trip-data/green_tripdata_2020-10{ending}").write_bytes(b"VendorID\n")
+    text = (
+        rf"has not published green 2020-10 as Parquet: it has green_tripdata_2020-10{ending}, in the format that TLC gave up"
+        r".*put green_tripdata_2020-10\.parquet there, or take it from TLC itself \(--source https://"
+    )
+    with failing(NotPublished, text, inbox=inbox):
+        fetch_month(open_source(str(tmp_path / "course")), GREEN, month("2020-10"), inbox)
+
+
 def test_the_last_month_is_looked_for_backwards(cdn: Cdn, source: HttpSource) -> None:
     cdn.put("trip-data/green_tripdata_2023-10.parquet", b"")
     cdn.put("trip-data/green_tripdata_2023-11.parquet", b"")
