@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 _BATCH_ROWS = 1 << 16
+_BUFFER = 1 << 20
 _THREADS = 4
 
 
@@ -77,7 +78,9 @@ def _verify_chunk(path: Path, metadata: "pq.FileMetaData", group: int, index: in
 def _batches(path: Path, metadata: "pq.FileMetaData", group: int, name: str) -> Iterator["pa.Array"]:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path, metadata=metadata, memory_map=True, page_checksum_verification=True) as file:
+    with pq.ParquetFile(
+        path, metadata=metadata, buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True
+    ) as file:
         for batch in file.iter_batches(_BATCH_ROWS, row_groups=[group], columns=[name], use_threads=False):
             yield batch.column(0)
 

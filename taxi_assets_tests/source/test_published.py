@@ -83,8 +83,8 @@ def test_a_folder_with_the_month_as_csv_is_told_that_the_format_is_parquet(
     (tmp_path / "course/trip-data").mkdir(parents=True)
     (tmp_path / f"course/trip-data/green_tripdata_2020-10{ending}").write_bytes(b"VendorID\n")
     text = (
-        rf"has not published green 2020-10 as Parquet: it has green_tripdata_2020-10{ending}, in the format that TLC gave up"
-        r".*put green_tripdata_2020-10\.parquet there, or take it from TLC itself \(--source https://"
+        rf"has not published green 2020-10 as Parquet: it has green_tripdata_2020-10{ending}, in the format that TLC"
+        r" gave up.*put green_tripdata_2020-10\.parquet there, or take it from TLC itself \(--source https://"
     )
     with failing(NotPublished, text, inbox=inbox):
         fetch_month(open_source(str(tmp_path / "course")), GREEN, month("2020-10"), inbox)
