@@ -27,7 +27,7 @@ def test_a_month_is_fetched_by_its_name_on_the_cdn(cdn: Cdn, source: HttpSource,
     told: list[str] = []
     file = fetch_month(source, GREEN, month("2024-01"), inbox, lambda name, *_: told.append(name))
     assert file.path == inbox / "green_tripdata_2024-01.parquet"
-    assert told == ["green_tripdata_2024-01.parquet"]
+    assert set(told) == {"green_tripdata_2024-01.parquet"}
 
 
 def test_the_zones_are_fetched_by_their_name_on_the_cdn(
@@ -36,7 +36,7 @@ def test_the_zones_are_fetched_by_their_name_on_the_cdn(
     cdn.put("misc/taxi_zone_lookup.csv", zones)
     told: list[str] = []
     assert fetch_zones(source, inbox, lambda name, *_: told.append(name)).rows == 3
-    assert told == ["taxi_zone_lookup.csv"]
+    assert set(told) == {"taxi_zone_lookup.csv"}
 
 
 def test_the_shapes_are_fetched_by_their_name_on_the_cdn(
@@ -46,7 +46,7 @@ def test_the_shapes_are_fetched_by_their_name_on_the_cdn(
     cdn.put("misc/taxi_zones.zip", (tmp_path / "made.zip").read_bytes())
     told: list[str] = []
     assert fetch_zone_shapes(source, inbox, lambda name, *_: told.append(name)).rows == 263
-    assert told == ["taxi_zones.zip"]
+    assert set(told) == {"taxi_zones.zip"}
 
 
 def test_a_month_before_the_first_is_not_asked_for(cdn: Cdn, source: HttpSource, inbox: Path) -> None:
