@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 _BATCH_ROWS = 1 << 16
+_BUFFER = 1 << 20
 _THREADS = 4
 
 
-def verify_column_chunks(path: Path, metadata: "pq.FileMetaData", names: Sequence[str]) -> None:
+def verify_column_chunks(path: Path, metadata: "pq.FileMetaData", names: Sequence[str], data_end: int) -> None:
     """Decode every page once, and compare it with the checksums and the statistics that the file has.
 
     A column is read in batches of 65,536 rows, so that 20,000,000 rows in one row group need no more memory than few.
@@ -33,6 +34,7 @@ def verify_column_chunks(path: Path, metadata: "pq.FileMetaData", names: Sequenc
         path: the file.
         metadata: its footer.
         names: the paths of its columns in the schema, in order.
+        data_end: the position of the footer, which is behind that of every page.
 
     Raises:
         BadFile: a page cannot be decoded, a checksum differs, or the statistics are not those of the values; the text
@@ -46,7 +48,7 @@ def verify_column_chunks(path: Path, metadata: "pq.FileMetaData", names: Sequenc
         if times[name] == 1
     ]
     with ThreadPoolExecutor(min(os.cpu_count() or 1, _THREADS)) as pool:
-        reads = [pool.submit(_verify_chunk, path, metadata, *chunk) for chunk in chunks]
+        reads = [pool.submit(_verify_chunk, path, metadata, data_end, chunk) for chunk in chunks]
         try:
             for read in reads:
                 read.result()
@@ -55,18 +57,26 @@ def verify_column_chunks(path: Path, metadata: "pq.FileMetaData", names: Sequenc
                 read.cancel()
 
 
-def _verify_chunk(path: Path, metadata: "pq.FileMetaData", group: int, index: int, name: str) -> None:
+def _verify_chunk(path: Path, metadata: "pq.FileMetaData", data_end: int, place: tuple[int, int, str]) -> None:
     import pyarrow as pa
 
-    row_group = metadata.row_group(group)
+    group, index, name = place
     found = _Found()
     try:
         for values in _batches(path, metadata, group, name):
             found.add(values)
-        contradiction = found.contradiction(row_group.num_rows, row_group.column(index).statistics)
+        # Only now: pyarrow's own look at a chunk's metadata ends the process where they are damaged, reading does not.
+        row_group = metadata.row_group(group)
+        chunk = row_group.column(index)
+        contradiction = found.contradiction(row_group.num_rows, chunk.statistics)
     except (pa.ArrowException, OSError, ValueError) as error:  # the last: of bytes that are no text
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise BadFile(f"{path.name} is damaged: column {name} cannot be read ({first_line}); fetch it again") from error
+    start = chunk.dictionary_page_offset or chunk.data_page_offset
+    if chunk.path_in_schema != name:
+        contradiction = f"another name, {chunk.path_in_schema}, elsewhere in the footer"
+    elif not start <= start + chunk.total_compressed_size <= data_end:
+        contradiction = "pages where the footer is"
     if contradiction is not None:
         raise BadFile(
             f"{path.name} contradicts itself: column {name} has {contradiction}; fetch it again, and where that gives"
@@ -77,7 +87,9 @@ def _verify_chunk(path: Path, metadata: "pq.FileMetaData", group: int, index: in
 def _batches(path: Path, metadata: "pq.FileMetaData", group: int, name: str) -> Iterator["pa.Array"]:
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path, metadata=metadata, memory_map=True, page_checksum_verification=True) as file:
+    with pq.ParquetFile(
+        path, metadata=metadata, buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True
+    ) as file:
         for batch in file.iter_batches(_BATCH_ROWS, row_groups=[group], columns=[name], use_threads=False):
             yield batch.column(0)
 

@@ -5,16 +5,12 @@ import os
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from taxi_assets.catalog import ZONES_HEADER
 from taxi_assets.errors import BadFile
 from taxi_assets.source.column_chunks import verify_column_chunks
 from taxi_assets.source.lookalikes import look_at
 from taxi_assets.zipped_shapes import SHAPEFILE_PARTS, shapefile_parts
-
-if TYPE_CHECKING:
-    import pyarrow.parquet as pq
 
 _MAGIC = b"PAR1"
 _ZIP = b"PK"
@@ -50,7 +46,7 @@ def _rows(path: Path, size: int) -> int:
         with pq.ParquetFile(path) as file:
             metadata = file.metadata
         names = [metadata.schema.column(index).path for index in range(metadata.num_columns)]
-        _verify_places(path, metadata, names, size - metadata.serialized_size - _FOOTER_END)
+        verify_column_chunks(path, metadata, names, size - metadata.serialized_size - _FOOTER_END)
     except UnicodeDecodeError as error:
         raise BadFile(
             f"{path.name} has a column whose name is not UTF-8, {error.object!r}; fetch it again, and where that gives"
@@ -58,22 +54,7 @@ def _rows(path: Path, size: int) -> int:
         ) from error
     except (pa.ArrowException, OSError) as error:
         raise BadFile(f"{path.name} has a Parquet footer that cannot be read ({error}); fetch it again") from error
-    verify_column_chunks(path, metadata, names)
     return int(metadata.num_rows)
-
-
-def _verify_places(path: Path, metadata: "pq.FileMetaData", names: list[str], data_end: int) -> None:
-    """Compare where the footer says that columns are, and what it calls them there, with the file and the schema."""
-    for group in range(metadata.num_row_groups):
-        for index, name in enumerate(names):
-            chunk = metadata.row_group(group).column(index)
-            start = chunk.dictionary_page_offset or chunk.data_page_offset
-            if not len(_MAGIC) <= start <= start + chunk.total_compressed_size <= data_end:
-                raise BadFile(f"{path.name} lacks bytes in the middle: its footer points past them; fetch it again")
-            if chunk.path_in_schema != name:
-                raise BadFile(
-                    f"{path.name} contradicts itself: its footer has {name} for {chunk.path_in_schema}; fetch it again"
-                )
 
 
 def verify_zones(path: Path) -> int:

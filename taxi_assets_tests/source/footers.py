@@ -6,6 +6,7 @@ from typing import Any
 Struct = dict[int, list[Any]]  # field -> its type and value
 Statistics = Struct
 MAX, MIN, NULL_COUNT, MAX_VALUE, MIN_VALUE = 1, 2, 3, 5, 6
+SIZES, DEFINITION_LEVELS = 16, 3  # of a column's metadata, and of those
 _BOOLEANS, _BYTE, _NUMBERS, _DOUBLE, _BINARY, _LIST, _STRUCT = (1, 2), 3, (4, 5, 6), 7, 8, 9, 12
 _ROW_GROUPS, _COLUMNS, _METADATA, _PATH, _ROWS, _STATISTICS = 4, 1, 3, 3, 5, 12
 _TAIL = 8
@@ -13,14 +14,24 @@ _TAIL = 8
 
 def with_statistics(file: bytes, column: str | None, change: Callable[[Statistics, int], None]) -> bytes:
     """The file with other statistics of that column, or of all; `change` gets them and the chunk's number of values."""
+
+    def change_statistics(metadata: Struct) -> None:
+        if _STATISTICS in metadata:
+            change(metadata[_STATISTICS][1], metadata[_ROWS][1])
+
+    return with_metadata(file, column, change_statistics)
+
+
+def with_metadata(file: bytes, column: str | None, change: Callable[[Struct], None]) -> bytes:
+    """The file with other metadata of that column's chunks, or of all."""
     size = int.from_bytes(file[-_TAIL:-4], "little")
     data_end = len(file) - _TAIL - size
     footer, _ = _read_struct(file, data_end)
     for group in footer[_ROW_GROUPS][1][1]:
         for chunk in group[_COLUMNS][1][1]:
             metadata = chunk[_METADATA][1]
-            if column in (None, b".".join(metadata[_PATH][1][1]).decode()) and _STATISTICS in metadata:
-                change(metadata[_STATISTICS][1], metadata[_ROWS][1])
+            if column in (None, b".".join(metadata[_PATH][1][1]).decode()):
+                change(metadata)
     written = b"".join(_written_struct(footer))
     return file[:data_end] + written + len(written).to_bytes(4, "little") + file[-4:]
 

@@ -1,5 +1,7 @@
 """What one read of a file's pages finds: damaged pages, and statistics that are not those of the values."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
@@ -16,7 +18,19 @@ from taxi_assets.sample import write_month
 from taxi_assets.source.verify import verify_parquet
 
 from ..cleaning.months import outcome_of
-from .footers import MAX, MAX_VALUE, MIN, MIN_VALUE, NULL_COUNT, Statistics, with_statistics
+from .footers import (
+    DEFINITION_LEVELS,
+    MAX,
+    MAX_VALUE,
+    MIN,
+    MIN_VALUE,
+    NULL_COUNT,
+    SIZES,
+    Statistics,
+    Struct,
+    with_metadata,
+    with_statistics,
+)
 
 GREEN, MONTH = dataset_named("green"), Month(2023, 1)
 _BINARY, _NUMBER = 8, 6
@@ -113,6 +127,21 @@ def everything_is_there(statistics: Statistics, _: int) -> None:
     statistics[NULL_COUNT] = [_NUMBER, 0]
 
 
+def one_level_more(metadata: Struct) -> None:
+    metadata[SIZES][1][DEFINITION_LEVELS][1][1].append(0)
+
+
+VERIFY = """
+import sys
+from pathlib import Path
+from taxi_assets.errors import BadFile
+from taxi_assets.source.verify import verify_parquet
+try:
+    verify_parquet(Path(sys.argv[1]))
+except BadFile:
+    print("refused")
+"""
+
 LIES = (least_is_all, greatest_is_all, nothing_is_there, everything_is_there)
 
 
@@ -146,10 +175,19 @@ def test_rules_do_not_believe_statistics(lie: Callable[[Statistics, int], None],
     assert outcome.quarantine.equals(usual.quarantine)
 
 
+def test_a_footer_whose_sizes_are_damaged_does_not_end_the_process(month: bytes, file: Path) -> None:
+    """Of a histogram with one level too many pyarrow 26 says so by ending the process, where its metadata are read."""
+    file.write_bytes(with_metadata(month, "VendorID", one_level_more))
+    read = subprocess.run([sys.executable, "-c", VERIFY, file], capture_output=True, text=True, check=False)
+    assert (read.returncode, read.stdout) == (0, "refused\n")
+
+
 def test_a_name_that_differs_within_the_footer_is_refused(month: bytes, file: Path) -> None:
     at = month.rindex(b"VendorID", 0, month.rindex(b"ARROW:schema"))
     file.write_bytes(month[:at] + b"VendorIE" + month[at + 8 :])
-    with pytest.raises(BadFile, match="contradicts itself: its footer has"):
+    with pytest.raises(
+        BadFile, match=r"contradicts itself: column VendorI. has another name, VendorI., elsewhere in the footer"
+    ):
         verify_parquet(file)
 
 
