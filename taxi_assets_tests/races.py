@@ -36,6 +36,7 @@ class Race:
 
     def __init__(self, folder: Path, rows: int = ROWS) -> None:
         self.home = Home(folder / "home").with_its_server()
+        self.home.taxi("run", "zones", "--source", "sample")
         self.sources = {name: folder / name for name in "AC"}
         files = {name: source / "trip-data" / GREEN.file_name(MONTH) for name, source in self.sources.items()}
         for file in files.values():
@@ -45,18 +46,23 @@ class Race:
         pq.write_table(table.take(pa.array([*range(rows // 2, rows), *range(rows // 2 - 1)])), files["C"])
         self.digests = {sha256_of(file): name for name, file in files.items()}
 
-    def round(self) -> list[int]:
-        """Run all four at once; their exit statuses."""
+    def round(self) -> list[tuple[int, str]]:
+        """Run all four at once; the exit status of each, and what it said of its failure."""
         processes = [
             subprocess.Popen(
                 [TAXI, "run", GREEN.name, str(MONTH), "--source", self.sources[name]],
                 env=self.home.environment(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
             )
             for name in _RUNS
         ]
-        return [process.wait() for process in processes]
+        told = [process.communicate()[0] for process in processes]
+        return [
+            (process.returncode, text[text.find(f"{GREEN.name} {MONTH} failed") :] if process.returncode else "")
+            for process, text in zip(processes, told, strict=True)
+        ]
 
     def found(self) -> dict[str, str]:
         """Which of the two each place holds, and in the tables how many rows and which sum of positions."""
@@ -78,7 +84,7 @@ class Race:
         source = lake.file_rows(f"raw/{GREEN.table}", GREEN.file_name(MONTH))
         if source != clean.num_rows + rejected:
             mistakes.append(f"{source} rows are not {clean.num_rows} + {rejected}")
-        expected = duckdb.sql("SELECT count(*), sum(source_row), round(sum(total_amount), 2) FROM clean").fetchone()
+        [expected] = duckdb.sql("SELECT count(*), sum(source_row), round(sum(total_amount), 2) FROM clean").fetchall()
         query = (
             "SELECT count(*), sum(source_row), round(sum(total_amount)::numeric, 2)::float8 FROM "
             f"taxi.{GREEN.table} WHERE source_month = '{MONTH.first_day}'"
@@ -107,10 +113,13 @@ def main() -> None:
         race = Race(Path(folder))
         for number in range(rounds):
             ended = race.round()
-            statuses.update(ended)
+            statuses.update(status for status, _ in ended)
             mistakes = race.mistakes()
             wrong += bool(mistakes)
-            print(f"round {number + 1}: {race.found()['clean']}, exit {ended}, {'; '.join(mistakes) or 'one version'}")
+            said = "; ".join(mistakes) or "one version"
+            print(f"round {number + 1}: {race.found()['clean']}, {[status for status, _ in ended]}, {said}", flush=True)
+            for _, failure in filter(lambda one: one[0], ended):
+                print(failure, flush=True)
     print(f"{rounds} rounds, {wrong} wrong; exit statuses: {dict(statuses)}")
     sys.exit(bool(wrong))
 
