@@ -1,12 +1,16 @@
 """The shell's `taxi`: `cli.main`, which signals end at once, in a process that ends sooner than Python's own.
 
-Nothing is imported here that takes time: until `supervised` listens, a signal would end in a traceback.
+Nothing is imported here that takes time.
 """
 
-import gc
-from typing import NoReturn
+import signal
 
-from taxi_assets.interrupts import supervised
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # until `supervised` listens: Python's own way is a traceback
+
+import gc  # noqa: E402
+from typing import NoReturn  # noqa: E402
+
+from taxi_assets.interrupts import supervised  # noqa: E402
 
 gc.set_threshold(50_000)  # imports make half a million objects that stay: to look for garbage among them takes 0.2 s
 

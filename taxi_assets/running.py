@@ -2,7 +2,7 @@
 
 import os
 import pwd
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -216,20 +216,30 @@ def _failures(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -
     return [*told, f"the program, not in the data: the traceback is in {file}, and on the run's page in the UI"]
 
 
-def _unexpected(events: Iterable[dg.DagsterEvent]) -> Iterator[SerializableErrorInfo]:
+def _unexpected(events: Sequence[dg.DagsterEvent]) -> list[SerializableErrorInfo]:
     """The errors that are not of the kinds that a run expects: programming errors, and Dagster's own."""
-    for event in events:
-        if event.event_type == dg.DagsterEventType.STEP_FAILURE:
-            data = event.step_failure_data
-            if data.error and not data.user_failure_data and _BLOCKED not in (data.error.cls_name or ""):
-                yield data.error
-        elif event.event_type == dg.DagsterEventType.RUN_FAILURE and event.job_failure_data.error:
-            yield event.job_failure_data.error
+    steps = [one.step_failure_data for one in events if one.event_type == dg.DagsterEventType.STEP_FAILURE]
+    if not steps:
+        return [error for error in (end.job_failure_data.error for end in _ends(events)) if error is not None]
+    return [
+        one.error
+        for one in steps
+        if one.error and not one.user_failure_data and not _is_expected(one.error, one.error_source)
+    ]
+
+
+def _is_expected(error: SerializableErrorInfo, source: Any) -> bool:
+    """Whether it is a blocking check that did not pass, or a run that was given up or canceled."""
+    return _BLOCKED in (error.cls_name or "") or getattr(source, "name", None) == "INTERRUPT"
+
+
+def _ends(events: Sequence[dg.DagsterEvent]) -> list[dg.DagsterEvent]:
+    return [one for one in events if one.event_type == dg.DagsterEventType.RUN_FAILURE]
 
 
 def _why_it_ended(result: dg.ExecuteInProcessResult) -> str:
     """Why a run failed of which no step did."""
-    ends = [one for one in result.all_events if one.event_type == dg.DagsterEventType.RUN_FAILURE]
+    ends = _ends(result.all_events)
     for end in ends:
         error = end.job_failure_data.error
         if error is not None:

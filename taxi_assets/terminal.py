@@ -22,6 +22,7 @@ from taxi_assets.running import Outcome, Request
 
 LOGGER = "terminal"
 _PLAIN = {"●": "*", "◐": "~", "○": "o", "✗": "x", "…": "."}
+_PACKAGE = logging.getLogger("taxi_assets")
 _LAYERS = ("raw", "clean", "quarantine", "postgres", "warehouse")
 
 
@@ -48,6 +49,7 @@ class Terminal:
             SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), console=self.console, transient=True
         )
         self._task = self._progress.add_task("starting", total=None)
+        self._said = ""
 
     @property
     def loggers(self) -> dict[str, dg.LoggerDefinition]:
@@ -63,14 +65,18 @@ class Terminal:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Draw the screen for as long as the context is open."""
-        listener = _Listener(self._hear_download)
+        downloads, package = _Listener(self._hear_download), _Listener(self._hear_package)
         DOWNLOADS.setLevel(logging.DEBUG)
-        DOWNLOADS.addHandler(listener)
+        DOWNLOADS.addHandler(downloads)
+        package.setLevel(logging.INFO)
+        _PACKAGE.setLevel(logging.INFO)
+        _PACKAGE.addHandler(package)
         try:
             with self._progress:
                 yield
         finally:
-            DOWNLOADS.removeHandler(listener)
+            DOWNLOADS.removeHandler(downloads)
+            _PACKAGE.removeHandler(package)
 
     def print_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """What was loaded, what was rejected and why, and what failed."""
@@ -135,7 +141,7 @@ class Terminal:
                 self._progress.update(self._task, description=event.step_key, total=None)
             elif event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY:
                 self._print_retry(event)
-        elif record.levelno >= logging.INFO and meta.get("step_key"):
+        elif record.levelno >= logging.INFO and meta.get("step_key") and meta["orig_message"] != self._said:
             self._progress.console.print(f"  {escape(meta['orig_message'])}", style="dim")
 
     def _print_retry(self, event: dg.DagsterEvent) -> None:
@@ -144,6 +150,12 @@ class Terminal:
         self._progress.console.print(
             f"  {event.step_key} is tried again in {data.seconds_to_wait:.0f} s: {escape(why)}", style="yellow"
         )
+
+    def _hear_package(self, record: logging.LogRecord) -> None:
+        """What the package itself logs, such as what it waits for; in a run Dagster may hear the same."""
+        self._said = record.getMessage()
+        style = "yellow" if record.levelno >= logging.WARNING else "dim"
+        self._progress.console.print(f"  {escape(self._said)}", style=style)
 
     def _hear_download(self, record: logging.LogRecord) -> None:
         name, done, total = cast("tuple[str, int, int | None]", record.args)

@@ -6,6 +6,7 @@ import psycopg
 import pyarrow as pa
 import pytest
 
+from taxi_assets.liveness import PROCESS, tags_of_this_process
 from taxi_assets.places import opened_stores
 from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.slices import Slice
@@ -80,6 +81,15 @@ def test_a_month_whose_replacement_the_sensor_found_is_stale_until_its_run_is_ov
     loaded.instance.create_run_for_job(job, tags=tags, status=dg.DagsterRunStatus.STARTED)
     assert states(LAST) == everywhere("stale")
     assert document("status", "green", LAST)["problems"][0]["next"] == "a run is under way"
+
+
+def test_a_run_whose_process_is_gone_is_not_under_way_but_failed(loaded: World) -> None:
+    job = loaded.definitions.resolve_job_def("green_trips_job")
+    tags = {"dagster/partition": LAST, **tags_of_this_process()}
+    gone = {**tags, PROCESS: f"{tags[PROCESS].split()[0]} 1.0"}  # another process has that number by now
+    loaded.instance.create_run_for_job(job, tags=gone, status=dg.DagsterRunStatus.STARTED)
+    assert states(LAST) == everywhere("failed")
+    assert document("status", "green", LAST)["problems"][0]["next"] == f"taxi run green {LAST}"
 
 
 def test_a_run_that_a_person_started_makes_nothing_stale(loaded: World) -> None:

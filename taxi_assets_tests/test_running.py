@@ -1,0 +1,79 @@
+"""What a run of the command line says of its failures, and what the screen shows meanwhile."""
+
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from taxi_assets import running, terminal
+from taxi_assets.errors import BadFile, StoreUnavailable
+from taxi_assets.io_managers import slices
+from taxi_assets.io_managers.slices import named_failures
+from taxi_assets.settings import Settings
+
+MANAGED = "python_logs: {managed_python_loggers: [taxi_assets], python_log_level: INFO}\n"
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    settings = Settings.from_environment({"TAXI_HOME": str(tmp_path)})
+    settings.dagster_home.mkdir()
+    (settings.dagster_home / "dagster.yaml").write_text(MANAGED)
+    with running.instance_of(settings) as instance:
+        yield instance
+
+
+@dg.resource
+def broken() -> None:
+    raise KeyError("no such setting")
+
+
+def outcome_of(instance: dg.DagsterInstance, screen: terminal.Terminal, error: Exception | None) -> running.Outcome:
+    """What comes of a run whose only step raises the error; of one whose resource is broken if there is none."""
+
+    @dg.asset(required_resource_keys={"broken"} if error is None else set())
+    def odd() -> None:
+        logging.getLogger("taxi_assets.stores").warning("waiting for %s", "a file")
+        with named_failures():
+            raise error or AssertionError
+
+    job = dg.define_asset_job("odd_job", [odd])
+    definitions = dg.Definitions([odd], jobs=[job], loggers=screen.loggers, resources={"broken": broken})
+    with screen.running():
+        return running.run(definitions, instance, running.Request("odd", "odd_job", "odd"), terminal.LOGGER)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(IndexError("list index out of range"), "odd: IndexError: list index out of range"), (None, "the run: KeyError")],
+)
+def test_a_programming_error_is_named_with_the_file_that_holds_its_traceback(
+    instance: dg.DagsterInstance, error: Exception | None, told: str
+) -> None:
+    first, second = outcome_of(instance, terminal.Terminal(), error).failures
+    assert first.startswith(told)
+    found = re.search(r"the traceback is in (.*\.txt)", second)
+    assert found is not None
+    assert "Stack Trace" in Path(found[1]).read_text()
+    assert "test_running.py" in Path(found[1]).read_text()
+
+
+def test_an_error_that_says_what_to_do_needs_no_traceback(instance: dg.DagsterInstance) -> None:
+    told = outcome_of(instance, terminal.Terminal(), BadFile("not Parquet: fetch it again")).failures
+    assert told == ["odd: BadFile: not Parquet: fetch it again"]
+    assert not (Path(instance.root_directory) / "tracebacks").exists()
+
+
+def test_what_is_waited_for_and_tried_again_shows_on_the_screen_once(
+    instance: dg.DagsterInstance, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slices, "SECONDS_BETWEEN_RETRIES", 0)
+    screen = terminal.Terminal()
+    told = outcome_of(instance, screen, StoreUnavailable("the store does not answer: start it")).failures
+    assert told == ["odd: StoreUnavailable: the store does not answer: start it"]
+    shown = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert shown.count("waiting for a file") == 3
+    assert shown.count("odd is tried again in 0 s: StoreUnavailable: the store does not answer: start it") == 2
