@@ -1,11 +1,11 @@
 """The Dagster instance that `taxi` records its runs in: the one that the UI and the daemon open."""
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -24,6 +24,16 @@ _MARK = "# Written by taxi_assets, which replaces it when its own changes. Once 
 _EARLIER = {  # sha256 of what earlier versions wrote, without a mark
     "773ee2d2c0ccc4d1e1058a93f86c4faed97d95ff8bd2210fe7fee28e955ef1a2",
     "797eaef61942f36cd03dec5434cc8a03b129d184f6b12572f61ce242be446ed1",
+}
+
+# What a run prints and logs goes to the terminal that it was started in; to keep what it prints as well takes Dagster
+# four processes a run.
+_OF_A_COMMAND: Mapping[str, Any] = {
+    "compute_logs": {
+        "module": "dagster._core.storage.noop_compute_log_manager",
+        "class": "NoOpComputeLogManager",
+    },
+    "python_logs": {},
 }
 
 
@@ -66,7 +76,7 @@ def instance_of(settings: Settings) -> Iterator[dg.DagsterInstance]:
     with _translated(settings), made_once(settings.dagster_home, "instance"):
         overrides: dict[str, Any] = {"instance_class": {"module": __name__, "class": CommandInstance.__name__}}
         if _is_own(settings):
-            overrides |= _parts(settings.dagster_home)
+            overrides |= _OF_A_COMMAND
         instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(settings.dagster_home), overrides=overrides))
     with record_failures(settings.dagster_home), instance:
         yield instance
@@ -77,9 +87,11 @@ def _is_own(settings: Settings) -> bool:
     if not settings.dagster_home.is_relative_to(settings.home):
         return False
     file = settings.dagster_home / _FILE
-    packaged = PACKAGE.joinpath(_FILE).read_text()
     if file.exists() and not _is_unedited(file.read_text()):
         return False
+    # With the folder's name in it: whoever opens the instance by its folder need not have our variables set.
+    named = json.dumps({"base_dir": str(settings.dagster_home)})
+    packaged = PACKAGE.joinpath(_FILE).read_text().replace("config: {}", f"config: {named}")
     text = f"{_MARK}{_sha256(packaged)}\n{packaged}"
     if not file.exists() or file.read_text() != text:
         new = file.with_suffix(f".{os.getpid()}")
@@ -91,24 +103,6 @@ def _is_own(settings: Settings) -> bool:
 def _is_unedited(text: str) -> bool:
     first, _, rest = text.partition("\n")
     return _sha256(text) in _EARLIER or first == _MARK + _sha256(rest)
-
-
-def _parts(folder: Path) -> Mapping[str, Any]:
-    """The parts of the instance in that folder, whatever the environment says.
-
-    What a run prints and logs goes to the terminal that it was started in; to keep what it prints as well takes Dagster
-    four processes a run.
-    """
-    module, config = "taxi_assets.instance_storage", {"base_dir": str(folder)}
-    return {
-        "storage": {"custom": {"module": module, "class": "HomeStorage", "config": config}},
-        "local_artifact_storage": {"module": module, "class": "HomeArtifactStorage", "config": config},
-        "compute_logs": {
-            "module": "dagster._core.storage.noop_compute_log_manager",
-            "class": "NoOpComputeLogManager",
-        },
-        "python_logs": {},
-    }
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -21,23 +22,26 @@ from taxi_assets.resources import DOWNLOADS
 from taxi_assets.running import Outcome, Request
 
 LOGGER = "terminal"
-_PLAIN = {"●": "*", "◐": "~", "○": "o", "✗": "x", "…": "."}
+_PLAIN = {"●": "*", "◐": "~", "○": "o", "✗": "x", "·": ".", "…": "."}
 _PACKAGE = logging.getLogger("taxi_assets")
 _LAYERS = ("raw", "clean", "quarantine", "postgres", "warehouse")
 
 
 def write_plainly() -> None:
-    """Where standard output or error cannot encode a symbol, as in Latin-1, have it written in ASCII instead."""
-    codecs.register_error("taxi_assets.plain", _plain)
+    """Write symbols in ASCII, and letters as well as they can be, where a terminal is not one of Unicode."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="taxi_assets.plain")
+        if isinstance(stream, io.TextIOWrapper) and not stream.encoding.lower().startswith("utf"):
+            handler = f"taxi_assets.{stream.encoding}"
+            codecs.register_error(handler, partial(_plain, stream.encoding))
+            stream.reconfigure(encoding="ascii", errors=handler)
 
 
-def _plain(error: UnicodeError) -> tuple[str, int]:
+def _plain(encoding: str, error: UnicodeError) -> tuple[bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return "".join(_PLAIN.get(symbol, "?") for symbol in error.object[error.start : error.end]), error.end
+    symbols = error.object[error.start : error.end]
+    written = "".join(_PLAIN.get(symbol, symbol) for symbol in symbols)
+    return written.encode(encoding, "replace"), error.end
 
 
 class Terminal:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.remote_representation.external_data import RepositorySnap
 
 from taxi_assets.catalog import DATASETS
 from taxi_assets.definitions import build_definitions, defs
@@ -121,6 +122,16 @@ def test_a_password_is_not_in_the_resources_that_the_ui_shows(tmp_path: Path, mo
     monkeypatch.setenv("TAXI_POSTGRES", url)
     resources = build_definitions(settings_with(tmp_path, TAXI_POSTGRES=url)).resources
     assert "hush-hush" not in repr(resources["postgres"])
+
+
+@pytest.mark.filterwarnings("ignore:Property `ScheduleDefinition.environment_vars`:DeprecationWarning")  # Dagster's own
+def test_a_source_s_password_is_in_no_record_of_a_job_nor_on_the_page_of_resources(tmp_path: Path) -> None:
+    definitions = build_definitions(settings_with(tmp_path, TAXI_SOURCE="https://me:hush-hush@example.org/tlc"))
+    job = definitions.resolve_job_def("green_trips_job")
+    assert "hush-hush" not in dg.serialize_value(job.get_job_snapshot())
+    assert "hush-hush" not in dg.serialize_value(RepositorySnap.from_def(definitions.get_repository_def()))
+    shown = build_definitions(settings_with(tmp_path, TAXI_SOURCE="https://example.org/tlc"))
+    assert "example.org" in dg.serialize_value(RepositorySnap.from_def(shown.get_repository_def()))
 
 
 def test_the_kinds_name_the_technology_in_use(tmp_path: Path) -> None:
