@@ -47,8 +47,8 @@ def lake(bucket: str, tmp_path: Path) -> GCSLake:
 def rows_in_bigquery(bigquery: BigQueryServer) -> Callable[[str, str], int]:
     client = google_bigquery.Client(PROJECT, credentials=AnonymousCredentials())
 
-    def count(table: str, month: str) -> int:
-        query = f"SELECT count(*) FROM `{PROJECT}.taxi.{table}` WHERE source_month = '{month}-01'"
+    def count(table: str, month: str, dataset: str = "taxi") -> int:
+        query = f"SELECT count(*) FROM `{PROJECT}.{dataset}.{table}` WHERE source_month = '{month}-01'"
         return next(iter(client.query_and_wait(query)))[0]
 
     return count
@@ -118,8 +118,15 @@ def test_nothing_of_a_run_stays_on_the_disk(home: Home) -> None:
 
 @pytest.mark.skipif(not REAL_FILES.exists(), reason="TLC's own files are not beside the project")
 def test_real_months_go_from_the_bucket_into_bigquery_by_one_job_each(
-    home: Home, lake: GCSLake, bigquery: BigQueryServer, rows_in_bigquery: Callable[[str, str], int]
+    bucket: str, tmp_path: Path, bigquery: BigQueryServer, rows_in_bigquery: Callable[..., int]
 ) -> None:
+    lake = GCSLake(f"gs://{bucket}/real", tmp_path / "scratch", patience=20)
+    home = Home(  # of its own: real months do not land beside those of the sample
+        tmp_path / "home",
+        TAXI_LAKE=f"gs://{bucket}/real",
+        TAXI_WAREHOUSE=f"bigquery://{PROJECT}/real?location=US",
+    ).with_its_server()
+    assert home.taxi("run", "zones", "--source", REAL_FILES).returncode == 0
     expected = {"2022-01": 62_018, "2022-02": 68_911, "2022-03": 78_033}
     for _ in range(3):
         before = len(bigquery.requests())
@@ -127,7 +134,7 @@ def test_real_months_go_from_the_bucket_into_bigquery_by_one_job_each(
         assert ran.returncode == 0, ran.stdout + ran.stderr
         for month, rows in expected.items():
             assert lake.count(Slice("clean/green_trips", Month.parse(month))) == rows
-            assert rows_in_bigquery("green_trips", month) == rows
+            assert rows_in_bigquery("green_trips", month, "real") == rows
         sent = [request for request in bigquery.requests()[before:] if request.method in ("POST", "PUT")]
         loads = [(one, one.body["configuration"]["load"]) for one in sent if is_load_job(one)]
         tables = [load["destinationTable"]["tableId"] for _, load in loads]

@@ -18,6 +18,15 @@ from taxi_assets.stores.rows import Rows
 # centuries apart, which are more seconds than an INTEGER holds.
 SECONDS = "CAST(floor((epoch_us(dropoff_datetime) - epoch_us(pickup_datetime)) / 1000000) AS BIGINT)"
 
+# What DuckDB says where a query is wrong, and not the file that it reads: for that it also has its bare `Error`.
+_OF_THE_QUERY = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.ConversionException,
+    duckdb.OutOfRangeException,
+    duckdb.ParserException,
+)
+
 
 @contextmanager
 def queryable(rows: Rows, scratch: Path, columns: Sequence[str] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -53,9 +62,13 @@ def queryable(rows: Rows, scratch: Path, columns: Sequence[str] | None = None) -
         raise StoreUnavailable(
             f"not enough memory or scratch space to sum up the month: make room in {scratch}, run it again"
         ) from error
-    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
-        if files is None or "No space left" in str(error):
-            raise StoreUnavailable(f"no room to sum up the month in {scratch}: make some, run it again") from error
+    except duckdb.Error as error:
+        if "No space left" in str(error):
+            raise StoreUnavailable(
+                f"no space left in {scratch} to sum up the month: make room, run it again"
+            ) from error
+        if files is None or isinstance(error, _OF_THE_QUERY):
+            raise
         raise damaged(", ".join(rows.files or rows.objects), error) from error
 
 

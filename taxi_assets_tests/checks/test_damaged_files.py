@@ -1,0 +1,143 @@
+"""A damaged file costs the month that it is of, is named, and costs no other month anything."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from taxi_assets.automation.failures import failed_checks
+from taxi_assets.definitions import build_definitions
+from taxi_assets.errors import SliceDamaged, SliceMissing
+from taxi_assets.month import Month
+from taxi_assets.stores.lake import LocalLake
+from taxi_assets.stores.slices import Slice
+from taxi_assets_tests.homes import Home
+
+MONTHS = ("2023-01", "2023-12", "2024-01")
+MONTH = "2024-01"
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The month before, the year before and the month itself in a lake."""
+    home = Home(tmp_path_factory.mktemp("home"), TAXI_SOURCE="sample").with_its_server()
+    for month in MONTHS:
+        assert made(home, month, "raw", "clean", "quarantine").success
+    return home
+
+
+@pytest.fixture
+def home(loaded: Home) -> Iterator[Home]:
+    """The same, put right again after each test."""
+    lake, kept = Path(loaded.settings.lake), loaded.folder / "kept"
+    shutil.copytree(lake, kept)
+    yield loaded
+    shutil.rmtree(lake)
+    kept.rename(lake)
+
+
+def made(home: Home, month: str, *layers: str) -> dg.ExecuteInProcessResult:
+    with dg.DagsterInstance.ephemeral() as instance:
+        return (
+            build_definitions(home.settings)
+            .resolve_job_def("green_trips_job")
+            .execute_in_process(
+                instance=instance,
+                partition_key=month,
+                asset_selection=[dg.AssetKey([layer, "green_trips"]) for layer in layers],
+                raise_on_error=False,
+            )
+        )
+
+
+def file_of(home: Home, layer: str, month: str) -> Path:
+    """The newest file of the month in that layer of the lake."""
+    files = Path(home.settings.lake, layer, "green_trips").rglob("*.parquet")
+    return max((one for one in files if month in str(one)), key=lambda one: one.stat().st_mtime_ns)
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, 1000)
+
+
+def emptied(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+def overwritten(path: Path) -> None:
+    path.write_bytes(bytes(range(256)) * 20)
+
+
+def with_another_footer(path: Path) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-200] + bytes(range(192)) + whole[-8:])
+
+
+def spoiled_within(path: Path) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole[:50] + bytes(range(250)) * 20 + whole[5_050:])
+
+
+DAMAGES = [cut, emptied, overwritten, with_another_footer]
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, spoiled_within], ids=lambda one: one.__name__)
+def test_damaged_neighbours_are_named_and_this_month_is_loaded(home: Home, damage) -> None:
+    named = [file_of(home, "raw", "2023-12"), file_of(home, "clean", "2023-12"), file_of(home, "clean", "2023-01")]
+    for path in named:
+        damage(path)
+    result = made(home, MONTH, "raw", "clean", "quarantine", "report")
+    assert result.success
+    told = "\n".join(map(str, failed_checks(result.all_events, dg.AssetCheckSeverity.WARN)))
+    if damage is not spoiled_within:  # which no comparison of footers notices
+        assert str(named[0]) in told
+        assert str(named[1]) in told
+        assert "taxi run green 2023-12" in told
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda one: one.__name__)
+@pytest.mark.parametrize("layer", ["raw", "clean", "quarantine"])
+def test_commands_about_a_damaged_month_end_in_a_sentence_that_names_the_file(home: Home, layer: str, damage) -> None:
+    path = file_of(home, layer, MONTH)
+    damage(path)
+    explained = home.taxi_here("explain", "green", MONTH, "1")
+    assert explained.exit_code == 1
+    assert explained.output.startswith("Error: ")
+    assert path.name in explained.output
+    assert "taxi run green 2024-01" in explained.output
+    assert made(home, MONTH, "raw", "clean", "quarantine").success, "and the month can be loaded again"
+
+
+def test_a_check_of_a_damaged_month_names_the_file(home: Home) -> None:
+    path = file_of(home, "clean", MONTH)
+    cut(path)
+    checked = home.taxi_here("check", "green", MONTH)
+    assert checked.exit_code == 1
+    assert f"SliceDamaged: {path} cannot be read" in checked.output
+
+
+def test_damaged_zones_cost_a_page_its_map_and_not_the_month(home: Home) -> None:
+    folder = Path(home.settings.lake) / "raw"
+    for name in ("taxi_zones/taxi_zone_lookup.csv", "taxi_zone_shapes/taxi_zones.zip"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"LocationID\n\xff\xfe")
+    assert made(home, MONTH, "report").success
+
+
+def test_a_lake_says_of_a_file_that_cannot_be_read_what_it_is(tmp_path: Path) -> None:
+    lake, piece = LocalLake(tmp_path), Slice("clean/sales", Month(2024, 1))
+    path = tmp_path / "clean" / "sales" / "month=2024-01" / "sales.parquet"
+    path.parent.mkdir(parents=True)
+    with pytest.raises(SliceMissing):
+        lake.read(piece.table, [Month(2024, 1)])
+    path.write_bytes(b"")
+    for look in (
+        lambda: lake.read(piece.table, [Month(2024, 1)]),
+        lambda: lake.count(piece),
+        lambda: lake.row(piece, {"source_row": 1}),
+    ):
+        with pytest.raises(SliceDamaged, match=r"sales\.parquet cannot be read \(.+\): materialize it again"):
+            look()
