@@ -87,6 +87,7 @@ def page(report: MonthReport, drawn: Sequence[Picture]) -> str:
     folder = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=folder, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     rejected = _rejected_by_rule(report)
+    changes = json.loads(report.provenance.get(f"{PROVENANCE}changes", "null"))
     return environment.get_template(_TEMPLATE).render(
         title=report.title,
         style=COLOURS + STYLE,
@@ -96,7 +97,8 @@ def page(report: MonthReport, drawn: Sequence[Picture]) -> str:
         unbroken=[rule for rule in RULES if rejected.get(rule.name) == 0],
         rejected_rows=sum(rejected.values()),
         source_rows=_source_rows(report),
-        changes=json.loads(report.provenance.get(f"{PROVENANCE}changes", "null")),
+        changes=changes,
+        loaded_before=_loaded_before(changes or {}, report.provenance),
         source={key.removeprefix(f"{PROVENANCE}source_"): value for key, value in report.provenance.items()},
     )
 
@@ -143,6 +145,14 @@ def _rejected_by_rule(report: MonthReport) -> dict[str, int]:
 
 def _source_rows(report: MonthReport) -> int:
     return int(report.provenance.get(f"{PROVENANCE}source_rows", 0))
+
+
+def _loaded_before(changes: Mapping[str, Any], provenance: Mapping[str, str]) -> str:
+    """In what the load before this one differed, to end a sentence with."""
+    causes = {"sha256": "from another file", "rules": "by other rules"}
+    now = {"sha256": provenance.get(f"{PROVENANCE}source_sha256"), "rules": provenance.get(f"{PROVENANCE}rules")}
+    differs = [text for name, text in causes.items() if changes.get(f"since_{name}") not in (None, now[name])]
+    return f", {' and '.join(differs)}" if differs else ""
 
 
 def _rejected(report: MonthReport, rule: Rule, rows: int) -> RejectedBy:
