@@ -88,6 +88,7 @@ def page(report: MonthReport, drawn: Sequence[Picture]) -> str:
     folder = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=folder, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     rejected = _rejected_by_rule(report)
+    changes = json.loads(report.provenance.get(f"{PROVENANCE}changes", "null"))
     return environment.get_template(_TEMPLATE).render(
         title=report.title,
         style=COLOURS + STYLE,
@@ -98,8 +99,8 @@ def page(report: MonthReport, drawn: Sequence[Picture]) -> str:
         rejected_rows=sum(rejected.values()),
         source_rows=_source_rows(report),
         synthetic=says_synthetic(report.provenance),
-        since=_since(report),
-        changes=json.loads(report.provenance.get(f"{PROVENANCE}changes", "null")),
+        changes=changes,
+        loaded_before=_loaded_before(changes or {}, report.provenance),
         source={key.removeprefix(f"{PROVENANCE}source_"): value for key, value in report.provenance.items()},
     )
 
@@ -144,21 +145,16 @@ def _rejected_by_rule(report: MonthReport) -> dict[str, int]:
     return dict(json.loads(report.provenance.get(f"{PROVENANCE}rejected_by_rule", "{}")))
 
 
-def _since(report: MonthReport) -> str:
-    """What is another than when the month was loaded before."""
-    changes = json.loads(report.provenance.get(f"{PROVENANCE}changes", "null")) or {}
-    facts = {"sha256": "source_sha256", "rules": "rules", "code_version": "code_version"}
-    words = {"sha256": "file", "rules": "rules", "code_version": "version of the code"}
-    others = [
-        words[name]
-        for name, key in facts.items()
-        if changes.get(f"since_{name}") != report.provenance.get(f"{PROVENANCE}{key}")
-    ]
-    return " and ".join(f"another {one}" if one != "rules" else "other rules" for one in others)
-
-
 def _source_rows(report: MonthReport) -> int:
     return int(report.provenance.get(f"{PROVENANCE}source_rows", 0))
+
+
+def _loaded_before(changes: Mapping[str, Any], provenance: Mapping[str, str]) -> str:
+    """In what the load before this one differed, to end a sentence with."""
+    causes = {"sha256": "from another file", "rules": "by other rules"}
+    now = {"sha256": provenance.get(f"{PROVENANCE}source_sha256"), "rules": provenance.get(f"{PROVENANCE}rules")}
+    differs = [text for name, text in causes.items() if changes.get(f"since_{name}") not in (None, now[name])]
+    return f", {' and '.join(differs)}" if differs else ""
 
 
 def _rejected(report: MonthReport, rule: Rule, rows: int) -> RejectedBy:

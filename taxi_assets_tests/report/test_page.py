@@ -159,6 +159,24 @@ def test_what_changed_since_the_last_load_is_told(months: Months) -> None:
     assert "0 trips were added, 10 removed and 3 changed: from 1,234 trips to 1,224" in page.text
     assert "from $20,000.50 to $19,876.25 charged" in page.text
     assert "<i>removed" not in page.html
+    assert "loaded before, from another file and by other rules. Since" in page.text
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "told"),
+    [
+        ("source_sha256", "ab" * 32, "loaded before, from another file. Since"),
+        ("rules", "duplicate", "loaded before, by other rules. Since"),
+        ("code_version", "0", "loaded before. Since"),
+    ],
+)
+def test_what_differed_in_the_load_before_is_told_and_no_more(months: Months, name: str, other: str, told: str) -> None:
+    now = months.clean(GREEN, JANUARY).provenance
+    then = {each: now[f"taxi/{each}"] for each in ("source_sha256", "rules", "code_version")} | {name: other}
+    counts = dict.fromkeys(("rows_before", "rows_after", "added", "removed", "changed"), 1)
+    since = {f"since_{each.removeprefix('source_')}": value for each, value in then.items()}
+    changes = {**since, **counts, "amount_before": None, "amount_after": None, "examples": []}
+    assert told in months.page(GREEN, JANUARY, **{"taxi/changes": json.dumps(changes)}).text
 
 
 def test_the_same_pictures_are_markdown_with_their_own_light_and_dark(months: Months) -> None:
