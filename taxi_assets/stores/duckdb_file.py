@@ -137,8 +137,10 @@ class DuckDBFile:
                     raise kind(f"DuckDB {self} cannot be opened: {first_line}") from error
                 wait.for_(holder)
             else:
-                # As settings of the connect call they would fail where this process has the file open without it.
-                return connection.execute(_SETTINGS)
+                # As settings of the connect call they would fail where this process has the file open without them, and
+                # they would hold for all its connections: a notebook keeps its own.
+                is_only_one = connection.execute("FROM duckdb_connection_count()").fetchall() == [(1,)]
+                return connection.execute(_SETTINGS) if is_only_one else connection
 
     def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         try:
