@@ -116,8 +116,8 @@ def of_month(rows: Rows, column: str, month: Month | None) -> Rows:
     """The rows, whose column, if they have it, is a DATE and holds the month's first day in every row.
 
     A time at midnight (pandas has no type for dates), also with a time zone, and text such as 2024-01-01 become the
-    DATE that they stand for. Whoever looks for a month looks for that DATE: a row with another value, loaded with
-    success, would not be found again.
+    DATE that they stand for. Readers select a month by that DATE: a row with another value would be loaded with
+    success and never be found again.
 
     Raises:
         SchemaMismatch: while streaming, where a row holds anything else; the text names the column and the value.

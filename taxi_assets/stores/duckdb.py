@@ -220,7 +220,7 @@ class DuckDBStore:
         connection.execute(f"INSERT OR IGNORE INTO {loaded} VALUES (?, ?)", [table, month.first_day])
 
     def _forget_loaded(self, connection: duckdb.DuckDBPyConnection, table: str) -> None:
-        """Forget the months of a table of this name that somebody dropped."""
+        """Forget the months of an earlier table of this name, which was dropped."""
         if self._columns(connection, _LOADED):
             connection.execute(f"DELETE FROM {self._identifier(connection, _LOADED)} WHERE table_name = ?", [table])
 

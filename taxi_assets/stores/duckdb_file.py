@@ -1,4 +1,4 @@
-"""A DuckDB file that several processes share: who may open it when, and what those who wait are told.
+"""Concurrent access to a DuckDB file: connections, the writers' lock, and log lines while waiting for it.
 
 DuckDB lets one process write, or several read. A connection is therefore opened for one piece of work and closed after
 it, and reading opens the file for reading only. Writers queue on a lock beside the file, `warehouse.duckdb.lock`, which
@@ -32,7 +32,7 @@ _written_here: set[Path] = set()  # files whose writer's lock this process holds
 
 
 class DuckDBFile:
-    """One database file, and the turns of those who use it.
+    """One database file, shared with other processes and threads.
 
     Args:
         path: the file.
@@ -56,7 +56,7 @@ class DuckDBFile:
         """A connection to read with, beside any number of other readers.
 
         Raises:
-            StoreUnavailable: somebody kept the file open for writing for longer than the patience.
+            StoreUnavailable: another process kept the file open for writing for longer than the patience.
             StoreError: DuckDB refuses, or the file may not be read.
         """
         self._let_the_writer_go_first()
@@ -65,7 +65,7 @@ class DuckDBFile:
 
     @contextmanager
     def writing(self, what: str) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection to write with; one writer at a time has it, and `what` is told to those who wait.
+        """A connection to write with; one writer at a time has it, and waiting processes log `what` it writes.
 
         The next one waits for as long as this one lives. The file is made where it is missing, under another name
         first: a process killed while it makes one would leave a file that no DuckDB opens again.
@@ -137,8 +137,10 @@ class DuckDBFile:
                     raise kind(f"DuckDB {self} cannot be opened: {first_line}") from error
                 wait.for_(holder)
             else:
-                # As settings of the connect call they would fail where this process has the file open without it.
-                return connection.execute(_SETTINGS)
+                # As settings of the connect call they would fail where this process has the file open without them, and
+                # they would hold for all its connections: a notebook keeps its own.
+                is_only_one = connection.execute("FROM duckdb_connection_count()").fetchall() == [(1,)]
+                return connection.execute(_SETTINGS) if is_only_one else connection
 
     def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         try:
@@ -160,7 +162,7 @@ class DuckDBFile:
 
 
 class _Wait:
-    """Waits for somebody by looking again and again, and says soon, and then now and then, for whom.
+    """Polls until the file is free, and logs after a second, and then now and then, which process holds it.
 
     In sleeps of Python, which a signal ends.
 
@@ -204,7 +206,7 @@ def _locked(handle: int, kind: int) -> bool:
 
 
 def _holder_in(error: duckdb.Error) -> str | None:
-    """Who has the file open, where the error is that somebody has."""
+    """The process that has the file open, if that is what the error says."""
     text = str(error)
     found = _HOLDER.search(text)
     if found is not None:
