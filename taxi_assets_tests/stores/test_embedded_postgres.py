@@ -209,11 +209,13 @@ def test_a_server_that_another_process_is_starting_is_waited_for(made: Path) -> 
     assert settings(made) == [("minimal", "")]
 
 
-def test_threads_that_come_at_once_get_one_server(folder: Path) -> None:
+def test_threads_that_come_at_once_get_one_server(made: Path) -> None:
+    embedded_url(made)
+    kill_server(made)
     with ThreadPoolExecutor(8) as threads:
-        urls = set(threads.map(lambda _: embedded_url(folder), range(16)))
+        urls = set(threads.map(lambda _: embedded_url(made), range(16)))
     assert len(urls) == 1
-    assert settings(folder) == [("minimal", "")]
+    assert settings(made) == [("minimal", "")]
 
 
 def test_a_server_that_is_killed_is_started_by_the_next_connection(made: Path) -> None:
@@ -277,13 +279,15 @@ def test_an_initdb_that_fails_says_why_and_points_at_no_log(folder: Path, monkey
     assert left_in(folder) == []
 
 
-def test_a_server_that_does_not_start_says_why(folder: Path) -> None:
-    embedded_url(folder)
-    kill_server(folder)
-    with (folder / "postgresql.conf").open("a") as file:
-        file.write("no_such_setting = 1\n")
+def test_a_server_that_does_not_start_says_why(made: Path) -> None:
+    embedded_url(made)
+    kill_server(made)
+    file = made / "postgresql.conf"
+    whole = file.read_text()
+    file.write_text(f"{whole}no_such_setting = 1\n")
     with pytest.raises(StoreUnavailable, match=r"FATAL.*TAXI_POSTGRES"):
-        embedded_url(folder)
+        embedded_url(made)
+    file.write_text(whole)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
@@ -339,7 +343,7 @@ def refusal(sockets: Path) -> str:
             "--regid=65534",
             "--clear-groups",
             PSQL,
-            f"host={sockets} user=postgres",
+            f"host='{sockets}' user=postgres",
             "-c",
             "\\q",
         ],

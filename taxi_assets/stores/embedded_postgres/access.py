@@ -80,6 +80,6 @@ def _replace(path: Path, text: str, user: SystemUser) -> bool:
         file.write(text)
         file.flush()
         os.fsync(descriptor)
-    user.own(Path(name))
+        user.own(descriptor)
     Path(name).replace(path)
     return True

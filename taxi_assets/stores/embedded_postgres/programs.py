@@ -62,10 +62,10 @@ class SystemUser:
         """Whether it is another user than this process's."""
         return self.uid != os.geteuid()
 
-    def own(self, path: Path) -> None:
-        """Give the file or folder to the user."""
+    def own(self, what: Path | int) -> None:
+        """Give the file or folder, or the open file of that number, to the user."""
         if self.is_other:
-            os.chown(path, self.uid, self.gid, follow_symlinks=False)
+            os.chown(what, self.uid, self.gid, follow_symlinks=isinstance(what, int))
 
     def let_through(self, folder: Path) -> None:
         """Let the user pass the folder and those above it; what is in them stays as closed as it was."""
