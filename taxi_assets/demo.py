@@ -41,9 +41,13 @@ def main() -> None:
     screen.print_outcomes(outcomes)
     if not all(outcome.loaded for outcome in outcomes):
         sys.exit(1)
+    screen.console.print(next_steps(settings), soft_wrap=True)
+
+
+def next_steps(settings: Settings) -> str:
+    """Where the demo's data is, and the commands to look at it there, as rich's markup."""
     there = f"TAXI_HOME={shlex.quote(_shown(settings.home))} TAXI_SOURCE=sample"
-    screen.console.print(
-        f"""
+    return f"""
 Every source row is accounted for: raw = clean + quarantine, and both tables hold the clean rows.
 
 [bold]Where it is[/bold]
@@ -58,9 +62,7 @@ Every source row is accounted for: raw = clean + quarantine, and both tables hol
 
 [bold]Then load a real month[/bold]
   make run DATASET=green MONTH={DEMO_MONTH}      from TLC, into {_shown(settings.home.parent)}
-""",
-        soft_wrap=True,
-    )
+"""
 
 
 def demo_settings() -> Settings:

@@ -106,7 +106,7 @@ def zones_requests(settings: Settings) -> list[Request]:
     from taxi_assets.source import open_source
     from taxi_assets.source.published import ZONES_PATH
 
-    source = open_source(settings.source)
+    source = open_source(settings.source, patient=False)
     with opened_stores(settings, ["lake"]) as stores:
         try:
             origin = stores["lake"]().get_file(f"raw/{ZONES_TABLE}", ZONES_FILE).url

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Barrier
 
@@ -23,6 +24,7 @@ from taxi_assets.source_record import SourceRecord
 from taxi_assets.stores.arrow import description
 from taxi_assets.stores.duckdb import DuckDBStore
 from taxi_assets.stores.lake import LocalLake
+from taxi_assets.stores.ledger import Entry
 from taxi_assets.stores.slices import Slice
 from taxi_assets.synthetic import SYNTHETIC, is_synthetic
 from taxi_assets_tests.cleaning.months import GREEN_TRIP, month_of, written
@@ -156,6 +158,20 @@ def test_of_two_kinds_that_come_at_once_one_is_refused(tmp_path: Path, synthetic
         assert admitted == [record.is_synthetic(), not record.is_synthetic()]
 
 
+def test_synthetic_months_do_not_replace_tlc_s_in_tables_that_another_home_shares(
+    tmp_path: Path, synthetic: Path
+) -> None:
+    home = Home(tmp_path / "home").with_its_server()
+    known = {"taxi/source_url": "https://d37ci6vzurychx.cloudfront.net/trip-data/green_tripdata_2022-01.parquet"}
+    entry = Entry("load_audit", "warehouse", "run", "alice", datetime.now(tz=UTC), known)
+    with cleaned_month(month_in(synthetic), GREEN, JANUARY, DEFAULT_RULES, tmp_path) as cleaned:
+        warehouse = DuckDBStore(home.settings.duckdb_path, "taxi", "source_month")
+        warehouse.replace(Slice("green_trips", JANUARY), cleaned.clean, entry)
+    layers = (RAW, "clean/green_trips", "quarantine/green_trips")
+    told = why(fetched(home.folder, synthetic, "green_trips_job", *layers))
+    assert "the tables hold green 2022-01 from https://d37ci6vzurychx.cloudfront.net" in told
+
+
 def test_rows_of_a_synthetic_file_say_so_in_metadata_and_in_the_table_s_comment(
     tmp_path: Path, synthetic: Path, real: Path
 ) -> None:
@@ -232,4 +248,13 @@ def test_the_demo_has_a_home_and_records_of_its_own(tmp_path: Path, monkeypatch:
     assert (settings.home, settings.source) == (tmp_path / "demo", "sample")
     assert settings.dagster_home == tmp_path / "demo" / "dagster"
     assert Path(settings.lake) == tmp_path / "demo" / "lake"
-    assert demo._warehouse(settings) == "BigQuery, project project, dataset trips"
+    told = demo.next_steps(settings)
+    assert "warehouse  BigQuery, project project, dataset trips" in told
+    assert f"TAXI_HOME={tmp_path / 'demo'} TAXI_SOURCE=sample make dev" in told
+    monkeypatch.delenv("TAXI_WAREHOUSE")
+    monkeypatch.delenv("TAXI_HOME")
+    monkeypatch.chdir(tmp_path)
+    told = demo.next_steps(demo.demo_settings())
+    assert f"warehouse  {tmp_path / '.taxi' / 'demo' / 'warehouse.duckdb'}, schema taxi" in told
+    assert "TAXI_HOME=.taxi/demo TAXI_SOURCE=sample .venv/bin/taxi psql" in told
+    assert "into .taxi\n" in told

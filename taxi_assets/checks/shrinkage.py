@@ -1,17 +1,19 @@
 """Stops a run before a good month is replaced by next to nothing; evaluated before any of the month is stored."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from taxi_assets.audit import lines_of
+from taxi_assets.audit import Line, lines_of
 from taxi_assets.catalog import Dataset
-from taxi_assets.errors import SliceDamaged, SliceMissing, TaxiError
+from taxi_assets.errors import InvalidRequest, SliceDamaged, SliceMissing, TaxiError
 from taxi_assets.io_managers import LakeIOManager
 from taxi_assets.io_managers.tables import TableIOManager
 from taxi_assets.month import Month
+from taxi_assets.source import TLC_CDN
 from taxi_assets.stores.slices import Slice
+from taxi_assets.synthetic import is_sample, says_synthetic
 
 if TYPE_CHECKING:
     from taxi_assets.cleaning import Cleaned
@@ -54,12 +56,17 @@ def refuse_shrunk(
 
     Raises:
         Failure: the version lost too much; nothing was stored.
+        InvalidRequest: a table has the month from TLC, and this one is synthetic, or the other way round.
         StoreUnavailable: the lake does not answer.
     """
     from taxi_assets.cleaning.shrinkage import MonthVersion, losses
 
     now = MonthVersion(cleaned.source_rows, cleaned.rejected)
-    before = _in_lake(lake, dataset, month) or _in_audit_logs(tables, dataset, month)
+    before = _in_lake(lake, dataset, month)
+    if before is None:
+        lines = _newest_first(tables, dataset, month)
+        _require_same_kind(lines, cleaned.clean.provenance, dataset, month)
+        before = _version_of(lines)
     lost = losses(before, now)
     text = _text(dataset, month, lost, now, before, accepted=accepted) if lost else None
     stops = bool(lost) and not accepted
@@ -84,21 +91,37 @@ def _in_lake(lake: LakeIOManager, dataset: Dataset, month: Month) -> "MonthVersi
         return None
 
 
-def _in_audit_logs(tables: Sequence[TableIOManager], dataset: Dataset, month: Month) -> "MonthVersion | None":
-    """The version of the newest load; a table that does not answer now is for its own step to report."""
-    from taxi_assets.cleaning.shrinkage import MonthVersion
-
-    found = []
+def _newest_first(tables: Sequence[TableIOManager], dataset: Dataset, month: Month) -> list[Line]:
+    """The audit logs' lines for the month; a table that does not answer now is for its own step to report."""
+    found: list[Line] = []
     for table in tables:
         try:
             if table.ledger is not None:
                 found += lines_of(table.open_store(), table.ledger, Slice(dataset.table, month))
         except TaxiError:
             continue
-    for line in sorted(found, key=lambda line: line["finished_at"], reverse=True):
+    return sorted(found, key=lambda line: line["finished_at"], reverse=True)
+
+
+def _version_of(newest_first: Sequence[Line]) -> "MonthVersion | None":
+    from taxi_assets.cleaning.shrinkage import MonthVersion
+
+    for line in newest_first:
         if line["source_rows"] is not None and line["rejected_by_rule"] is not None:
             return MonthVersion(line["source_rows"], line["rejected_by_rule"])
     return None
+
+
+def _require_same_kind(
+    newest_first: Sequence[Line], provenance: Mapping[str, str], dataset: Dataset, month: Month
+) -> None:
+    """Refuse to mix where the tables are shared with another home, whose record and lake are not at hand."""
+    url = next((line["source_url"] or "" for line in newest_first), "")
+    if (is_sample(url) or url.startswith(TLC_CDN)) and is_sample(url) != says_synthetic(provenance):
+        raise InvalidRequest(
+            f"the tables hold {dataset.name} {month} from {url}, and synthetic data and TLC's do not mix: set "
+            "TAXI_POSTGRES and TAXI_WAREHOUSE to others, or unset them and give TAXI_HOME a folder of its own"
+        )
 
 
 def _text(

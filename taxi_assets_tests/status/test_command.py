@@ -97,7 +97,7 @@ def test_the_table_fits_into_80_columns_without_colour(gap: World) -> None:
 
 def test_json_holds_every_dataset_month_and_store_and_nothing_else(gap: World) -> None:
     told = document("status")
-    assert set(told) == {"slices", "problems", "silent"}
+    assert set(told) == {"synthetic", "slices", "problems", "silent"}
     assert {tuple(one) for one in told["slices"]} == {("dataset", "month", "store", "state")}
     assert {one["store"] for one in told["slices"]} == EVERYWHERE
 
