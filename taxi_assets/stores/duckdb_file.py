@@ -25,6 +25,7 @@ from taxi_assets.stores.disk import disk_failures
 # 250 MB for each; it then uses 170 MB in all, and 520 MB for 20,000,000 trips.
 _SETTINGS = "SET threads = 2; SET memory_limit = '512MB'"
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+_LASTING = ("Permission denied", "not a valid DuckDB database")  # reasons that do not pass by themselves
 _FIRST_WORD = 1.0  # seconds of waiting after which it is said for whom
 _LONGEST_SILENCE = 60.0  # seconds between two words about it
 _logger = logging.getLogger(__name__)
@@ -133,7 +134,7 @@ class DuckDBFile:
                 holder = _holder_in(error)
                 if holder is None:
                     first_line = str(error).partition("\n")[0]
-                    kind = StoreError if "Permission denied" in first_line else StoreUnavailable
+                    kind = StoreError if any(reason in first_line for reason in _LASTING) else StoreUnavailable
                     raise kind(f"DuckDB {self} cannot be opened: {first_line}") from error
                 wait.for_(holder)
             else:
