@@ -46,7 +46,9 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "source_record": SourceRecordResource(path=str(settings.source_record)),
         "scratch": ScratchResource(root=str(settings.home / "scratch")),
         "alerts": _alerts(settings),
-        "lake": LakeIOManager(url=settings.lake, scratch=str(settings.home / "scratch")),
+        "lake": LakeIOManager(
+            url=settings.lake, scratch=str(settings.home / "scratch"), locks=str(settings.home / "locks")
+        ),
         "postgres": _postgres(settings),
         "warehouse": _warehouse(settings),
     }

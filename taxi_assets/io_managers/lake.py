@@ -51,6 +51,11 @@ class LakeIOManager(dg.ConfigurableIOManager):
         default=None,
         description="Folder for files on their way to and from a bucket; where it is not set, a private one.",
     )
+    locks: str | None = Field(
+        default=None,
+        description="Folder for locks, by which runs on this machine make what belongs together in a bucket one after "
+        "the other; where it is not set, the one that is overtaken fails.",
+    )
     month_column: str = Field(
         default="source_month",
         description="Column that, where rows have it, holds their month's first day: see the IO managers of tables.",
@@ -74,7 +79,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         if self._is_bucket:
             from taxi_assets.stores.lake.gcs import GCSLake
 
-            turns = None if self.scratch is None else Path(self.scratch) / "turns"
+            turns = None if self.locks is None else Path(self.locks)
             scratch = self._run_scratch or self._scratch_outside_of_runs()
             return GCSLake(self.url, scratch, self.month_column, turns=turns)
         from taxi_assets.stores.lake import LocalLake
