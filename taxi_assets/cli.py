@@ -74,7 +74,7 @@ def run(dataset: str, months: str | None, source: str | None, rules: str | None,
     with running.instance_of(settings) as instance, screen.running():
         outcomes = run_all(requests, definitions, instance, screen, partial(_command, "run", dataset, options))
     screen.print_outcomes(outcomes)
-    sys.exit(0 if all(outcome.loaded for outcome in outcomes) else 1)
+    sys.exit(0 if all(outcome.is_well for outcome in outcomes) else 1)
 
 
 @main.command()

@@ -79,6 +79,11 @@ class Outcome:
     warnings: Sequence[str]
     seconds: float
 
+    @property
+    def is_well(self) -> bool:
+        """Whether what was asked for is loaded; what a command added by itself may be missing."""
+        return self.loaded or not self.request.is_asked_for
+
 
 def month_request(dataset: Dataset, month: Month, rules: Sequence[str], *, accept_shrunk: bool = False) -> Request:
     """One month of a dataset, cleaned by those rules, and where that is accepted loaded however little is left."""
@@ -180,7 +185,7 @@ def run(
     failures = [] if result.success else _failures(instance, result)
     return Outcome(
         request,
-        loaded=result.success or not request.is_asked_for,
+        loaded=result.success,
         rows={key: int(str(facts[ROW_COUNT].value)) for key, facts in metadata.items() if ROW_COUNT in facts},
         rejected=rejected,
         page=next((str(facts[URI].value) for key, facts in metadata.items() if key.startswith("report/")), None),

@@ -7,12 +7,18 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import dagster as dg
 import duckdb
 import pytest
 
+from taxi_assets.catalog import dataset_named
+from taxi_assets.month import Month
+from taxi_assets.sample import write_month
+from taxi_assets.stores.embedded_postgres import embedded_url
 from taxi_assets_tests.homes import TAXI, Home
+from taxi_assets_tests.source.cdn import serving
 
 SECONDS_TO_END = 60  # of a busy machine; what is interrupted would go on for longer, or for ever
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
@@ -78,6 +84,18 @@ def test_a_signal_ends_a_range_and_says_what_is_done_and_how_to_go_on(
     assert "green_trips 2024-03:" not in told
     run = newest_run(home)
     assert (run.status, run.tags["dagster/partition"]) == (dg.DagsterRunStatus.CANCELED, month)
+
+
+def test_zones_that_the_source_does_not_have_are_not_said_to_be_done(home: Home, tmp_path: Path) -> None:
+    month = tmp_path / "month.parquet"
+    write_month(dataset_named("green"), Month(2024, 5), month, rows=200)
+    own = Home(tmp_path / "home", TAXI_POSTGRES=embedded_url(home.settings.postgres_folder))
+    with serving() as cdn:
+        cdn.put("trip-data/green_tripdata_2024-05.parquet", month.read_bytes())
+        with started([TAXI, "run", "green", "2024-05", "--source", cdn.url], own) as process:
+            read_until(process, "clean/green_trips 2024-05")
+            told = interrupted(process, signal.SIGINT)
+    assert "  failed       zones\n  interrupted  green 2024-05: " in told
 
 
 def test_a_source_that_never_answers_holds_no_signal_up(home: Home) -> None:

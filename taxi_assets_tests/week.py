@@ -1,6 +1,6 @@
 """A week in the life: the real daemon keeps the tables up with a source, while files, processes and people go wrong.
 
-Prints what the alerts said, in order, and what the stores hold at the end; a day takes half a minute.
+Prints what the alerts said, in order, and what the stores hold at the end; each day takes a minute.
 """
 
 import signal
@@ -18,6 +18,8 @@ import psutil
 import pyarrow.parquet as pq
 
 from taxi_assets.month import Month
+from taxi_assets.sample.zones import write_zones
+from taxi_assets.source.published import ZONES_PATH
 from taxi_assets_tests.daemon.backfills import stored_rows
 from taxi_assets_tests.daemon.machines import Machine
 from taxi_assets_tests.daemon.watched import (
@@ -36,7 +38,7 @@ from taxi_assets_tests.source.cdn import Cdn, serving
 
 BASE, FIRST, SECOND, THIRD = (Month.current().plus(-ago) for ago in (4, 3, 2, 1))
 ROWS = 3_000
-PATIENCE = 120  # seconds for what has to happen
+PATIENCE = 300  # seconds for what has to happen
 
 
 @dataclass
@@ -78,6 +80,33 @@ class Week:
         """Whether both tables hold the clean rows of a sample month of so many rows."""
         return self.rows(month) == (clean_rows(month, rows),) * 2
 
+    @property
+    def subjects(self) -> list[str]:
+        """What the alerts are about, in order."""
+        return [text.splitlines()[0].removeprefix("*ERROR ").removesuffix("*") for text in self.alerts]
+
+    def is_loaded(self) -> bool:
+        """Whether the newest run of every month succeeded."""
+        return all(self.status(month)[-1:] == ["SUCCESS"] for month in (BASE, FIRST, SECOND, THIRD))
+
+    def environment(self, home: Path, source: str | None = None) -> dict[str, str]:
+        """Of a command in that home, on the machine's source or another one."""
+        environment = {**self.machine.environment, "TAXI_HOME": str(home), "COLUMNS": "200"}
+        return environment if source is None else {**environment, "TAXI_SOURCE": source}
+
+    def taxi(
+        self, *arguments: str, home: Path | None = None, source: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command, on the machine's home or another one, and wait for it."""
+        environment = self.environment(home or self.machine.home, source)
+        return subprocess.run([TAXI, *arguments], env=environment, capture_output=True, text=True, check=False)
+
+    def told(self, error: str) -> bool:
+        """Whether the newest alert is of one error, this one."""
+        lines = self.alerts[-1].splitlines() if self.alerts else []
+        errors = [line for line in lines if line.startswith("ERROR")]
+        return len(errors) == 1 and errors[0].startswith(f"ERROR {error}")
+
     def status(self, month: Month) -> list[str]:
         """The status of every run of the month, oldest first."""
         return [status for key, status in runs(self.machine) if key == str(month)]
@@ -104,20 +133,23 @@ def a_truncated_file(week: Week) -> None:
     week.publish(SECOND, '"whole"')
     whole = week.published(SECOND)
     week.put(SECOND, whole[: len(whole) // 2], '"half"')
-    week.expect(f"{SECOND} failed, and an alert says so", lambda: any(str(SECOND) in text for text in week.alerts))
+    week.expect(f"{SECOND} failed, and an alert says why", lambda: week.told("raw/green_trips: BadFile: "))
     week.put(SECOND, whole, '"whole"')
     week.expect(f"{SECOND} is loaded without help", lambda: "SUCCESS" in week.status(SECOND) and week.holds(SECOND))
 
 
 def an_emptied_month(week: Week) -> None:
     """Wednesday: a loaded month is published again without a row."""
-    whole, empty, told = week.published(FIRST), BytesIO(), len(week.alerts)
+    whole, empty = week.published(FIRST), BytesIO()
     pq.write_table(pq.read_table(BytesIO(whole)).slice(0, 0), empty)
     week.put(FIRST, empty.getvalue(), '"emptied"')
-    week.expect(f"an alert tells of the emptied {FIRST}", lambda: len(week.alerts) > told)
-    week.expect(f"{FIRST} still has its rows", lambda: week.holds(FIRST))
+    week.expect(
+        f"the emptied {FIRST} is refused, and an alert says why",
+        lambda: week.told(f"clean/green_trips: check not_shrunk failed: green {FIRST}: no row would be loaded"),
+    )
+    week.expect(f"{FIRST} still has its rows", lambda: week.status(FIRST)[-1] == "FAILURE" and week.holds(FIRST))
     week.put(FIRST, whole, '"first again"')
-    week.expect(f"{FIRST} is as it was", lambda: week.holds(FIRST))
+    week.expect(f"{FIRST} is loaded again", lambda: week.status(FIRST)[-1] == "SUCCESS" and week.holds(FIRST))
 
 
 def a_killed_daemon(week: Week) -> None:
@@ -132,7 +164,7 @@ def a_killed_run(week: Week) -> None:
     """Friday: a month is replaced, and the process of its run is killed."""
     week.publish(THIRD, '"replaced"', ROWS - 500)
     week.expect("a run is under way and is killed", lambda: killed(week.machine))
-    week.expect(f"{THIRD} is loaded by the next run", lambda: week.holds(THIRD, ROWS - 500))
+    week.expect(f"{THIRD} is loaded by the next run, and no alert was needed", lambda: week.holds(THIRD, ROWS - 500))
 
 
 def killed(machine: Machine) -> bool:
@@ -146,40 +178,61 @@ def killed(machine: Machine) -> bool:
 
 def an_interrupted_command(week: Week) -> None:
     """Saturday: a person loads the month before them all, and presses Ctrl-C; then once more without."""
-    command = [TAXI, "run", "green", str(BASE)]
-    environment = {**week.machine.environment, "TAXI_HOME": str(week.machine.home)}
+    status, told = interrupted(week, BASE)
+    say(f"  Ctrl-C while it is cleaned: status {status}")
+    say("".join(f"       {line}\n" for line in told.splitlines()).rstrip())
+    week.expect(
+        f"Ctrl-C ends the command with 130 and a word about {BASE}", lambda: status == 130 and str(BASE) in told
+    )
+    week.expect(f"{BASE} is whole or not there", lambda: set(week.rows(BASE)) <= {0, clean_rows(BASE, ROWS)})
+    again = week.taxi("run", "green", str(BASE))
+    week.expect(f"{BASE} is loaded by the next command", lambda: again.returncode == 0 and week.holds(BASE))
+
+
+def interrupted(week: Week, month: Month) -> tuple[int, str]:
+    """The status of a `taxi run` that got Ctrl-C while it cleaned the month, and what it said from then on."""
     running = subprocess.Popen(
-        command,
-        env=environment,
-        cwd=week.machine.folder,
+        [TAXI, "run", "green", str(month)],
+        env=week.environment(week.machine.home),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - as in a terminal
     )
-    time.sleep(4)
+    assert running.stdout is not None
+    for line in running.stdout:
+        if "clean/green_trips" in line:
+            break
     running.send_signal(signal.SIGINT)
-    output, _ = running.communicate(timeout=PATIENCE)
-    say(f"  Ctrl-C after 4 s: status {running.returncode}, {output.strip().splitlines()[-1:]}")
-    whole = clean_rows(BASE, ROWS)
-    week.expect(f"{BASE} is whole or not there", lambda: set(week.rows(BASE)) <= {0, whole})
-    again = subprocess.run(
-        command, env=environment, cwd=week.machine.folder, capture_output=True, text=True, check=False
-    )
-    week.expect(f"{BASE} is loaded by the next command", lambda: again.returncode == 0 and week.holds(BASE))
+    told, _ = running.communicate(timeout=PATIENCE)
+    return running.returncode, told
 
 
 def real_months(week: Week) -> None:
-    """Sunday: real months, in a home of their own."""
+    """Sunday: the demo, and real months beside it: each kind in a home of its own."""
+    home = week.folder / "home"
+    demo = subprocess.run(
+        [sys.executable, "-m", "taxi_assets.demo"],
+        env=week.environment(home),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    week.expect("the demo is loaded", lambda: demo.returncode == 0)
     if not REAL_FILES.is_dir():
-        say("  left out: real TLC files are not on this machine")
+        say("  the rest is left out: real TLC files are not on this machine")
         return
-    home = {**week.machine.environment, "TAXI_HOME": str(week.folder / "real"), "TAXI_SOURCE": str(REAL_FILES)}
-    del home["TAXI_ALERT_WEBHOOK"]
+    source = str(REAL_FILES)
+    mixed = week.taxi("run", "green", "2022-01", home=home / "demo", source=source)
+    week.expect(
+        "a real month is refused in the demo's home",
+        lambda: mixed.returncode != 0 and "do not mix" in mixed.stdout + mixed.stderr,
+    )
     for month in ("2022-01", "2023-02"):
-        ran = subprocess.run([TAXI, "run", "green", month], env=home, capture_output=True, text=True, check=False)
-        week.expect(f"real green {month} is loaded", lambda status=ran.returncode: status == 0)
-        say("\n".join(f"       {line}" for line in ran.stdout.splitlines() if " is odd " in line))
+        ran = week.taxi("run", "green", month, home=home, source=source)
+        week.expect(f"real green {month} is loaded beside the demo", lambda code=ran.returncode: code == 0)
+        odd = [line for line in ran.stdout.splitlines() if " is odd " in line]
+        say("\n".join(f"       {line}" for line in odd or ["nothing is odd"]))
 
 
 DAYS = (
@@ -204,6 +257,8 @@ def begun() -> Iterator[Week]:
     ):
         week = Week(machine, cdn, alerts, Path(folder))
         week.publish(BASE, '"base"')
+        write_zones(week.folder / "zones.csv")
+        cdn.put(ZONES_PATH, (week.folder / "zones.csv").read_bytes())
         start_sensor(machine)
         until(lambda: any("watched from" in (tick["skipReason"] or "") for tick in ticks(machine)), PATIENCE)
         yield week
@@ -216,6 +271,8 @@ def main() -> int:
         for day in DAYS:
             say(f"{time.monotonic() - started:4.0f} s  {day.__doc__}")
             day(week)
+        week.expect("two alerts came, and no other", lambda: week.subjects == [f"green {SECOND}", f"green {FIRST}"])
+        week.expect("every month's newest run succeeded", week.is_loaded)
         say("\nThe alerts, in order:")
         for text in week.alerts:
             say("  " + "\n  ".join(text.splitlines()))

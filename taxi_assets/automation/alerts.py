@@ -5,7 +5,7 @@ that a webhook that is down loses none.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 
@@ -97,15 +97,19 @@ def _text(run: dg.DagsterRun, troubles: list[Trouble], link: str) -> str:
 def _why_it_failed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[Trouble]:
     if run.tags.get(WILL_RETRY) == "true":
         return []  # its process died, and Dagster starts it again by itself
-    events = _events(instance, run, dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE)
-    ends = [event.message or "" for event in events if event.event_type == dg.DagsterEventType.RUN_FAILURE]
-    found = [*failed_steps(events), *_failed_checks(instance, run)]
+    kinds = dg.DagsterEventType
+    events = _events(instance, run, kinds.STEP_FAILURE, kinds.RUN_FAILURE, kinds.ASSET_CHECK_EVALUATION)
+    ends = [event.message or "" for event in events if event.event_type == kinds.RUN_FAILURE]
+    found = [*failed_steps(events), *_of_checks(events)]
     failed = any(one.severity is dg.AssetCheckSeverity.ERROR for one in found)
     return found if failed else [Trouble("run", ends[-1] if ends and ends[-1] else "failed"), *found]
 
 
 def _failed_checks(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[Trouble]:
-    events = _events(instance, run, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    return _of_checks(_events(instance, run, dg.DagsterEventType.ASSET_CHECK_EVALUATION))
+
+
+def _of_checks(events: Sequence[dg.DagsterEvent]) -> list[Trouble]:
     return failed_checks(events, dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN)
 
 

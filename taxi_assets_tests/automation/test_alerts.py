@@ -217,6 +217,23 @@ def test_a_run_that_failed_is_one_message_with_its_checks(alarmed: World, webhoo
     ]
 
 
+def test_a_month_that_its_own_check_refused_is_one_message_with_one_line(alarmed: World, webhook: Webhook) -> None:
+    alarmed.publish("2026-08")
+    alarmed.load("2026-08")  # as far as the lake
+    alarmed.tick(RUNS)
+    webhook.texts.clear()
+    alarmed.publish("2026-08", etag='"shrunk"', rows=80)
+    assert not alarmed.load("2026-08").success
+    alarmed.tick(RUNS)
+    alarmed.tick(CHECKS)
+    [text] = webhook.texts
+    first, *failed, link = text.splitlines()
+    assert first == "*ERROR green 2026-08*"
+    [error] = [line for line in failed if line.startswith("ERROR")]
+    assert error.startswith("ERROR clean/green_trips: check not_shrunk failed: green 2026-08: ")
+    assert link.endswith("|open the run>")
+
+
 @pytest.mark.parametrize(
     ("job", "keys", "tags", "subject"),
     [

@@ -42,17 +42,21 @@ class World:
     @property
     def definitions(self) -> dg.Definitions:
         """Built once for the settings of the moment: that takes longer than most ticks."""
-        key = repr(self.settings)
+        key = str(vars(self.settings))  # not its repr, which shows no source
         if key not in self._built:
             self._built[key] = build_definitions(self.settings)
         return self._built[key]
 
+    @property
+    def _published(self) -> Path:
+        """The file that was published last; each says in itself that it is synthetic."""
+        return Path(self.settings.home) / "published.parquet"
+
     def publish(self, month: str, *, etag: str | None = '"first"', rows: int = ROWS) -> None:
         """Put the month on the server; other rows are other bytes."""
-        path = Path(self.settings.home) / "published.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_month(GREEN, Month.parse(month), path, rows=rows)
-        self.cdn.put(f"trip-data/{GREEN.file_name(Month.parse(month))}", path.read_bytes(), etag)
+        self._published.parent.mkdir(parents=True, exist_ok=True)
+        write_month(GREEN, Month.parse(month), self._published, rows=rows)
+        self.cdn.put(f"trip-data/{GREEN.file_name(Month.parse(month))}", self._published.read_bytes(), etag)
 
     def load(self, month: str, **config: Any) -> dg.ExecuteInProcessResult:
         """Run the month's job in this process."""
@@ -66,11 +70,9 @@ class World:
         for month in months:
             path = f"trip-data/{GREEN.file_name(Month.parse(month))}"
             body, etag = self.cdn.files[path]
-            facts = raw_metadata(
-                RawFile(Path(path), f"{self.cdn.url}/{path}", len(body), hashlib.sha256(body).hexdigest(), ROWS, etag),
-                uri=f"file:///{path}",
-                seconds=1.0,
-            )
+            url, sha256 = f"{self.cdn.url}/{path}", hashlib.sha256(body).hexdigest()
+            raw = RawFile(self._published, url, len(body), sha256, ROWS, etag)
+            facts = raw_metadata(raw, uri=f"file:///{path}", seconds=1.0)
             for layer in LAYERS:
                 event = dg.AssetMaterialization(
                     dg.AssetKey([layer, GREEN.table]), partition=month, metadata=facts if layer == "raw" else {}

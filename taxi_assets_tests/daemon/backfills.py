@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -21,6 +22,7 @@ from taxi_assets.stores.embedded_postgres import embedded_url
 from .machines import Machine
 
 _CHANCE = random.Random()  # noqa: S311 - picks moments and victims
+_WRITING_SECONDS = 60
 LAYERS = ("raw", "clean", "quarantine", "postgres", "warehouse", "report")
 _LAUNCH = """
 mutation ($parameters: LaunchBackfillParams!) {
@@ -148,7 +150,7 @@ def stored_rows(machine: Machine, dataset: Dataset, months: Sequence[Month]) -> 
     """What each store holds of those months: store -> month -> rows, read past all of the project's own code."""
     lake = machine.home / "lake"
     query = f"SELECT source_month, count(*) FROM taxi.{dataset.table} GROUP BY 1"
-    with duckdb.connect(machine.home / "warehouse.duckdb", read_only=True) as connection:
+    with _opened(machine.home / "warehouse.duckdb") as connection:
         warehouse = {Month.of(day): rows for day, rows in connection.execute(query).fetchall()}
     with psycopg.connect(embedded_url(machine.home / "postgres")) as connection:
         postgres = {Month.of(day): rows for day, rows in connection.execute(query)}
@@ -166,6 +168,18 @@ def stored_rows(machine: Machine, dataset: Dataset, months: Sequence[Month]) -> 
         "postgres": postgres,
         "warehouse": warehouse,
     }
+
+
+def _opened(file: Path) -> duckdb.DuckDBPyConnection:
+    """The warehouse, once no run that writes into it has it open."""
+    give_up = time.monotonic() + _WRITING_SECONDS
+    while True:
+        try:
+            return duckdb.connect(file, read_only=True)
+        except duckdb.IOException as error:
+            if "Conflicting lock" not in str(error) or time.monotonic() > give_up:
+                raise
+        time.sleep(0.1)
 
 
 def expected_store(dataset: Dataset, months: Sequence[Month]) -> dict[str, dict[Month, int]]:

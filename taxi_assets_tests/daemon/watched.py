@@ -112,11 +112,13 @@ def ticks(machine: Machine) -> list[dict[str, Any]]:
 
 
 def runs(machine: Machine) -> list[tuple[str, str]]:
-    """Month and status of every run, oldest first."""
+    """Month and status of every run of a month, oldest first."""
     found = ask(machine, RUNS)["runsOrError"]["results"]
     return [
-        (next(tag["value"] for tag in run["tags"] if tag["key"] == "dagster/partition"), run["status"])
+        (tag["value"], run["status"])
         for run in reversed(found)
+        for tag in run["tags"]
+        if tag["key"] == "dagster/partition"
     ]
 
 
