@@ -14,7 +14,7 @@ from dotenv import dotenv_values
 
 from taxi_assets.errors import InvalidRequest
 from taxi_assets.source import TLC_CDN, open_source
-from taxi_assets.urls import host_and_port, refuse_unescaped, without_login
+from taxi_assets.urls import bucket_and_prefix, host_and_port, refuse_unescaped, without_login
 
 LAKE_FORMS = "gs://bucket/prefix, or a folder"
 POSTGRES_FORMS = "postgresql://user:password@host:5432/database, or embedded"
@@ -154,7 +154,7 @@ def _folder(variable: str, value: str) -> Path:
 
 def _lake(value: str) -> str:
     url = _split("TAXI_LAKE", value, LAKE_FORMS)
-    if url.scheme == "gs" and url.netloc and not set("@?#") & set(value):
+    if bucket_and_prefix(value) is not None:
         return value
     if url.scheme or value.startswith("//"):
         raise _wrong("TAXI_LAKE", LAKE_FORMS)

@@ -5,6 +5,7 @@ host or a path, which everybody may see. Such a URL is refused, and no text here
 """
 
 import re
+from pathlib import Path
 
 from taxi_assets.errors import InvalidRequest
 
@@ -13,6 +14,7 @@ _IS_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:)?//")
 _NOT_IN_A_LOGIN = re.compile(r"\s|%(?![0-9A-Fa-f]{2})")
 _PORT = re.compile(r"(\[[^\]@]*\]|[^:\[\]]*)(?::(\d{0,5}))?")
 _LAST_PORT = 65_535
+_BUCKET = re.compile(r"gs://([^/@?#\s]+)(?:/([^@?#]*))?")
 
 
 def refuse_unescaped(variable: str, value: str) -> None:
@@ -43,6 +45,26 @@ def host_and_port(text: str) -> tuple[str, int | None] | None:
     if found is None or int(found[2] or 0) > _LAST_PORT:
         return None
     return found[1], int(found[2]) if found[2] else None
+
+
+def bucket_and_prefix(url: str) -> tuple[str, str] | None:
+    """The bucket and the prefix of `gs://bucket/prefix`; None where the text is no such thing."""
+    found = _BUCKET.fullmatch(url)
+    return None if found is None else (found[1], (found[2] or "").strip("/"))
+
+
+def local_path(name: str, value: str) -> Path:
+    """The path on this machine's disk, with `~` for the user's home.
+
+    Raises:
+        InvalidRequest: the value is a URL, which would become a folder called after its scheme, or its `~` is nobody's.
+    """
+    if _IS_URL.match(value) or value == ":memory:":
+        raise InvalidRequest(f"{name} takes a path on this machine's disk, not {without_login(value)!r}")
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise InvalidRequest(f"{name}: {error}; write the path in full") from error
 
 
 def without_login(url: str) -> str:

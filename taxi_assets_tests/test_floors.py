@@ -14,7 +14,7 @@ from taxi_assets.sample import write_month
 
 PACKAGE = Path(taxi_assets.__file__).parent
 FLOORS = (
-    {"catalog", "month", "errors", "interrupts", "clock"},
+    {"catalog", "month", "errors", "interrupts", "clock", "urls"},
     {
         "source",
         "cleaning",
@@ -34,7 +34,6 @@ FLOORS = (
     {
         "definitions",
         "settings",
-        "urls",
         "instance",
         "instance_storage",
         "dev",

@@ -88,6 +88,7 @@ def test_blanks_around_a_value_do_not_count() -> None:
     [
         ("TAXI_LAKE", "gs://bucket/lake#2"),
         ("TAXI_LAKE", "gs://bucket/lake?x"),
+        ("TAXI_LAKE", "GS://bucket/lake"),
         ("TAXI_LAKE", "gs://me:hush@bucket/lake"),
         ("TAXI_WAREHOUSE", "duckdb:warehouse.duckdb"),
         ("TAXI_WAREHOUSE", "duckdb:///srv/a#b.duckdb"),

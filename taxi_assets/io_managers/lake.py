@@ -26,6 +26,7 @@ from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.scratch import scratch_folder
 from taxi_assets.stores.rows import Rows, schema_of_parquet
 from taxi_assets.stores.slices import Slice, Stored
+from taxi_assets.urls import local_path
 
 if TYPE_CHECKING:
     from taxi_assets.stores.lake import Draft, Lake
@@ -84,7 +85,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
             return GCSLake(self.url, scratch, self.month_column, turns=turns)
         from taxi_assets.stores.lake import LocalLake
 
-        return LocalLake(Path(self.url), self.month_column)
+        return LocalLake(local_path("the lake's url, where it is not gs://bucket/prefix,", self.url), self.month_column)
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Replace the asset's slice, or its file, with the output, now or together with what it belongs to."""

@@ -16,6 +16,7 @@ from taxi_assets.io_managers.ledger import entry_of
 from taxi_assets.io_managers.slices import TableStore, load_slice, named_failures, store_slice
 from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.slices import Slice, Stored
+from taxi_assets.urls import local_path
 
 
 class TableIOManager(dg.ConfigurableIOManager):
@@ -138,4 +139,5 @@ class DuckDBIOManager(_SchemaIOManager):
         """The store in the file."""
         from taxi_assets.stores.duckdb import DuckDBStore
 
-        return DuckDBStore(Path(self.path), self.schema_name, self.month_column, lock_patience=self.patience)
+        path = local_path("the DuckDB IO manager's path", self.path)
+        return DuckDBStore(path, self.schema_name, self.month_column, lock_patience=self.patience)

@@ -64,8 +64,10 @@ def type_names(schema: pa.Schema, names: Mapping[pa.DataType, str], store: str) 
     """Column name -> the store's name for its type.
 
     Raises:
-        SchemaMismatch: the store has no such type, or two columns have one name; the text names the columns.
+        SchemaMismatch: the store has no such type, two columns have one name, which the text tells, or there is none.
     """
+    if not schema.names:
+        raise SchemaMismatch(f"{store} cannot hold rows without a column")
     twice = sorted(name for name, times in Counter(schema.names).items() if times > 1)
     if twice:
         raise SchemaMismatch(f"more than one column is called {', '.join(twice)}")

@@ -80,6 +80,8 @@ class Rows:
             )
         try:
             table = pa.Table.from_pandas(frame.reset_index(named) if named else frame, preserve_index=False)
+        except (OverflowError, UnicodeError) as error:  # in which Arrow does not name the column
+            raise SchemaMismatch(f"the DataFrame cannot be stored: {_misfit(frame)}{error}") from error
         except (ValueError, TypeError, pa.ArrowException) as error:
             raise SchemaMismatch(f"the DataFrame cannot be stored: {', '.join(map(str, error.args))}") from error
         return cls.from_table(table.replace_schema_metadata(None))
@@ -275,3 +277,13 @@ def _column(batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
         return column.cast(field.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise SchemaMismatch(f"column {field.name} does not fit {field.type}: {error}") from error
+
+
+def _misfit(frame: pd.DataFrame) -> str:
+    """The column that holds a value for which Arrow has no type."""
+    for name, values in frame.items():
+        try:
+            pa.array(values, from_pandas=True)
+        except (OverflowError, UnicodeError):
+            return f"column {name}: "
+    return ""

@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from taxi_assets.errors import SchemaMismatch
+from taxi_assets.stores.arrow import type_names
 from taxi_assets.stores.rows import Rows
 
 FARES = pa.table({"row": [0, 1], "fare": [1.5, None]})
@@ -53,12 +54,19 @@ def test_an_index_that_holds_something_and_has_no_name_is_refused() -> None:
         pd.DataFrame({"fare": [1.5]}, index=pd.Index(["first"], name="fare")),
         pd.DataFrame([[1.5, 2.0]], columns=["fare", "fare"]),
         pd.DataFrame({"fare": [1.5, "two"]}),
+        pd.DataFrame({"row": [1], "fare": [2**70]}),
+        pd.DataFrame({"row": [1], "fare": ["\ud800"]}),
     ],
-    ids=["an index called as a column", "a column twice", "two types"],
+    ids=["an index called as a column", "a column twice", "two types", "a number of 71 bits", "half a letter"],
 )
 def test_a_dataframe_that_no_table_can_hold_is_refused_with_its_column(frame: pd.DataFrame) -> None:
     with pytest.raises(SchemaMismatch, match=r"the DataFrame cannot be stored: .*fare"):
         Rows.from_pandas(frame)
+
+
+def test_rows_without_a_column_are_refused() -> None:
+    with pytest.raises(SchemaMismatch, match="DuckDB cannot hold rows without a column"):
+        type_names(Rows.from_pandas(pd.DataFrame(index=[0, 1])).schema, {}, "DuckDB")
 
 
 def test_files_of_one_schema_are_named(path: Path) -> None:

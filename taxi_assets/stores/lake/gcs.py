@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Self, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import google_crc32c
 import pyarrow as pa
@@ -31,7 +31,7 @@ from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from taxi_assets.errors import Overtaken, SliceDamaged, SliceMissing, StoreError, StoreUnavailable
+from taxi_assets.errors import InvalidRequest, Overtaken, SliceDamaged, SliceMissing, StoreError, StoreUnavailable
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.stores.arrow import of_month
@@ -52,6 +52,7 @@ from taxi_assets.stores.lake.pointers import Held, Pointer
 from taxi_assets.stores.lake.turns import Turn
 from taxi_assets.stores.rows import Rows, no_rows, schema_of_parquet
 from taxi_assets.stores.slices import Slice, Stored, other_partitioning
+from taxi_assets.urls import bucket_and_prefix
 
 _UPLOAD_CHUNK = 8 << 20  # bytes; larger files go up in pieces of this size, each of which is tried again by itself
 _PEEK_BYTES = 256 << 10  # the footer of a month of 20,000,000 rows has 200 kB
@@ -77,6 +78,9 @@ class GCSLake:
         month_column: where the rows have this column, each holds its month's first day in it, as in the tables.
         patience: seconds to go on asking a service that does not answer.
         turns: a folder by which runs on this machine take turns at what becomes current together; None if they do not.
+
+    Raises:
+        InvalidRequest: the URL has another form.
     """
 
     def __init__(
@@ -88,9 +92,12 @@ class GCSLake:
         patience: float = 120,
         turns: Path | None = None,
     ) -> None:
-        place = urlsplit(url)
-        self._bucket_name = place.netloc
-        self._prefix = place.path.strip("/")
+        place = bucket_and_prefix(url)
+        if place is None:
+            raise InvalidRequest(
+                f"the URL of a lake in a bucket is gs://bucket/prefix, without @, ? and #, not {url!r}"
+            )
+        self._bucket_name, self._prefix = place
         self._url = url
         self._scratch = scratch
         self._month_column = month_column
