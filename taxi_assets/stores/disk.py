@@ -10,7 +10,7 @@ import pyarrow as pa
 from taxi_assets.errors import SliceDamaged, SliceMissing, StoreError, StoreUnavailable
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+_UNFIT = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EIO}
 
 
 @contextmanager
@@ -19,14 +19,14 @@ def disk_failures(folder: Path) -> Iterator[None]:
 
     Raises:
         StoreUnavailable: the disk is full.
-        StoreError: the folder may not be written.
+        StoreError: the folder may not be written, is none, or its disk is broken.
     """
     try:
         yield
     except OSError as error:
         if error.errno in _FULL:
             raise StoreUnavailable(f"no space left in {folder}: make room and run it again") from error
-        if error.errno in _FORBIDDEN:
+        if error.errno in _UNFIT:
             raise StoreError(f"{folder} cannot be written: {error.strerror}") from error
         raise
 

@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from taxi_assets.errors import StoreError
 from taxi_assets.stores.duckdb import DuckDBStore
 from taxi_assets.stores.lake import LocalLake
+from taxi_assets.stores.rows import Rows
+from taxi_assets.stores.slices import Slice
 from taxi_assets_tests.stores.contract import MONTH_COLUMN
 
 from . import matrix
@@ -56,3 +59,11 @@ def test_a_folder_that_may_not_be_written_keeps_its_month(folder: Path, name: st
     subject.replace(2)
     assert subject.version() == 2
     told(matrix.FORBIDDEN, name, outcome, 1)
+
+
+@pytest.mark.parametrize("lake", ["lake", "lake/below"], ids=["a file", "below a file"])
+def test_a_lake_that_can_be_no_folder_is_named(lake: str, tmp_path: Path) -> None:
+    (tmp_path / "lake").write_text("a file")
+    rows = Rows.from_table(pa.table({"fare": [1.5]}))
+    with pytest.raises(StoreError, match=r"cannot be written: Not a directory"):
+        LocalLake(tmp_path / lake).replace(Slice("sales"), rows)
