@@ -179,28 +179,6 @@ def test_what_differed_in_the_load_before_is_told_and_no_more(months: Months, na
     assert told in months.page(GREEN, JANUARY, **{"taxi/changes": json.dumps(changes)}).text
 
 
-@pytest.mark.parametrize(
-    ("other", "told"),
-    [
-        ({"since_rules": "duplicate"}, "loaded before, with other rules. Since"),
-        ({"since_sha256": "ab" * 32}, "loaded before, with another file. Since"),
-        ({"since_code_version": "0"}, "loaded before, with another version of the code. Since"),
-        ({"since_sha256": None, "since_rules": None}, "loaded before, with another file and other rules. Since"),
-    ],
-)
-def test_what_is_another_than_at_the_last_load_is_told(months: Months, other: dict[str, str], told: str) -> None:
-    known = months.clean(GREEN, JANUARY).provenance
-    since = {
-        "since_sha256": known["taxi/source_sha256"],
-        "since_rules": known["taxi/rules"],
-        "since_code_version": known["taxi/code_version"],
-    }
-    counts = dict.fromkeys(("rows_before", "rows_after", "added", "removed", "changed"), 1)
-    amounts = {"amount_before": None, "amount_after": None, "examples": []}
-    changes = json.dumps({**since, **counts, **amounts, **other})
-    assert told in months.page(GREEN, JANUARY, **{"taxi/changes": changes}).text
-
-
 def test_the_same_pictures_are_markdown_with_their_own_light_and_dark(months: Months) -> None:
     report = months.report(GREEN, JANUARY)
     text = markdown(report.pictures)
