@@ -200,6 +200,8 @@ def test_a_wait_ends_with_the_first_interrupt(store: DuckDBStore, path: Path) ->
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # What a shell starts in its background ignores SIGINT, and so would this.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
         ) as waiting,
     ):
         waiting.stdout.readline()
