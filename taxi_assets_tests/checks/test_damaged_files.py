@@ -33,7 +33,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Home:
 def home(loaded: Home) -> Iterator[Home]:
     """The same, put right again after each test."""
     lake, kept = Path(loaded.settings.lake), loaded.folder / "kept"
-    shutil.copytree(lake, kept)
+    shutil.copytree(lake, kept, symlinks=True)
     yield loaded
     shutil.rmtree(lake)
     kept.rename(lake)
@@ -54,9 +54,10 @@ def made(home: Home, month: str, *layers: str) -> dg.ExecuteInProcessResult:
 
 
 def file_of(home: Home, layer: str, month: str) -> Path:
-    """The newest file of the month in that layer of the lake."""
-    files = Path(home.settings.lake, layer, "green_trips").rglob("*.parquet")
-    return max((one for one in files if month in str(one)), key=lambda one: one.stat().st_mtime_ns)
+    """The month's file in that layer of the lake."""
+    folder = Path(home.settings.lake, layer, "green_trips")
+    [file] = [*folder.glob(f"*_{month}.parquet"), *folder.glob(f"month={month}/*.parquet")]
+    return file
 
 
 def cut(path: Path) -> None:

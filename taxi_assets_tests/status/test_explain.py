@@ -141,15 +141,16 @@ def test_what_was_changed_or_deleted_by_hand_shows(world: World) -> None:
     assert "postgres   not there" in shown
 
 
-def test_a_newer_file_than_the_clean_rows_were_made_from_shows(world: World) -> None:
+def test_a_newer_file_is_explained_from_once_its_rows_are_cleaned(world: World) -> None:
     world.publish(LAST)
     world.load(LAST)
     row = str(a_clean_row(world)["source_row"])
     world.publish(LAST, etag='"second"', rows=ROWS + 100)
     make(world, LAST, "raw")
-    assert not document("explain", "green", LAST, row)["clean_is_of_this_file"]
-    assert "another version of this file" in taxi("explain", "green", LAST, row).stdout
-    assert "nowhere" in taxi("explain", "green", LAST, str(ROWS + 50)).stdout
+    assert document("explain", "green", LAST, row)["clean_is_of_this_file"]
+    assert f"has {ROWS:,} rows" in taxi("explain", "green", LAST, str(ROWS + 50)).stderr
+    make(world, LAST, "clean", "quarantine")
+    assert document("explain", "green", LAST, str(ROWS + 50))["clean_is_of_this_file"]
 
 
 def test_a_file_that_is_gone_is_told_with_what_fetches_it(world: World) -> None:

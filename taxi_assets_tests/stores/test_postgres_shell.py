@@ -10,7 +10,7 @@ import pytest
 
 from taxi_assets.errors import InvalidRequest
 from taxi_assets.stores.embedded_postgres import PSQL
-from taxi_assets.stores.postgres_shell import run_psql
+from taxi_assets.stores.postgres_shell import start_psql
 
 from .test_postgres_sessions import pooled_url  # noqa: F401 - a fixture
 
@@ -20,7 +20,7 @@ SECRET = "p@ss/w?rd"  # noqa: S105 - not one
 def answer(url: str, tmp_path: Path, *arguments: str, schema: str = "taxi") -> list[str]:
     """The lines that psql writes."""
     told = tmp_path / "told"
-    assert run_psql(PSQL, url, schema, ["-XAt", "-o", str(told), *arguments], os.environ) == 0
+    assert start_psql(PSQL, url, schema, ["-XAt", "-o", str(told), *arguments], os.environ).wait() == 0
     return told.read_text().splitlines()
 
 
@@ -31,7 +31,7 @@ def call_of(url: str, tmp_path: Path, arguments: Sequence[str] = ()) -> tuple[st
         f'#!/bin/sh\nprintf \'%s \' "$@" > {tmp_path}/line\nprintf %s "$PGPASSWORD" > {tmp_path}/password\n'
     )
     program.chmod(0o755)
-    assert run_psql(program, url, "taxi", arguments, {"PATH": os.environ["PATH"]}) == 0
+    assert start_psql(program, url, "taxi", arguments, {"PATH": os.environ["PATH"]}).wait() == 0
     return (tmp_path / "line").read_text(), (tmp_path / "password").read_text()
 
 
