@@ -70,7 +70,9 @@ def run(dataset: str, months: str | None, source: str | None, rules: str | None,
         requests = [*running.zones_requests(settings), *requests]
     screen = terminal.Terminal()
     definitions = build_definitions(settings, screen.loggers)
-    options = [f"--{name} {shlex.quote(value)}" for name, value in (("source", source), ("rules", rules)) if value]
+    options = [f"--source {shlex.quote(source)}"] if source and "@" not in source else []  # which may hold a password
+    options += [f"--rules {shlex.quote(rules)}"] if rules else []
+    options += ["--accept-shrunk"] if accept_shrunk else []
     with running.instance_of(settings) as instance, screen.running():
         outcomes = run_all(requests, definitions, instance, screen, partial(_command, "run", dataset, options))
     screen.print_outcomes(outcomes)
@@ -257,7 +259,8 @@ def _requests(
 
 def _command(name: str, dataset: str, options: Sequence[str], requests: Sequence[running.Request]) -> str:
     """The command line that makes these requests, which are consecutive months, or the zones."""
-    first, last = requests[0].name.split()[-1], requests[-1].name.split()[-1]
+    asked = [request.name.split()[-1] for request in requests if request.is_asked_for]
+    first, last = asked[0], asked[-1]
     months = [] if dataset == ZONES else [first if first == last else f"{first}..{last}"]
     return " ".join(["taxi", name, dataset, *months, *options])
 

@@ -57,7 +57,7 @@ def file_of(home: Home, layer: str, month: str) -> Path:
     """The month's file in that layer of the lake."""
     folder = Path(home.settings.lake, layer, "green_trips")
     [file] = [*folder.glob(f"*_{month}.parquet"), *folder.glob(f"month={month}/*.parquet")]
-    return file
+    return file.resolve()
 
 
 def cut(path: Path) -> None:
