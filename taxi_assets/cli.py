@@ -211,7 +211,7 @@ def dev(port: int) -> None:
     settings = _settings()
     os.environ.setdefault("TAXI_UI_URL", f"http://{HOST}:{port}")  # for the links in alerts
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
-    become_server(port)
+    become_server(settings, port)
 
 
 @main.command()

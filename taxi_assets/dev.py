@@ -19,8 +19,16 @@ from taxi_assets.settings import Settings
 HOST = "127.0.0.1"
 
 
-def become_server(port: int) -> NoReturn:
-    """Go on as a process of its own kind: Dagster stops what it started where signals reach its main thread."""
+def become_server(settings: Settings, port: int) -> NoReturn:
+    """Go on as the program below: Dagster stops what it started only where signals reach its main thread.
+
+    Raises:
+        InvalidRequest: something listens on the port.
+        StoreUnavailable: Dagster's records cannot be made or opened.
+    """
+    _require_free(port)
+    with instance_of(settings):
+        pass  # made before several processes open it at once
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, "-m", __name__, str(port)])  # noqa: S606 - this very program
@@ -32,12 +40,8 @@ def serve(settings: Settings, port: int) -> None:
     The environment says where the instance is, as DAGSTER_HOME, since the processes that are started look there.
 
     Raises:
-        InvalidRequest: something listens on the port, or a daemon of this command runs on the instance already.
-        StoreUnavailable: Dagster's records cannot be made or opened.
+        InvalidRequest: a daemon of this command runs on the instance already.
     """
-    _require_free(port)
-    with instance_of(settings):
-        pass  # made before several processes open it at once
     only_one = InterProcessLock(settings.dagster_home / ".dev.lock")
     if not only_one.acquire(blocking=False):
         raise InvalidRequest(

@@ -53,14 +53,14 @@ class CommandInstance(dg.DagsterInstance):
         """What every instance has where dagster.yaml says nothing."""
         return InstanceRef.config_defaults(base_dir)
 
-    def create_run_for_job(self, *arguments: Any, **named: Any) -> dg.DagsterRun:
+    def create_run_for_job(self, job_def: dg.JobDefinition, *arguments: Any, **named: Any) -> dg.DagsterRun:
         """The run; its record is without the loggers, since those of a terminal exist in this process only."""
         location = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(LOCATION), _REPOSITORY)
-        origin = location.get_job_origin(named["job_def"].name)
-        configuration = named["run_config"] or {}
+        origin = location.get_job_origin(job_def.name)
+        configuration = named.get("run_config") or {}
         recorded = {key: value for key, value in configuration.items() if key != "loggers"}
         named |= {"run_config": recorded, "remote_job_origin": origin}
-        run = super().create_run_for_job(*arguments, **named)
+        run = super().create_run_for_job(job_def, *arguments, **named)
         return run._replace(run_config=configuration)
 
 
