@@ -73,7 +73,7 @@ def instance_of(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """
     from taxi_assets.instance_storage import made_once
 
-    with _translated(settings), made_once(settings.dagster_home, "instance"):
+    with record_failures(settings.dagster_home), _translated(settings), made_once(settings.dagster_home, "instance"):
         overrides: dict[str, Any] = {"instance_class": {"module": __name__, "class": CommandInstance.__name__}}
         if _is_own(settings):
             overrides |= _OF_A_COMMAND
@@ -109,7 +109,6 @@ def _is_unedited(text: str) -> bool:
 def _translated(settings: Settings) -> Iterator[None]:
     """Say in a sentence why Dagster's records cannot be opened."""
     from alembic.util import CommandError
-    from sqlalchemy.exc import DBAPIError
 
     folder = settings.dagster_home
     try:
@@ -118,11 +117,6 @@ def _translated(settings: Settings) -> Iterator[None]:
         raise StoreUnavailable(
             f"Dagster's records cannot be kept in {folder}: {error.strerror or error}. "
             "TAXI_HOME names the folder for everything that has no other place: choose one that you may write to"
-        ) from error
-    except DBAPIError as error:
-        raise StoreUnavailable(
-            f"Dagster's records in {folder} cannot be opened: {error.orig}. See that the disk has room and that you "
-            "may write to the folder, or choose another one by TAXI_HOME"
         ) from error
     except CommandError as error:
         raise StoreUnavailable(

@@ -177,7 +177,7 @@ def test_records_that_cannot_be_written_are_told_in_a_sentence(tmp_path: Path) -
     runs = tmp_path / "dagster" / "history" / "runs.db"
     runs.unlink()
     runs.mkdir()
-    with pytest.raises(StoreUnavailable, match=r"cannot be opened: .*unable to open database file"):
+    with pytest.raises(StoreUnavailable, match=r"cannot be used: .*unable to open database file"):
         recorded(tmp_path)
 
 
