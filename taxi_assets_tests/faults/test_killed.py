@@ -25,7 +25,7 @@ from .processes import killed_after
 from .recording import Tell
 from .subjects import IN_LAKE, JANUARY, Subject, bigquery_by_reference, bigquery_by_upload, gcs_at_once
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 KILLS = 50
 ROWS = 10_000

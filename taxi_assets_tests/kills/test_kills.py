@@ -2,7 +2,7 @@ import pytest
 
 from .campaign import embedded, remote
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize("stores", [embedded, remote])
