@@ -96,8 +96,8 @@ class Terminal:
     def print_kind(self, home: Path, *, synthetic: bool) -> None:
         """That the home holds synthetic data, where it does."""
         if synthetic:
-            text = f"[bold yellow]synthetic data[/bold yellow], made by the sample source: {escape(str(home))}"
-            self.console.print(text, soft_wrap=True)
+            self.console.print("[bold yellow]synthetic data[/bold yellow], made by the sample source, in")
+            self.console.print(f"  {escape(str(home))}", soft_wrap=True)
 
     def print_checked(self, outcomes: Sequence[Outcome]) -> None:
         """What the checks of each month found."""
