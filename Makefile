@@ -3,11 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 EMULATOR := $(VENV)/bigquery-emulator
+PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
+WITHOUT_SERVERS := catalog cleaning source sample report test_floors.py test_settings.py test_terminal.py
 INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 PIP := $(BIN)/python $(INSTALL) --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run dev test test-later test-daemon test-browser reliability test-gcp lint bench
+.PHONY: help demo run dev test test-quick test-later test-faults test-daemon test-browser reliability test-gcp lint bench
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
@@ -21,11 +23,17 @@ run: $(VENV)/installed  ## DATASET=green MONTH=2024-01 (or 2024-01..2024-06), fr
 dev: $(VENV)/installed  ## the Dagster UI with its daemon on http://127.0.0.1:3000
 	@$(BIN)/taxi dev
 
-test: $(VENV)/developing $(EMULATOR)/installed  ## every test, with real servers
-	@$(BIN)/pytest -n auto --dist loadfile
+test: $(VENV)/developing $(EMULATOR)/installed  ## the tests, with real servers; the slow ones have targets of their own
+	@$(PYTEST)
 
-test-later: $(VENV)/developing $(EMULATOR)/installed  ## the same with the clock 140 days ahead: apt-get install faketime
-	@faketime -f '+140d' $(BIN)/pytest -n auto --dist loadfile
+test-quick: $(VENV)/developing  ## the layers without servers, within a minute: for the loop while you edit
+	@$(PYTEST) $(addprefix taxi_assets_tests/,$(WITHOUT_SERVERS))
+
+test-later: $(VENV)/developing $(EMULATOR)/installed  ## `make test` with the clock 140 days ahead: apt-get install faketime
+	@faketime -f '+140d' $(PYTEST)
+
+test-faults: $(VENV)/developing $(EMULATOR)/installed  ## processes, servers and connections that are killed, full disks; five minutes
+	@$(PYTEST) -m faults
 
 test-daemon: $(VENV)/developing  ## backfills and sensors with the real daemon, which is killed on the way; ten minutes
 	@$(BIN)/pytest -m daemon

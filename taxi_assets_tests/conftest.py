@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -7,6 +8,11 @@ from taxi_assets.stores.embedded_postgres import embedded_url
 from taxi_assets_tests.servers.bigquery import BigQueryServer, bigquery_server, why_no_bigquery_server
 from taxi_assets_tests.servers.gcs import GcsServer, gcs_server
 from taxi_assets_tests.stores.servers import folder_for_server
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Twice as many as there are cores: the tests wait for servers and disks half of the time."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @contextmanager

@@ -35,7 +35,10 @@ class Race:
     """A home, and two folders to load one month from: the same rows, in C with the second half first and one less."""
 
     def __init__(self, folder: Path, rows: int = ROWS) -> None:
-        self.home = Home(folder / "home").with_its_server()
+        self.home = Home(folder / "home")
+        embedded_url(
+            self.home.settings.postgres_folder
+        )  # for as long as this process lives: no run waits for its start
         self.home.taxi("run", "zones", "--source", "sample")
         self.sources = {name: folder / name for name in "AC"}
         files = {name: source / "trip-data" / GREEN.file_name(MONTH) for name, source in self.sources.items()}

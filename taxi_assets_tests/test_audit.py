@@ -1,6 +1,5 @@
 """A month's story: what the ledgers' lines amount to, and `taxi audit` as a person uses it."""
 
-import csv
 import io
 import json
 import re
@@ -24,6 +23,7 @@ from taxi_assets.stores.slices import Slice
 from taxi_assets.story import print_story
 from taxi_assets_tests.cleaning.months import GREEN_TRIP, PICKUP, Trip, month_of, written
 from taxi_assets_tests.homes import Home
+from taxi_assets_tests.stores.servers import new_database
 
 DOCUMENT = (Path(__file__).parents[1] / "docs" / "audit.md").read_text()
 JANUARY = Month(2022, 1)
@@ -172,8 +172,8 @@ def test_a_change_of_what_no_ledger_knows_is_told_as_one() -> None:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return Home(tmp_path_factory.mktemp("home")).with_its_server()
+def home(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Home:
+    return Home(tmp_path_factory.mktemp("home"), TAXI_POSTGRES=new_database(postgres_url))
 
 
 def publish(folder: Path, trips: Sequence[Trip]) -> None:
@@ -229,7 +229,7 @@ def test_both_ledgers_and_the_ui_say_the_same(republished: Home) -> None:
     import dagster as dg
 
     query = "SELECT changes FROM taxi.load_audit WHERE table_name = 'green_trips' AND changes IS NOT NULL"
-    asked = republished.taxi("psql", "--no-align", "--tuples-only", "-c", query).stdout.strip().splitlines()
+    asked = [text for (text,) in republished.postgres(query)]
     store = DuckDBStore(republished.settings.duckdb_path, "taxi", "source_month")
     held = [text for text in store.read("load_audit").to_table()["changes"].to_pylist() if text is not None]
     assert asked == held
@@ -242,14 +242,27 @@ def test_both_ledgers_and_the_ui_say_the_same(republished: Home) -> None:
     assert metadata["taxi/source_url"].value.startswith("file://")
 
 
-@pytest.mark.parametrize("number", [0, 2])
-def test_the_queries_of_the_document_run_in_postgres(republished: Home, number: int) -> None:
-    query = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)[number]
-    asked = republished.taxi("psql", "--csv", "--tuples-only", "-c", query.replace("2026-11-23", "2999-01-01"))
-    assert asked.returncode == 0, asked.stderr
-    rows = list(csv.reader(asked.stdout.splitlines()))
-    assert rows
-    assert all(row[3:] == ["10", "0", "3"] for row in rows) or rows[0][2].startswith("taxi run by")
+def queries_of_the_document() -> list[str]:
+    return re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)
+
+
+def test_the_query_of_the_document_for_what_changed_finds_it(republished: Home) -> None:
+    changed = republished.postgres(queries_of_the_document()[0].strip().removesuffix(";"))
+    assert {row[1] for row in changed} == {"green_trips"}
+    assert [row[3:] for row in changed] == [("10", "0", "3")] * 2
+
+
+def test_the_query_of_the_document_for_the_file_at_a_moment_finds_the_one_that_was_loaded(republished: Home) -> None:
+    of_a_moment = queries_of_the_document()[2]
+    [at_last] = republished.postgres(of_a_moment.replace("2026-11-23", "2999-01-01"))
+    first, *_, last = republished.postgres(
+        "SELECT source_url, source_sha256, started_by, run_id::text FROM load_audit "
+        "WHERE table_name = 'green_trips' ORDER BY finished_at"
+    )
+    assert at_last == last
+    assert at_last[1] != first[1]
+    assert at_last[2].startswith("taxi run by")
+    assert republished.postgres(of_a_moment.replace("2026-11-23", "1999-01-01")) == []
 
 
 def test_a_ledger_that_does_not_answer_is_told_beside_what_the_other_says(republished: Home) -> None:
@@ -267,8 +280,8 @@ def test_a_month_that_was_never_loaded_is_told_with_the_command_that_loads_it(ho
     assert "no load of green 2019-01 is in the ledgers; to load it: taxi run green 2019-01" in told.stderr
 
 
-def test_the_zones_have_a_story_too(tmp_path: Path) -> None:
-    home = Home(tmp_path).with_its_server()
+def test_the_zones_have_a_story_too(tmp_path: Path, postgres_url: str) -> None:
+    home = Home(tmp_path, TAXI_POSTGRES=new_database(postgres_url))
     home.taxi("run", "zones", "--source", "sample")
     told = home.taxi("audit", "zones").stdout
     assert "synthetic data, made by the sample source" in told

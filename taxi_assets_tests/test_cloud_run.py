@@ -18,6 +18,7 @@ from taxi_assets.stores.slices import Slice
 from taxi_assets_tests.homes import REAL_FILES, Home
 from taxi_assets_tests.servers.bigquery import BigQueryServer, Request
 from taxi_assets_tests.servers.gcs import new_bucket
+from taxi_assets_tests.stores.servers import new_database
 
 PROJECT = "project"
 AUDIT = (Path(__file__).parents[1] / "docs" / "audit.md").read_text()
@@ -30,12 +31,13 @@ def bucket(bigquery: BigQueryServer) -> str:
 
 
 @pytest.fixture(scope="module")
-def home(bucket: str, tmp_path_factory: pytest.TempPathFactory) -> Home:
+def home(bucket: str, tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Home:
     return Home(
         tmp_path_factory.mktemp("home"),
         TAXI_LAKE=f"gs://{bucket}/lake",
+        TAXI_POSTGRES=new_database(postgres_url),
         TAXI_WAREHOUSE=f"bigquery://{PROJECT}/taxi?location=US",
-    ).with_its_server()
+    )
 
 
 @pytest.fixture
@@ -96,16 +98,22 @@ def test_the_ledger_in_bigquery_answers_the_query_of_the_document(home: Home) ->
     assert int(row["added"]) > 0
 
 
-def test_the_zones_are_loaded_into_the_cloud(home: Home, rows_in_bigquery: Callable[[str, str], int]) -> None:
+def test_the_zones_are_loaded_into_the_cloud(home: Home, bigquery: BigQueryServer) -> None:
     ran = home.taxi("run", "zones", "--source", "sample")
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    client = google_bigquery.Client(PROJECT, credentials=AnonymousCredentials())
+    [row] = client.query_and_wait(
+        f"SELECT count(*) AS zones, count(borough) AS boroughs FROM `{PROJECT}.taxi.taxi_zones`"
+    )
+    assert (row["zones"], row["boroughs"]) == (265, 265)
 
 
 def test_assets_in_the_cloud_load_as_dataframes(home: Home) -> None:
     home.taxi("run", "green", "2023-01", "--source", "sample")
     definitions = build_definitions(home.settings)
     for layer in ("raw", "clean", "quarantine", "postgres", "warehouse"):
-        frame = definitions.load_asset_value([layer, "green_trips"], partition_key="2023-01")
+        with home.in_environment():
+            frame = definitions.load_asset_value([layer, "green_trips"], partition_key="2023-01")
         assert type(frame).__name__ == "DataFrame"
         assert len(frame) > 0
 
@@ -119,14 +127,15 @@ def test_nothing_of_a_run_stays_on_the_disk(home: Home) -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(not REAL_FILES.exists(), reason="TLC's own files are not beside the project")
 def test_real_months_go_from_the_bucket_into_bigquery_by_one_job_each(
-    bucket: str, tmp_path: Path, bigquery: BigQueryServer, rows_in_bigquery: Callable[..., int]
+    bucket: str, tmp_path: Path, bigquery: BigQueryServer, postgres_url: str, rows_in_bigquery: Callable[..., int]
 ) -> None:
     lake = GCSLake(f"gs://{bucket}/real", tmp_path / "scratch", patience=20)
     home = Home(  # of its own: real months do not land beside those of the sample
         tmp_path / "home",
         TAXI_LAKE=f"gs://{bucket}/real",
+        TAXI_POSTGRES=new_database(postgres_url),
         TAXI_WAREHOUSE=f"bigquery://{PROJECT}/real?location=US",
-    ).with_its_server()
+    )
     assert home.taxi("run", "zones", "--source", REAL_FILES).returncode == 0
     expected = {"2022-01": 62_018, "2022-02": 68_911, "2022-03": 78_033}
     for _ in range(3):

@@ -16,17 +16,17 @@ import pytest
 from taxi_assets.catalog import dataset_named
 from taxi_assets.month import Month
 from taxi_assets.sample import write_month
-from taxi_assets.stores.embedded_postgres import embedded_url
 from taxi_assets_tests.homes import TAXI, Home
 from taxi_assets_tests.source.cdn import serving
+from taxi_assets_tests.stores.servers import new_database
 
 SECONDS_TO_END = 60  # of a busy machine; what is interrupted would go on for longer, or for ever
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return Home(tmp_path_factory.mktemp("home"), TAXI_SOURCE="sample").with_its_server()
+def home(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Home:
+    return Home(tmp_path_factory.mktemp("home"), TAXI_SOURCE="sample", TAXI_POSTGRES=new_database(postgres_url))
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def test_a_signal_ends_a_range_and_says_what_is_done_and_how_to_go_on(
 def test_zones_that_the_source_does_not_have_are_not_said_to_be_done(home: Home, tmp_path: Path) -> None:
     month = tmp_path / "month.parquet"
     write_month(dataset_named("green"), Month(2024, 5), month, rows=200)
-    own = Home(tmp_path / "home", TAXI_POSTGRES=embedded_url(home.settings.postgres_folder))
+    own = Home(tmp_path / "home", TAXI_POSTGRES=home.settings.postgres)
     with serving() as cdn:
         cdn.put("trip-data/green_tripdata_2024-05.parquet", month.read_bytes())
         with started([TAXI, "run", "green", "2024-05", "--source", cdn.url], own) as process:

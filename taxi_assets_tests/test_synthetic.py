@@ -14,12 +14,11 @@ from taxi_assets import demo, running
 from taxi_assets.automation.failures import failed_steps
 from taxi_assets.catalog import DATASETS, DEFAULT_RULES, dataset_named
 from taxi_assets.cleaning import cleaned_month, zone_rows
-from taxi_assets.definitions import build_definitions
 from taxi_assets.errors import InvalidRequest
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.sample import write_tree
-from taxi_assets.settings import Settings
+from taxi_assets.settings import EMBEDDED, Settings
 from taxi_assets.source_record import SourceRecord
 from taxi_assets.stores.arrow import description
 from taxi_assets.stores.duckdb import DuckDBStore
@@ -30,6 +29,7 @@ from taxi_assets.synthetic import SYNTHETIC, is_synthetic
 from taxi_assets_tests.cleaning.months import GREEN_TRIP, month_of, written
 from taxi_assets_tests.homes import REAL_FILES, Home
 from taxi_assets_tests.report.lakes import Months
+from taxi_assets_tests.stores.servers import new_database
 
 GREEN, JANUARY = dataset_named("green"), Month(2022, 1)
 RAW = "raw/green_trips"
@@ -63,19 +63,11 @@ def month_in(folder: Path) -> RawFile:
     return raw_file(folder / "trip-data" / "green_tripdata_2022-01.parquet")
 
 
-def fetched(home: Path, source: object, job: str = "green_trips_job", *keys: str) -> dg.ExecuteInProcessResult:
-    settings = Settings.from_environment({"TAXI_HOME": str(home), "TAXI_SOURCE": str(source)})
-    with dg.DagsterInstance.ephemeral() as instance:
-        return (
-            build_definitions(settings)
-            .resolve_job_def(job)
-            .execute_in_process(
-                instance=instance,
-                partition_key=None if "zones" in job else "2022-01",
-                asset_selection=[dg.AssetKey.from_user_string(key) for key in keys or (RAW,)],
-                raise_on_error=False,
-            )
-        )
+def fetched(
+    home: Path, source: object, job: str = "green_trips_job", *keys: str, postgres: str = EMBEDDED
+) -> dg.ExecuteInProcessResult:
+    month = None if "zones" in job else "2022-01"
+    return Home(home, TAXI_SOURCE=str(source), TAXI_POSTGRES=postgres).execute(job, month, *keys or (RAW,))
 
 
 def why(result: dg.ExecuteInProcessResult) -> str:
@@ -159,16 +151,16 @@ def test_of_two_kinds_that_come_at_once_one_is_refused(tmp_path: Path, synthetic
 
 
 def test_synthetic_months_do_not_replace_tlc_s_in_tables_that_another_home_shares(
-    tmp_path: Path, synthetic: Path
+    tmp_path: Path, synthetic: Path, postgres_url: str
 ) -> None:
-    home = Home(tmp_path / "home").with_its_server()
+    home = Home(tmp_path / "home", TAXI_POSTGRES=new_database(postgres_url))
     known = {"taxi/source_url": "https://d37ci6vzurychx.cloudfront.net/trip-data/green_tripdata_2022-01.parquet"}
     entry = Entry("load_audit", "warehouse", "run", "alice", datetime.now(tz=UTC), known)
     with cleaned_month(month_in(synthetic), GREEN, JANUARY, DEFAULT_RULES, tmp_path) as cleaned:
         warehouse = DuckDBStore(home.settings.duckdb_path, "taxi", "source_month")
         warehouse.replace(Slice("green_trips", JANUARY), cleaned.clean, entry)
     layers = (RAW, "clean/green_trips", "quarantine/green_trips")
-    told = why(fetched(home.folder, synthetic, "green_trips_job", *layers))
+    told = why(fetched(home.folder, synthetic, "green_trips_job", *layers, postgres=home.settings.postgres))
     assert "the tables hold green 2022-01 from https://d37ci6vzurychx.cloudfront.net" in told
 
 
@@ -222,22 +214,22 @@ def test_the_zones_come_from_the_source_of_the_months_once(tmp_path: Path, real:
     assert asked(bare) == ["zones"]
 
 
-def test_a_mirror_without_zones_is_a_warning(tmp_path: Path) -> None:
-    home = Home(tmp_path / "home", TAXI_SOURCE=str(tmp_path)).with_its_server()
+def test_a_mirror_without_zones_is_a_warning(tmp_path: Path, postgres_url: str) -> None:
+    home = Home(tmp_path / "home", TAXI_SOURCE=str(tmp_path), TAXI_POSTGRES=new_database(postgres_url))
     (tmp_path / "trip-data").mkdir()
     written(month_of(*[GREEN_TRIP] * 4), tmp_path / "trip-data", GREEN)
-    ran = home.taxi_here("run", "green", "2022-01")
-    assert ran.exit_code == 0
-    assert "zones is odd in raw/taxi_zones: SourceUnavailable" in ran.output
+    ran = home.taxi("run", "green", "2022-01")
+    assert ran.returncode == 0
+    assert "zones is odd in raw/taxi_zones: SourceUnavailable" in ran.stdout
 
 
 def test_status_and_audit_say_that_a_home_is_synthetic(tmp_path: Path) -> None:
     home = Home(tmp_path, TAXI_SOURCE="sample", TAXI_POSTGRES="postgresql://127.0.0.1:1/none")
     said = "synthetic data, made by the sample source"
-    assert said not in home.taxi_here("status", "green", "--store", "lake").output
+    assert said not in home.taxi("status", "green", "--store", "lake").stdout
     (tmp_path / "source.json").write_text('{"synthetic": true}')
-    assert said in home.taxi_here("status", "green", "--store", "lake").output
-    assert json.loads(home.taxi_here("status", "green", "--store", "lake", "--json").output)["synthetic"] is True
+    assert said in home.taxi("status", "green", "--store", "lake").stdout
+    assert json.loads(home.taxi("status", "green", "--store", "lake", "--json").stdout)["synthetic"] is True
 
 
 def test_the_demo_has_a_home_and_records_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -207,7 +207,8 @@ class Rows:
 
     def with_provenance(self, facts: Mapping[str, str]) -> Rows:
         """The same rows, with more known of where they came from."""
-        return self.with_schema(self.schema.with_metadata({**(self.schema.metadata or {}), **facts}))
+        named = {name.encode(): fact for name, fact in facts.items()}  # Arrow's own names are bytes
+        return self.with_schema(self.schema.with_metadata({**(self.schema.metadata or {}), **named}))
 
     def _lying_there(
         self,

@@ -9,21 +9,21 @@ import dagster as dg
 import pytest
 
 from taxi_assets.automation.failures import failed_checks
-from taxi_assets.definitions import build_definitions
 from taxi_assets.errors import SliceDamaged, SliceMissing
 from taxi_assets.month import Month
 from taxi_assets.stores.lake import LocalLake
 from taxi_assets.stores.slices import Slice
 from taxi_assets_tests.homes import Home
+from taxi_assets_tests.stores.servers import new_database
 
 MONTHS = ("2023-01", "2023-12", "2024-01")
 MONTH = "2024-01"
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Home:
+def loaded(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Home:
     """The month before, the year before and the month itself in a lake."""
-    home = Home(tmp_path_factory.mktemp("home"), TAXI_SOURCE="sample").with_its_server()
+    home = Home(tmp_path_factory.mktemp("home"), TAXI_SOURCE="sample", TAXI_POSTGRES=new_database(postgres_url))
     for month in MONTHS:
         assert made(home, month, "raw", "clean", "quarantine").success
     return home
@@ -40,17 +40,7 @@ def home(loaded: Home) -> Iterator[Home]:
 
 
 def made(home: Home, month: str, *layers: str) -> dg.ExecuteInProcessResult:
-    with dg.DagsterInstance.ephemeral() as instance:
-        return (
-            build_definitions(home.settings)
-            .resolve_job_def("green_trips_job")
-            .execute_in_process(
-                instance=instance,
-                partition_key=month,
-                asset_selection=[dg.AssetKey([layer, "green_trips"]) for layer in layers],
-                raise_on_error=False,
-            )
-        )
+    return home.execute("green_trips_job", month, *(f"{layer}/green_trips" for layer in layers))
 
 
 def file_of(home: Home, layer: str, month: str) -> Path:
@@ -104,20 +94,20 @@ def test_damaged_neighbours_are_named_and_this_month_is_loaded(home: Home, damag
 def test_commands_about_a_damaged_month_end_in_a_sentence_that_names_the_file(home: Home, layer: str, damage) -> None:
     path = file_of(home, layer, MONTH)
     damage(path)
-    explained = home.taxi_here("explain", "green", MONTH, "1")
-    assert explained.exit_code == 1
-    assert explained.output.startswith("Error: ")
-    assert path.name in explained.output
-    assert "taxi run green 2024-01" in explained.output
+    explained = home.taxi("explain", "green", MONTH, "1")
+    assert explained.returncode == 1
+    assert explained.stderr.startswith("Error: ")
+    assert path.name in explained.stderr
+    assert "taxi run green 2024-01" in explained.stderr
     assert made(home, MONTH, "raw", "clean", "quarantine").success, "and the month can be loaded again"
 
 
 def test_a_check_of_a_damaged_month_names_the_file(home: Home) -> None:
     path = file_of(home, "clean", MONTH)
     cut(path)
-    checked = home.taxi_here("check", "green", MONTH)
-    assert checked.exit_code == 1
-    assert f"SliceDamaged: {path} cannot be read" in checked.output
+    checked = home.taxi("check", "green", MONTH)
+    assert checked.returncode == 1
+    assert f"SliceDamaged: {path} cannot be read" in checked.stdout
 
 
 def test_damaged_zones_cost_a_page_its_map_and_not_the_month(home: Home) -> None:

@@ -16,6 +16,7 @@ from taxi_assets.month import Month
 from taxi_assets.sample import write_month
 from taxi_assets_tests.homes import REAL_FILES, Home
 from taxi_assets_tests.report.lakes import Months
+from taxi_assets_tests.stores.servers import new_database
 
 GREEN = dataset_named("green")
 REFERENCE = REAL_FILES / "reference" / "published_files.csv"
@@ -37,37 +38,42 @@ def publish(source: Path, month: str, rows: int, **columns: pa.Array) -> None:
     pq.write_table(table, path)
 
 
-def odd_things(tmp_path: Path, source: Path, *months: str) -> str:
-    home = Home(tmp_path / "home").with_its_server()
+@pytest.fixture
+def home(tmp_path: Path, source: Path, postgres_url: str) -> Home:
+    variables = {"TAXI_SOURCE": str(source.parent), "TAXI_POSTGRES": new_database(postgres_url)}
+    return Home(tmp_path / "home", **variables)
+
+
+def odd_things(home: Home, *months: str) -> str:
     for month in months:
-        ran = home.taxi("run", "green", month, "--source", source.parent)
+        ran = home.taxi("run", "green", month)
         assert ran.returncode == 0, ran.stdout
     return ran.stdout
 
 
-def test_a_month_with_half_the_rows_of_its_neighbours_is_odd(tmp_path: Path, source: Path) -> None:
+def test_a_month_with_half_the_rows_of_its_neighbours_is_odd(home: Home, source: Path) -> None:
     publish(source, "2024-01", 400)
     publish(source, "2024-02", 200)
-    odd = odd_things(tmp_path, source, "2024-01", "2024-02")
+    odd = odd_things(home, "2024-01", "2024-02")
     assert "check rows_as_usual failed: 0.50 times the rows of the month before, 2024-01" in odd
 
 
-def test_a_column_that_lost_its_values_is_odd(tmp_path: Path, source: Path) -> None:
+def test_a_column_that_lost_its_values_is_odd(home: Home, source: Path) -> None:
     publish(source, "2024-01", 400)
     publish(source, "2024-02", 400, tip_amount=pa.nulls(400, pa.float64()))
-    odd = odd_things(tmp_path, source, "2024-01", "2024-02")
+    odd = odd_things(home, "2024-01", "2024-02")
     assert "check nulls_as_usual failed: tip_amount is missing in 100% of the rows" in odd
 
 
-def test_a_code_that_nobody_has_explained_is_odd(tmp_path: Path, source: Path) -> None:
+def test_a_code_that_nobody_has_explained_is_odd(home: Home, source: Path) -> None:
     publish(source, "2024-01", 300, payment_type=pa.array([42] * 300, pa.int64()))
-    odd = odd_things(tmp_path, source, "2024-01")
+    odd = odd_things(home, "2024-01")
     assert "check codes_known failed: payment_type 42 in " in odd
 
 
-def test_a_quarantine_that_takes_more_than_a_twentieth_is_odd(tmp_path: Path, source: Path) -> None:
+def test_a_quarantine_that_takes_more_than_a_twentieth_is_odd(home: Home, source: Path) -> None:
     publish(source, "2024-01", 300, trip_distance=pa.array([-1.0] * 30 + [1.0] * 270))
-    assert "of the rows broke a rule" in odd_things(tmp_path, source, "2024-01")
+    assert "of the rows broke a rule" in odd_things(home, "2024-01")
 
 
 def usual_nulls(folder: Path, dataset: Dataset, month: str, other: str, **columns: pa.Array) -> str:

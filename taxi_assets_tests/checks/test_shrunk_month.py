@@ -6,7 +6,6 @@ from pathlib import Path
 
 import dagster as dg
 import duckdb
-import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -14,9 +13,9 @@ import pytest
 
 from taxi_assets.automation.failures import failed_checks, failed_steps
 from taxi_assets.definitions import build_definitions
-from taxi_assets.stores.embedded_postgres import embedded_url
 from taxi_assets_tests.cleaning.months import GREEN_TRIP, PICKUP, month_of, written
 from taxi_assets_tests.homes import Home
+from taxi_assets_tests.stores.servers import new_database
 
 MONTH = "2022-01"
 TRIPS = [
@@ -26,9 +25,10 @@ TRIPS = [
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+def home(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Home:
     source = tmp_path_factory.mktemp("source")
-    return Home(tmp_path_factory.mktemp("home"), TAXI_SOURCE=str(source)).with_its_server()
+    database = new_database(postgres_url)
+    return Home(tmp_path_factory.mktemp("home"), TAXI_SOURCE=str(source), TAXI_POSTGRES=database)
 
 
 def file_of(home: Home) -> Path:
@@ -43,9 +43,9 @@ def publish(home: Home, trips: Sequence[object] = TRIPS) -> pa.Table:
 
 def rows_everywhere(home: Home) -> list[int]:
     """Rows of the month in the lake, in Postgres and in the warehouse."""
-    lake = build_definitions(home.settings).load_asset_value(["clean", "green_trips"], partition_key=MONTH)
-    with psycopg.connect(embedded_url(home.settings.postgres_folder)) as postgres:
-        [(in_postgres,)] = postgres.execute("SELECT count(*) FROM taxi.green_trips").fetchall()
+    with home.in_environment():
+        lake = build_definitions(home.settings).load_asset_value(["clean", "green_trips"], partition_key=MONTH)
+    [(in_postgres,)] = home.postgres("SELECT count(*) FROM taxi.green_trips")
     with duckdb.connect(home.settings.duckdb_path, read_only=True) as warehouse:
         [(in_warehouse,)] = warehouse.execute("SELECT count(*) FROM taxi.green_trips").fetchall()
     return [len(lake), in_postgres, in_warehouse]
@@ -64,18 +64,9 @@ def american(table: pa.Table) -> pa.Table:
 
 def cleaned(home: Home, month: str = MONTH, **config: object) -> dg.ExecuteInProcessResult:
     """Fetch and clean the month, and no more."""
-    with dg.DagsterInstance.ephemeral() as instance:
-        return (
-            build_definitions(home.settings)
-            .resolve_job_def("green_trips_job")
-            .execute_in_process(
-                instance=instance,
-                partition_key=month,
-                run_config={"ops": {"clean_green_trips": {"config": config}}},
-                asset_selection=[dg.AssetKey([layer, "green_trips"]) for layer in ("raw", "clean", "quarantine")],
-                raise_on_error=False,
-            )
-        )
+    layers = (f"{layer}/green_trips" for layer in ("raw", "clean", "quarantine"))
+    run_config = {"ops": {"clean_green_trips": {"config": config}}}
+    return home.execute("green_trips_job", month, *layers, run_config=run_config)
 
 
 def refusal(result: dg.ExecuteInProcessResult) -> str:
@@ -91,15 +82,15 @@ def refusal(result: dg.ExecuteInProcessResult) -> str:
 
 def test_a_good_month_stays_everywhere_until_the_loss_is_accepted(home: Home) -> None:
     good = publish(home)
-    assert home.taxi_here("run", "green", MONTH).exit_code == 0
+    assert home.taxi("run", "green", MONTH).returncode == 0
     assert rows_everywhere(home) == [60, 60, 60]
     pq.write_table(emptied(good), file_of(home))
-    refused = home.taxi_here("run", "green", MONTH)
-    assert refused.exit_code == 1
-    assert refused.output.count("check not_shrunk failed: green 2022-01") == 1
-    assert refused.output.count("--accept-shrunk") == 1
+    refused = home.taxi("run", "green", MONTH)
+    assert refused.returncode == 1
+    assert refused.stdout.count("check not_shrunk failed: green 2022-01") == 1
+    assert refused.stdout.count("--accept-shrunk") == 1
     assert rows_everywhere(home) == [60, 60, 60]
-    assert home.taxi_here("run", "green", MONTH, "--accept-shrunk").exit_code == 0
+    assert home.taxi("run", "green", MONTH, "--accept-shrunk").returncode == 0
     assert rows_everywhere(home) == [0, 0, 0]
 
 
@@ -115,7 +106,7 @@ def test_a_version_that_lost_too_much_is_refused_until_it_is_accepted(home: Home
 
 def test_the_audit_log_knows_the_month_where_the_lake_lost_it(home: Home) -> None:
     good = publish(home)
-    assert home.taxi_here("run", "green", MONTH).exit_code == 0
+    assert home.taxi("run", "green", MONTH).returncode == 0
     for file in Path(home.settings.lake, "clean", "green_trips").rglob("*.parquet"):
         file.write_bytes(b"")
     pq.write_table(good.slice(0, 20), file_of(home))

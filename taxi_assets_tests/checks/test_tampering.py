@@ -10,11 +10,11 @@ from taxi_assets import running
 from taxi_assets.catalog import dataset_named
 from taxi_assets.definitions import build_definitions
 from taxi_assets.month import Month
-from taxi_assets.stores.embedded_postgres import embedded_url
 from taxi_assets.terminal import LOGGER, Terminal
 from taxi_assets_tests.homes import Home
 from taxi_assets_tests.servers.bigquery import BigQueryServer
 from taxi_assets_tests.servers.gcs import new_bucket
+from taxi_assets_tests.stores.servers import new_database
 
 PROJECT = "project"
 GREEN = dataset_named("green")
@@ -49,28 +49,29 @@ UNTOUCHED = Month(2024, 6)
 
 
 @pytest.fixture(scope="module")
-def laptop(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    home = Home(tmp_path_factory.mktemp("laptop")).with_its_server()
+def laptop(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Home:
+    home = Home(tmp_path_factory.mktemp("laptop"), TAXI_POSTGRES=new_database(postgres_url))
     ran = home.taxi("run", "green", "2024-01..2024-06", "--source", "sample")
     assert ran.returncode == 0, ran.stdout
     return home
 
 
 @pytest.fixture(scope="module")
-def cloud(bigquery: BigQueryServer, tmp_path_factory: pytest.TempPathFactory) -> Home:
+def cloud(bigquery: BigQueryServer, tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Home:
     bucket = new_bucket().name
     home = Home(
         tmp_path_factory.mktemp("cloud"),
         TAXI_LAKE=f"gs://{bucket}/lake",
+        TAXI_POSTGRES=new_database(postgres_url),
         TAXI_WAREHOUSE=f"bigquery://{PROJECT}/tampered?location=US",
-    ).with_its_server()
+    )
     ran = home.taxi("run", "green", "2024-01..2024-05", "--source", "sample")
     assert ran.returncode == 0, ran.stdout
     return home
 
 
 def in_postgres(home: Home, statement: str) -> None:
-    with psycopg.connect(embedded_url(home.settings.postgres_folder), autocommit=True) as connection:
+    with psycopg.connect(home.settings.postgres, autocommit=True) as connection:
         connection.execute(statement.replace("{table}", "taxi.green_trips"))
 
 
@@ -87,7 +88,7 @@ def in_bigquery(home: Home, statement: str) -> None:
 def differences(home: Home, month: Month) -> dict[str, str]:
     """What the check `equals_clean` says of the month, by asset; no other check fails."""
     definitions = build_definitions(home.settings, Terminal().loggers)
-    with running.instance_of(home.settings) as instance:
+    with home.in_environment(), running.instance_of(home.settings) as instance:
         outcome = running.run(definitions, instance, running.checks_request(GREEN, month), LOGGER)
     assert not outcome.loaded
     return dict(failure.split(": check equals_clean failed: ") for failure in outcome.failures)
@@ -123,7 +124,7 @@ def test_tables_that_nobody_touched_pass(laptop: Home) -> None:
 
 
 def test_a_check_without_a_month_says_how_to_give_one(laptop: Home) -> None:
-    with running.instance_of(laptop.settings) as instance:
+    with laptop.in_environment(), running.instance_of(laptop.settings) as instance:
         job = build_definitions(laptop.settings).resolve_job_def("green_trips_checks_job")
         result = job.execute_in_process(instance=instance, raise_on_error=False)
     told = [

@@ -17,7 +17,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.jsonl"
         # The test of the document would fail where this is about to change it.
-        options = ["-n", "auto", "--dist", "loadfile", "--ignore", SUITE / "test_table.py"]
+        options = ["-m", "faults", "-n", "auto", "--dist", "loadfile", "--ignore", SUITE / "test_table.py"]
         status = pytest.main([str(part) for part in (SUITE, *options, "--reliability-report", report)])
         if status != pytest.ExitCode.OK:
             sys.exit(int(status))

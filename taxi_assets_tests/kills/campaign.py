@@ -30,6 +30,7 @@ GREEN, MONTH = dataset_named("green"), Month(2024, 1)
 ROWS = 4_000
 SECONDS_FOR_A_RUN = 180  # of a small month: what takes longer hangs
 _LAKE = ("raw", "clean", "quarantine")
+_STEPS = 7  # after as many of a run's steps, or before the first, a kill falls: over seconds alone most fell on imports
 
 
 @dataclass
@@ -74,9 +75,13 @@ class Campaign:
         """Kill a run of the other file, look at the stores, make the next run, and look again."""
         number, coming = self.report.kills, 1 - self._current
         command = self._command(coming, f"killed-{number}")
-        moment = self._chance.uniform(0, self._seconds)
+        steps = self._chance.randrange(_STEPS)
         with_servers = self._kills_servers and number % 2 == 1
-        time.sleep(moment)
+        started = time.monotonic()
+        command.wait_for_steps(steps)
+        # As long as the imports and the fetch take before the first step, or a step and a bit after another one.
+        time.sleep(self._chance.uniform(0, (0.2 if steps else 0.6) * self._seconds))
+        moment = time.monotonic() - started
         victims = processes_of(self._home.folder) if with_servers else []
         status = command.kill()
         kill_all(victims)
@@ -85,7 +90,9 @@ class Campaign:
             return
         self.report.kills += 1
         self._judge(number, moment, contents(self._home, GREEN, MONTH), coming)
+        started = time.monotonic()
         status = self._command(coming, f"next-{number}").wait(SECONDS_FOR_A_RUN)
+        self._seconds = time.monotonic() - started
         if status != 0:
             self._fault(number, moment, f"the next run {'hung' if status is None else f'ended with {status}'}")
         elif (now := contents(self._home, GREEN, MONTH)) != self._versions[coming]:

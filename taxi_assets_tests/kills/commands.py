@@ -4,12 +4,14 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
+_STEP = " rows in "  # in the line of an asset that was stored
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(
     [__name__, "taxi_assets.cli", "taxi_assets.definitions", "taxi_assets.cleaning", "pyarrow.parquet", "pandas"]
@@ -21,6 +23,7 @@ class Command:
 
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], output: Path) -> None:
         self.output = output
+        output.touch()
         self._process = _PROCESSES.Process(target=_taxi, args=(list(arguments), dict(environment), str(output)))
         self._process.start()
 
@@ -31,6 +34,11 @@ class Command:
         if status is None:
             self.kill()
         return status
+
+    def wait_for_steps(self, count: int) -> None:
+        """Come back when the command has told of so many steps, or has ended."""
+        while self._process.is_alive() and self.output.read_text(errors="replace").count(_STEP) < count:
+            time.sleep(0.01)
 
     def kill(self) -> int | None:
         """Kill the process, as `kill -9` does; the exit status where it had ended by then."""

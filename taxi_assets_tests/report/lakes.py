@@ -1,11 +1,12 @@
 """A lake with months in it, and the pages of those months."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
 from taxi_assets.catalog import DEFAULT_RULES, Dataset
-from taxi_assets.cleaning import cleaned_month
+from taxi_assets.cleaning import cleaned_month, with_changes
 from taxi_assets.errors import SliceMissing
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
@@ -38,10 +39,13 @@ class Months:
         write_month(dataset, month, path, rows=rows)
         self.load(dataset, month, path)
 
-    def load(self, dataset: Dataset, month: Month, path: Path) -> None:
+    def load(
+        self, dataset: Dataset, month: Month, path: Path, rules: Sequence[str] = DEFAULT_RULES, **provenance: str
+    ) -> None:
         raw = RawFile(path, f"https://example.org/{path.name}", path.stat().st_size, sha256_of(path), None)
-        with cleaned_month(raw, dataset, month, DEFAULT_RULES, self.folder) as cleaned:
-            self.lake.replace(Slice(f"clean/{dataset.table}", month), cleaned.clean)
+        with cleaned_month(raw, dataset, month, rules, self.folder) as cleaned:
+            clean = with_changes(cleaned.clean.with_provenance(provenance), self.lake, dataset, month, self.folder)
+            self.lake.replace(Slice(f"clean/{dataset.table}", month), clean)
             self.lake.replace(Slice(f"quarantine/{dataset.table}", month), cleaned.quarantine)
 
     def clean(self, dataset: Dataset, month: Month) -> Rows:

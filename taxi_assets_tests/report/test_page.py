@@ -3,13 +3,15 @@
 import base64
 import json
 import re
+import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from taxi_assets.catalog import DATASETS, RULES, Dataset, Era, dataset_named
+from taxi_assets.catalog import DATASETS, DEFAULT_RULES, RULES, Dataset, Era, dataset_named
 from taxi_assets.month import Month
 from taxi_assets.report import markdown
 from taxi_assets.sample import write_month
@@ -140,43 +142,49 @@ def test_the_same_rows_give_the_same_page(months: Months) -> None:
     assert months.page(GREEN, JANUARY).html == months.page(GREEN, JANUARY).html
 
 
-def test_what_changed_since_the_last_load_is_told(months: Months) -> None:
-    assert "the first time that the month was loaded, or nothing has changed" in months.page(GREEN, JANUARY).text
-    changes = {
-        "since_sha256": "ab" * 32,
-        "since_rules": ["duplicate"],
-        "rows_before": 1_234,
-        "rows_after": 1_224,
-        "added": 0,
-        "removed": 10,
-        "changed": 3,
-        "amount_before": 20_000.5,
-        "amount_after": 19_876.25,
-        "examples": [{"source_row": 7, "what": "<i>removed</i>"}],
-    }
-    page = months.page(GREEN, JANUARY, **{"taxi/changes": json.dumps(changes)})
+@pytest.fixture
+def kept(empty: Months) -> Path:
+    """A file of green trips that keep every rule, and that is loaded."""
+    path = empty.folder / "kept.parquet"
+    write_month(GREEN, JANUARY, path, rows=200)
+    empty.load(GREEN, JANUARY, path)
+    rows = empty.clean(GREEN, JANUARY).to_table()["source_row"].to_pylist()
+    pq.write_table(pq.read_table(path).take(rows), path)
+    shutil.rmtree(empty.lake.root)
+    empty.load(GREEN, JANUARY, path)
+    return path
+
+
+def test_what_changed_since_the_last_load_is_told(empty: Months, kept: Path) -> None:
+    assert "the first time that the month was loaded, or nothing has changed" in empty.page(GREEN, JANUARY).text
+    before = pq.read_table(kept)
+    dearer = [
+        amount + 2.5 if row in (20, 21, 22) else amount for row, amount in enumerate(before["total_amount"].to_pylist())
+    ]
+    column = before.schema.get_field_index("total_amount")
+    after = before.set_column(column, "total_amount", pa.array(dearer)).slice(10)
+    pq.write_table(after, kept)
+    empty.load(GREEN, JANUARY, kept, rules=["unreadable_value"])
+    page = empty.page(GREEN, JANUARY)
     assert_whole(page)
-    assert "0 trips were added, 10 removed and 3 changed: from 1,234 trips to 1,224" in page.text
-    assert "from $20,000.50 to $19,876.25 charged" in page.text
-    assert "<i>removed" not in page.html
+    assert (
+        f"0 trips were added, 10 removed and 3 changed: from {before.num_rows} trips to {after.num_rows}" in page.text
+    )
+    charged = [sum(table["total_amount"].to_pylist()) for table in (before, after)]
+    assert f"from ${charged[0]:,.2f} to ${charged[1]:,.2f} charged" in page.text
     assert "loaded before, from another file and by other rules. Since" in page.text
+    assert page.text.count('"kind": "changed"') == 3
 
 
-@pytest.mark.parametrize(
-    ("name", "other", "told"),
-    [
-        ("source_sha256", "ab" * 32, "loaded before, from another file. Since"),
-        ("rules", "duplicate", "loaded before, by other rules. Since"),
-        ("code_version", "0", "loaded before. Since"),
-    ],
-)
-def test_what_differed_in_the_load_before_is_told_and_no_more(months: Months, name: str, other: str, told: str) -> None:
-    now = months.clean(GREEN, JANUARY).provenance
-    then = {each: now[f"taxi/{each}"] for each in ("source_sha256", "rules", "code_version")} | {name: other}
-    counts = dict.fromkeys(("rows_before", "rows_after", "added", "removed", "changed"), 1)
-    since = {f"since_{each.removeprefix('source_')}": value for each, value in then.items()}
-    changes = {**since, **counts, "amount_before": None, "amount_after": None, "examples": []}
-    assert told in months.page(GREEN, JANUARY, **{"taxi/changes": json.dumps(changes)}).text
+def test_what_differed_in_the_load_before_is_told_and_no_more(empty: Months, kept: Path) -> None:
+    for number, (rules, told) in enumerate(
+        [(DEFAULT_RULES, "loaded before. Since"), (["unreadable_value"], "loaded before, by other rules. Since")]
+    ):
+        empty.load(GREEN, JANUARY, kept, rules, **{"taxi/code_version": f"next {number}"})
+        assert told in empty.page(GREEN, JANUARY).text
+    pq.write_table(pq.read_table(kept).slice(1), kept)
+    empty.load(GREEN, JANUARY, kept, rules)
+    assert "loaded before, from another file. Since" in empty.page(GREEN, JANUARY).text
 
 
 def test_the_same_pictures_are_markdown_with_their_own_light_and_dark(months: Months) -> None:

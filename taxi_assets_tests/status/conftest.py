@@ -1,15 +1,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote, urlsplit
 
 import dagster as dg
-import psycopg
 import pytest
 
 from taxi_assets.settings import Settings
 from taxi_assets_tests.automation.world import World
 from taxi_assets_tests.source.cdn import serving
+from taxi_assets_tests.stores.servers import new_database
 
 from .looking import FIRST, LAST
 
@@ -17,14 +16,11 @@ from .looking import FIRST, LAST
 @contextmanager
 def a_world(folder: Path, postgres_url: str) -> Iterator[World]:
     """A world with a database of its own, since what no run loaded shows as well; `taxi` is at home in it."""
-    name = f"world of {folder.name}"
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
     with serving() as cdn, pytest.MonkeyPatch.context() as environment:
         variables = {
             "TAXI_HOME": str(folder),
             "TAXI_SOURCE": cdn.url,
-            "TAXI_POSTGRES": urlsplit(postgres_url)._replace(path=f"/{quote(name)}").geturl(),
+            "TAXI_POSTGRES": new_database(postgres_url),
         }
         for variable, value in variables.items():
             environment.setenv(variable, value)

@@ -109,6 +109,11 @@ def test_provenance_is_what_taxi_says_in_the_metadata() -> None:
     assert rows.provenance == {"taxi/source_url": "https://example.org", "taxi/rows": "2"}
 
 
+def test_provenance_that_is_stated_again_takes_the_place_of_the_older() -> None:
+    rows = Rows.from_table(FARES).with_schema(DESCRIBED).with_provenance({"taxi/source_url": "https://example.com"})
+    assert rows.provenance == {"taxi/source_url": "https://example.com"}
+
+
 def test_columns_are_cast_reordered_and_filled_in() -> None:
     schema = pa.schema({"fee": pa.float64(), "fare": pa.string(), "row": pa.int16()})
     table = Rows.from_table(FARES).with_schema(schema).to_table()
