@@ -9,7 +9,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 PIP := $(BIN)/python $(INSTALL) --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run dev test test-quick test-later test-faults test-daemon test-browser reliability test-gcp lint bench
+.PHONY: help demo run dev test test-quick test-later test-slow test-daemon test-browser reliability test-gcp lint bench
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
@@ -32,8 +32,8 @@ test-quick: $(VENV)/developing  ## the layers without servers, within a minute: 
 test-later: $(VENV)/developing $(EMULATOR)/installed  ## `make test` with the clock 140 days ahead: apt-get install faketime
 	@faketime -f '+140d' $(PYTEST)
 
-test-faults: $(VENV)/developing $(EMULATOR)/installed  ## processes, servers and connections that are killed, full disks; five minutes
-	@$(PYTEST) -m faults
+test-slow: $(VENV)/developing $(EMULATOR)/installed  ## kills of processes and servers, faults of the network, full disks, much data
+	@$(PYTEST) -m 'slow or faults'
 
 test-daemon: $(VENV)/developing  ## backfills and sensors with the real daemon, which is killed on the way; ten minutes
 	@$(BIN)/pytest -m daemon

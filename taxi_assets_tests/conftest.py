@@ -11,8 +11,8 @@ from taxi_assets_tests.stores.servers import folder_for_server
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Twice as many as there are cores: the tests wait for servers and disks half of the time."""
-    return 2 * (os.cpu_count() or 1)
+    """One more than there are cores, since tests wait for servers and disks now and then."""
+    return 1 + (os.cpu_count() or 1)
 
 
 @contextmanager

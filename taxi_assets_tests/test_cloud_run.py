@@ -124,6 +124,7 @@ def test_nothing_of_a_run_stays_on_the_disk(home: Home) -> None:
     assert not (home.folder / "lake").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(not REAL_FILES.exists(), reason="TLC's own files are not beside the project")
 def test_real_months_go_from_the_bucket_into_bigquery_by_one_job_each(

@@ -17,12 +17,23 @@ def cdn() -> Iterator[Cdn]:
 
 
 @pytest.fixture
-def world(tmp_path: Path, cdn: Cdn, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def settings(tmp_path: Path, cdn: Cdn, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("TAXI_POSTGRES", postgres_url)
-    settings = Settings.from_environment(
+    return Settings.from_environment(
         {"TAXI_HOME": str(tmp_path), "TAXI_SOURCE": cdn.url, "TAXI_POSTGRES": postgres_url}
     )
-    (tmp_path / "dagster").mkdir()
-    (tmp_path / "dagster" / "dagster.yaml").touch()
+
+
+@pytest.fixture
+def world(cdn: Cdn, settings: Settings) -> Iterator[World]:
+    with dg.DagsterInstance.ephemeral() as instance:  # which takes a third less time than records on a disk
+        yield World(cdn, instance, settings)
+
+
+@pytest.fixture
+def world_on_disk(cdn: Cdn, settings: Settings) -> Iterator[World]:
+    """One whose records other processes see."""
+    settings.dagster_home.mkdir()
+    (settings.dagster_home / "dagster.yaml").write_text("telemetry: {enabled: false}")
     with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
         yield World(cdn, instance, settings)

@@ -70,7 +70,7 @@ def alarmed(world: World, webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_failed_run_is_told_with_month_store_error_and_link(alarmed: World, webhook: Webhook) -> None:
     alarmed.publish("2026-08")
-    run = alarmed.load("2026-08")
+    run = alarmed.load("2026-08", everything=True)
     assert not run.success
     assert alarmed.tick(RUNS) == ([], "1 alerts sent")
     [text] = webhook.texts

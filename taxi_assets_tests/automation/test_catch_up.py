@@ -68,12 +68,12 @@ def catch_up(world: World) -> None:
     subprocess.run(command, env=environment, check=True, capture_output=True)
 
 
-def test_the_schedule_asks_for_some_months_of_each_dataset_as_a_backfill(world: World) -> None:
-    catch_up(world)
-    assert list(world.instance.get_backfills()) == []
-    world.publish(str(Month.current().plus(-3)))  # the schedule's own process has the real clock
-    catch_up(world)
-    [backfill] = world.instance.get_backfills()
+def test_the_schedule_asks_for_some_months_of_each_dataset_as_a_backfill(world_on_disk: World) -> None:
+    catch_up(world_on_disk)
+    assert list(world_on_disk.instance.get_backfills()) == []
+    world_on_disk.publish(str(Month.current().plus(-3)))  # the schedule's own process has the real clock
+    catch_up(world_on_disk)
+    [backfill] = world_on_disk.instance.get_backfills()
     assert backfill.title == "catch up: green 2014-01 to 2014-06"
     assert {key.to_user_string() for key in backfill.asset_selection or []} == {
         *(f"{layer}/green_trips" for layer in (*LAYERS, "report")),

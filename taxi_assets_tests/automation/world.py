@@ -58,11 +58,15 @@ class World:
         write_month(GREEN, Month.parse(month), self._published, rows=rows)
         self.cdn.put(f"trip-data/{GREEN.file_name(Month.parse(month))}", self._published.read_bytes(), etag)
 
-    def load(self, month: str, **config: Any) -> dg.ExecuteInProcessResult:
-        """Run the month's job in this process."""
+    def load(self, month: str, *, everything: bool = False, **config: Any) -> dg.ExecuteInProcessResult:
+        """Run the month's job in this process; the summaries and the page are a third of its time and seldom needed."""
         job = self.definitions.resolve_job_def("green_trips_job")
         return job.execute_in_process(
-            partition_key=month, instance=self.instance, raise_on_error=False, run_config=config or None
+            partition_key=month,
+            instance=self.instance,
+            asset_selection=None if everything else [dg.AssetKey([layer, GREEN.table]) for layer in LAYERS],
+            raise_on_error=False,
+            run_config=config or None,
         )
 
     def note_loaded(self, *months: str) -> None:

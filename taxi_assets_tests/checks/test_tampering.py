@@ -46,13 +46,14 @@ TAMPERING = {
 }
 MONTHS = dict(zip(TAMPERING, Month(2024, 1).until(Month(2024, 5)), strict=True))  # each has one of its own
 UNTOUCHED = Month(2024, 6)
+TRIPS = [f"{layer}/green_trips" for layer in ("raw", "clean", "quarantine", "postgres", "warehouse")]
 
 
 @pytest.fixture(scope="module")
 def laptop(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Home:
-    home = Home(tmp_path_factory.mktemp("laptop"), TAXI_POSTGRES=new_database(postgres_url))
-    ran = home.taxi("run", "green", "2024-01..2024-06", "--source", "sample")
-    assert ran.returncode == 0, ran.stdout
+    home = Home(tmp_path_factory.mktemp("laptop"), TAXI_SOURCE="sample", TAXI_POSTGRES=new_database(postgres_url))
+    for month in [*MONTHS.values(), UNTOUCHED]:
+        assert home.execute("green_trips_job", str(month), *TRIPS).success
     return home
 
 
@@ -61,12 +62,13 @@ def cloud(bigquery: BigQueryServer, tmp_path_factory: pytest.TempPathFactory, po
     bucket = new_bucket().name
     home = Home(
         tmp_path_factory.mktemp("cloud"),
+        TAXI_SOURCE="sample",
         TAXI_LAKE=f"gs://{bucket}/lake",
         TAXI_POSTGRES=new_database(postgres_url),
         TAXI_WAREHOUSE=f"bigquery://{PROJECT}/tampered?location=US",
     )
-    ran = home.taxi("run", "green", "2024-01..2024-05", "--source", "sample")
-    assert ran.returncode == 0, ran.stdout
+    for month in MONTHS.values():
+        assert home.execute("green_trips_job", str(month), *TRIPS).success
     return home
 
 

@@ -26,7 +26,7 @@ def a_world(folder: Path, postgres_url: str) -> Iterator[World]:
             environment.setenv(variable, value)
         settings = Settings.from_environment(variables)
         (folder / "dagster").mkdir()
-        (folder / "dagster" / "dagster.yaml").touch()
+        (folder / "dagster" / "dagster.yaml").write_text("telemetry: {enabled: false}")
         with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
             yield World(cdn, instance, settings)
 

@@ -11,7 +11,7 @@ def processes() -> Iterator[Executor]:
         yield pool
 
 
-@pytest.fixture(params=["threads", "processes"])
+@pytest.fixture(params=["threads", pytest.param("processes", marks=pytest.mark.slow)])
 def workers(request: pytest.FixtureRequest) -> Iterator[Executor]:
     """Two workers, once as threads and once as processes."""
     if request.param == "processes":

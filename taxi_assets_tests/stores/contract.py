@@ -383,6 +383,7 @@ class StoreContract:
         self.put(store, JANUARY, TYPICAL.slice(1, 1))
         self.assert_same(self.found(store, JANUARY), TYPICAL.slice(1, 1))
 
+    @pytest.mark.slow
     def test_many_batches_keep_every_value(self, store: AnyStore) -> None:
         rows = rows_of(1, rows=1_000_000)
         store.replace(Slice(self.table, JANUARY), rows)

@@ -87,6 +87,7 @@ class TestBigQuery(TableContract):
             store.replace(TRIPS, Rows.from_table(pa.table({"fare": [1.0], "Fare": [2.0]})))
         assert store.months("trips") == []
 
+    @pytest.mark.slow
     def test_many_batches_keep_every_value(
         self, store: BigQueryStore, bigquery: BigQueryServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
