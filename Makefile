@@ -35,8 +35,8 @@ test-later: $(VENV)/developing $(EMULATOR)/installed  ## `make test` with the cl
 test-slow: $(VENV)/developing $(EMULATOR)/installed  ## kills of processes and servers, faults of the network, full disks, much data
 	@$(PYTEST) -m 'slow or faults'
 
-test-daemon: $(VENV)/developing  ## backfills and sensors with the real daemon, which is killed on the way; ten minutes
-	@$(BIN)/pytest -m daemon
+test-daemon: $(VENV)/developing  ## backfills and sensors with the real daemon, which is killed on the way; five minutes
+	@$(BIN)/pytest --numprocesses 2 --dist worksteal -m daemon  # two machines at once: they wait for ticks most of the time
 
 test-browser: $(VENV)/developing  ## the Dagster UI as a person uses it, in Chromium: apt-get install chromium
 	@$(BIN)/pytest -m browser
