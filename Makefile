@@ -33,7 +33,7 @@ test-later: $(VENV)/developing $(EMULATOR)/installed  ## `make test` with the cl
 	@faketime -f '+140d' $(PYTEST)
 
 test-slow: $(VENV)/developing $(EMULATOR)/installed  ## kills of processes and servers, faults of the network, full disks, much data
-	@$(PYTEST) -m 'slow or faults'
+	@$(BIN)/pytest --numprocesses 4 --maxschedchunk 1 -m 'slow or faults'  # each takes a minute, most of it waiting
 
 test-daemon: $(VENV)/developing  ## backfills and sensors with the real daemon, which is killed on the way; five minutes
 	@$(BIN)/pytest --numprocesses 2 --dist worksteal -m daemon  # two machines at once: they wait for ticks most of the time
@@ -64,6 +64,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 $(VENV)/developing: $(VENV)/installed
 	@echo "installing what the tests need"
 	@$(PIP) --editable '.[dev]'
+	@$(BIN)/pytest --collect-only >/dev/null  # compiles what they import once, instead of in every worker at a time
 	@touch $@
 
 $(EMULATOR)/installed: taxi_assets_tests/servers/bigquery_emulator/requirements.txt
