@@ -3,14 +3,12 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import psycopg
-import pytest
 from click.testing import CliRunner
 
 from taxi_assets.cli import main
@@ -18,6 +16,7 @@ from taxi_assets.definitions import build_definitions
 from taxi_assets.places import SCHEMA
 from taxi_assets.settings import EMBEDDED, Settings
 from taxi_assets.stores.embedded_postgres import embedded_url
+from taxi_assets_tests.conftest import environment
 
 TAXI = Path(sys.executable).parent / "taxi"
 WIDTH = "400"  # so that no line breaks where a path is long
@@ -73,13 +72,9 @@ class Home:
                 )
             )
 
-    @contextmanager
-    def in_environment(self) -> Iterator[None]:
+    def in_environment(self) -> AbstractContextManager[None]:
         """For definitions that are used without a command: Dagster's resources read secrets from the environment."""
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in self.variables.items():
-                patch.setenv(name, value)
-            yield
+        return environment(**self.variables)
 
     def environment(self, **variables: str) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("TAXI_", "DAGSTER_"))}

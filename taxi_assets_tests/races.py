@@ -36,9 +36,7 @@ class Race:
 
     def __init__(self, folder: Path, rows: int = ROWS) -> None:
         self.home = Home(folder / "home")
-        embedded_url(
-            self.home.settings.postgres_folder
-        )  # for as long as this process lives: no run waits for its start
+        embedded_url(self.home.settings.postgres_folder)  # which runs with this process: no run waits for its start
         self.home.taxi("run", "zones", "--source", "sample")
         self.sources = {name: folder / name for name in "AC"}
         files = {name: source / "trip-data" / GREEN.file_name(MONTH) for name, source in self.sources.items()}

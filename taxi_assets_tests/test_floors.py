@@ -52,7 +52,6 @@ FLOORS = (
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
-LOWEST = [path for path in MODULES if FLOOR_OF.get(path.relative_to(PACKAGE).parts[0].removesuffix(".py"), 0) <= 1]
 
 
 def imported_names(path: Path) -> set[str]:
@@ -68,6 +67,9 @@ def imported_names(path: Path) -> set[str]:
 
 def part_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+LOWEST = [path for path in MODULES if FLOOR_OF.get(part_of(path), 0) <= 1]
 
 
 def test_every_part_of_the_package_has_a_floor() -> None:

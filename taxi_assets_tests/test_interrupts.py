@@ -103,27 +103,32 @@ def test_zones_that_the_source_does_not_have_are_not_said_to_be_done(home: Home,
 NO_ZONES = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
-def test_a_source_that_never_answers_holds_no_signal_up(home: Home) -> None:
+@contextmanager
+def asking_for_zones(home: Home) -> Iterator[tuple[subprocess.Popen[str], socket.socket, socket.socket]]:
+    """A run whose source has been asked for zones, and is silent: the process, the source and its connection."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         with started([TAXI, "run", "fhv", "2024-01", "--source", url], home) as process:
-            asked_for_zones, _ = server.accept()
-            with asked_for_zones:
-                asked_for_zones.recv(1_000)
-                asked_for_zones.sendall(NO_ZONES)
-            asked_for_the_month, _ = server.accept()
-            with asked_for_the_month:
-                told = interrupted(process, signal.SIGINT)
+            connection, _ = server.accept()
+            with connection:
+                yield process, server, connection
+
+
+def test_a_source_that_never_answers_holds_no_signal_up(home: Home) -> None:
+    with asking_for_zones(home) as (process, server, connection):
+        connection.recv(1_000)
+        connection.sendall(NO_ZONES)
+        connection.close()
+        asked_for_the_month, _ = server.accept()
+        with asked_for_the_month:
+            told = interrupted(process, signal.SIGINT)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
     assert f"to go on: taxi run fhv 2024-01 --source {url}\n" in told
 
 
 def test_a_signal_before_the_first_run_says_that_nothing_was_loaded(home: Home) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        with started([TAXI, "run", "fhv", "2024-01", "--source", url], home) as process:
-            asked_for_zones, _ = server.accept()
-            with asked_for_zones:
-                told = interrupted(process, signal.SIGTERM)
+    with asking_for_zones(home) as (process, _, _):
+        told = interrupted(process, signal.SIGTERM)
     assert told == "\nended by SIGTERM: nothing was loaded\n"
 
 

@@ -7,7 +7,7 @@ import pytest
 from taxi_assets.settings import Settings
 from taxi_assets_tests.source.cdn import Cdn, serving
 
-from .world import World
+from .world import World, records_on_disk
 
 
 @pytest.fixture
@@ -33,7 +33,5 @@ def world(cdn: Cdn, settings: Settings) -> Iterator[World]:
 @pytest.fixture
 def world_on_disk(cdn: Cdn, settings: Settings) -> Iterator[World]:
     """One whose records other processes see."""
-    settings.dagster_home.mkdir()
-    (settings.dagster_home / "dagster.yaml").write_text("telemetry: {enabled: false}")
-    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+    with records_on_disk(settings) as instance:
         yield World(cdn, instance, settings)

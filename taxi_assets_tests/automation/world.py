@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,15 @@ from taxi_assets_tests.source.cdn import Cdn
 GREEN = dataset_named("green")
 LAYERS = ("raw", "quarantine", "clean", "postgres", "warehouse")
 ROWS = 200
+
+
+@contextmanager
+def records_on_disk(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """Dagster's records where the `taxi` of these settings looks for them."""
+    settings.dagster_home.mkdir()
+    (settings.dagster_home / "dagster.yaml").write_text("telemetry: {enabled: false}")
+    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        yield instance
 
 
 @dataclass

@@ -2,11 +2,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import dagster as dg
 import pytest
 
 from taxi_assets.settings import Settings
-from taxi_assets_tests.automation.world import World
+from taxi_assets_tests.automation.world import World, records_on_disk
 from taxi_assets_tests.source.cdn import serving
 from taxi_assets_tests.stores.servers import new_database
 
@@ -25,9 +24,7 @@ def a_world(folder: Path, postgres_url: str) -> Iterator[World]:
         for variable, value in variables.items():
             environment.setenv(variable, value)
         settings = Settings.from_environment(variables)
-        (folder / "dagster").mkdir()
-        (folder / "dagster" / "dagster.yaml").write_text("telemetry: {enabled: false}")
-        with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
+        with records_on_disk(settings) as instance:
             yield World(cdn, instance, settings)
 
 
