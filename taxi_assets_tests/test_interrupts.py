@@ -28,7 +28,10 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM]
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Home:
-    return Home(tmp_path_factory.mktemp("home"), TAXI_SOURCE="sample", TAXI_POSTGRES=new_database(postgres_url))
+    """With zones, so that what a command says of them does not depend on the tests before it."""
+    home = Home(tmp_path_factory.mktemp("home"), TAXI_SOURCE="sample", TAXI_POSTGRES=new_database(postgres_url))
+    home.taxi("run", "zones")
+    return home
 
 
 @contextmanager
