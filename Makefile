@@ -29,8 +29,9 @@ test: $(VENV)/developing $(EMULATOR)/installed  ## the tests, with real servers;
 test-quick: $(VENV)/developing  ## the layers without servers, within a minute: for the loop while you edit
 	@$(PYTEST) $(addprefix taxi_assets_tests/,$(WITHOUT_SERVERS))
 
-test-later: $(VENV)/developing $(EMULATOR)/installed  ## `make test` with the clock 140 days ahead: apt-get install faketime
-	@faketime -f '+140d' $(PYTEST)
+test-later: $(VENV)/developing $(EMULATOR)/installed  ## `make test` with the clock 140 days ahead: apt-get install faketime gcc
+	@gcc -shared -fPIC -o $(VENV)/unfaked_sleep.so taxi_assets_tests/unfaked_sleep.c -ldl
+	@FAKETIME_DONT_FAKE_MONOTONIC=1 faketime -f '+140d' sh -c 'LD_PRELOAD="$(CURDIR)/$(VENV)/unfaked_sleep.so:$$LD_PRELOAD" exec $(PYTEST)'
 
 test-slow: $(VENV)/developing $(EMULATOR)/installed  ## kills of processes and servers, faults of the network, full disks, much data
 	@$(BIN)/pytest --numprocesses 4 --maxschedchunk 1 -m 'slow or faults'  # each takes a minute, most of it waiting

@@ -13,15 +13,14 @@ import json
 import mimetypes
 import shutil
 import tempfile
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, Self, TypeVar
+from typing import Any, BinaryIO, Generic, Self, TypeVar
 from urllib.parse import quote
 
 import google_crc32c
@@ -65,6 +64,13 @@ _DIGEST = 20  # hexadecimal digits, of the 64, that names of objects tell
 _ABANDONED = timedelta(days=1)  # after which an object that nothing names belongs to a run that is long gone
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Seen(Generic[T]):
+    generation: int
+    updated: datetime
+    value: T
 
 
 class GCSLake:
@@ -159,12 +165,12 @@ class GCSLake:
         if missing or not names:
             raise SliceMissing(f"{self._url} has no {', '.join(missing) or table}: materialize it first")
         found = [one for one in seen if one is not None]
-        schemas = [schema for _, schema in found]
+        schemas = [one.value for one in found]
         schema = schemas[0] if len(schemas) == 1 else common_schema(schemas, table)
 
         def open_batches() -> Iterator[pa.RecordBatch]:
-            for name, (generation, _) in zip(names, found, strict=True):
-                kept = self._kept(generation, _flat(name))
+            for name, one in zip(names, found, strict=True):
+                kept = self._kept(one.generation, _flat(name))
                 if kept.exists():
                     yield from Rows.from_parquet([kept], schema).batches()
                     continue
@@ -174,18 +180,16 @@ class GCSLake:
                     yield from Rows.from_parquet([path], schema).batches()
 
         def fetch() -> tuple[str, ...]:
-            return tuple(
-                str(self._brought(name, generation)) for name, (generation, _) in zip(names, found, strict=True)
-            )
+            return tuple(str(self._brought(name, one.generation)) for name, one in zip(names, found, strict=True))
 
         def read_head(count: int) -> pa.RecordBatch:
             with self._failures():
                 head = self._peek(names[0], lambda file: _head_of(file, count))
-            return no_rows(schema) if head is None or head[1] is None else head[1]
+            return no_rows(schema) if head is None or head.value is None else head.value
 
         alike = all(one.equals(schema) for one in schemas)
         objects = tuple(
-            f"gs://{self._bucket_name}/{name}#{generation}" for name, (generation, _) in zip(names, found, strict=True)
+            f"gs://{self._bucket_name}/{name}#{one.generation}" for name, one in zip(names, found, strict=True)
         )
         return Rows(schema, open_batches, (), objects if alike else (), read_head=read_head, fetch=fetch)
 
@@ -198,7 +202,7 @@ class GCSLake:
         with self._failures():
             held = self._held(path_of(piece))
             seen = None if held is None else self._peek(self._name(held.object), lambda file: find_row(file, key))
-        return None if seen is None else seen[1]
+        return None if seen is None else seen.value
 
     def months(self, table: str) -> list[Month]:
         """The months of the table that are there, oldest first."""
@@ -302,8 +306,10 @@ class GCSLake:
         return self._seen[name]
 
     def _pointer_and_generation(self, name: str) -> tuple[Pointer, int]:
-        found = self._peek(self._name(name), lambda file: Pointer.from_json(file.read()))
-        return (Pointer(), 0) if found is None else (found[1], found[0])
+        found = self._peek(self._name(name), lambda file: file.read())
+        if found is None:
+            return Pointer(), 0
+        return Pointer.from_json(found.value, found.updated.timestamp()), found.generation
 
     def _require_current(self, piece: Slice, before: Held | None) -> None:
         with self._failures():
@@ -383,7 +389,7 @@ class GCSLake:
             before, pointer = self._switch(group, members)
             for place in pointer.members:
                 self._show(group, place)
-            self._remove_old(group, pointer, before.objects - pointer.objects)
+            self._remove_old(group, pointer, (before.objects - pointer.objects) | pointer.long_past(pointer.written))
 
     def _take_over(self, group: Group, places: Mapping[str, Held]) -> None:
         """Have the pointer tell of what lies at the places otherwise: by an older layout, by hand, or of others."""
@@ -408,7 +414,7 @@ class GCSLake:
         name = _pointer_of(group)
         for _ in range(_ATTEMPTS):
             pointer, generation = self._pointer_and_generation(name)
-            following = pointer.with_members(members, time.time())
+            following = pointer.with_members(members)
             blob = self._bucket.blob(self._name(name))
             try:
                 blob.upload_from_string(
@@ -416,10 +422,11 @@ class GCSLake:
                 )
             except PreconditionFailed:
                 # Either somebody else was faster, or our own commit was and only its answer got lost.
-                if self._pointer_and_generation(name)[0] == following:
-                    return pointer, following
+                present = self._pointer_and_generation(name)[0]
+                if present == following:
+                    return pointer, present
             else:
-                return pointer, following
+                return pointer, replace(following, written=blob.updated.timestamp())
         raise StoreUnavailable(f"gs://{self._bucket_name}/{self._name(name)} is replaced by others again and again")
 
     def _show(self, group: Group, place: str) -> None:
@@ -451,7 +458,7 @@ class GCSLake:
 
     def _remove_old(self, group: Group, pointer: Pointer, long_past: set[str]) -> None:
         """Remove what was current long ago, and what runs that were killed long ago have left."""
-        abandoned = datetime.now(UTC) - _ABANDONED
+        abandoned = datetime.fromtimestamp(pointer.written, UTC) - _ABANDONED
         kept = {self._name(name) for name in (*pointer.objects, _pointer_of(group))}
         past = {self._name(name) for name in long_past}
         for blob in self._bucket.list_blobs(prefix=self._name(f"{group.folder}/"), **self._trying):
@@ -463,10 +470,10 @@ class GCSLake:
         with self._failures():
             held = self._held(path)
             seen = None if held is None else self._peek(self._name(held.object), _rows_of)
-        return 0 if seen is None else seen[1]
+        return 0 if seen is None else seen.value
 
-    def _peek(self, name: str, look: Callable[[BinaryIO], T]) -> tuple[int, T] | None:
-        """The object's generation and what `look` finds in it, fetching what that reads only; None without object."""
+    def _peek(self, name: str, look: Callable[[BinaryIO], T]) -> _Seen[T] | None:
+        """What `look` finds in the object, fetching what that reads only, and in which generation; None: no object."""
         for _ in range(_ATTEMPTS):
             blob = self._bucket.get_blob(name, **self._trying)
             if blob is None:
@@ -474,7 +481,7 @@ class GCSLake:
             generation = int(blob.generation)  # kept, since the client changes the blob's to that of every answer
             try:
                 with blob.open("rb", chunk_size=_PEEK_BYTES, **self._trying) as file:
-                    return generation, look(file)
+                    return _Seen(generation, blob.updated, look(file))
             except (NotFound, pa.ArrowInvalid, OSError) as error:
                 if isinstance(error, OSError) and type(error) is not OSError:  # the connection's, and not Arrow's
                     raise
@@ -622,10 +629,10 @@ class GCSDraft:
             own = self._lake._name(self._name)
             for name in ([own] if own in drafts else []) + [one for one in reversed(drafts) if one != own]:
                 told = self._lake._peek(name, lambda file: json.loads(file.read()))
-                if told is None or place not in told[1]["members"] or (name != own and place in told[1]["tried"]):
+                if told is None or place not in told.value["members"] or (name != own and place in told.value["tried"]):
                     continue
-                members = {key: Held(**held) for key, held in told[1]["members"].items()}
-                self._write(self._lake._relative(name), members, tried=(*told[1]["tried"], place))
+                members = {key: Held(**held) for key, held in told.value["members"].items()}
+                self._write(self._lake._relative(name), members, tried=(*told.value["tried"], place))
                 self._members[place] = members[place]
                 return members[place]
             found = self._lake._held(place)

@@ -13,7 +13,6 @@ is what a killed process left.
 import fcntl
 import os
 import shutil
-import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -164,8 +163,9 @@ class Versions:
     def _remove_old(self) -> None:
         versions = list((self.folder / "versions").iterdir())
         current = Path(os.path.realpath(self.folder / CURRENT))
+        now = current.stat().st_mtime  # by the clock of the folder's host, as all of them
         for version in versions:
-            if version != current and time.time() - version.stat().st_mtime > GRACE_SECONDS:
+            if version != current and now - version.stat().st_mtime > GRACE_SECONDS:
                 shutil.rmtree(version)
         named = {
             member if member.is_dir() else member.parent
