@@ -15,7 +15,7 @@ help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
 
 demo: $(VENV)/installed  ## one month of every dataset from the built-in sample, end to end, offline
-	@$(BIN)/python -m taxi_assets.demo
+	@$(BIN)/python -m taxi_assets.cli.demo
 
 run: $(VENV)/installed  ## DATASET=green MONTH=2024-01 (or 2024-01..2024-06), from TLC or SOURCE=
 	@$(BIN)/taxi run $(DATASET) $(MONTH) $(if $(SOURCE),--source "$(SOURCE)") $(if $(RULES),--rules "$(RULES)")

@@ -21,7 +21,7 @@ from benchmarks import checking, loading, overview
 from taxi_assets.catalog import dataset_named
 from taxi_assets.month import Month
 from taxi_assets.sample import write_month
-from taxi_assets.source.published import month_path
+from taxi_assets.source.files import month_path
 from taxi_assets_tests.servers.bigquery import bigquery_server
 from taxi_assets_tests.servers.gcs import gcs_server
 

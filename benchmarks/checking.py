@@ -8,12 +8,12 @@ import dagster as dg
 
 from taxi_assets.catalog import Dataset
 from taxi_assets.checks import trips_checks
+from taxi_assets.cli.runs import instance_of
 from taxi_assets.definitions import build_definitions
 from taxi_assets.jobs import trips_job_name
 from taxi_assets.month import Month
-from taxi_assets.running import instance_of
 from taxi_assets.settings import Settings
-from taxi_assets.stores.embedded_postgres import embedded_url
+from taxi_assets.stores.postgres.embedded import embedded_url
 
 _WITHOUT = "without_checks"
 

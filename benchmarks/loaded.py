@@ -10,18 +10,18 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from taxi_assets.automation.records import PARTITION_TAG
+from taxi_assets.automation.event_log import PARTITION_TAG
 from taxi_assets.catalog import DATASETS, DEFAULT_RULES, Dataset
+from taxi_assets.cli.runs import instance_of
+from taxi_assets.cli.status.states import STORES, TABLES
+from taxi_assets.io_managers.metadata import raw_metadata, slice_metadata
 from taxi_assets.jobs import trips_job_name
-from taxi_assets.metadata import raw_metadata, slice_metadata
 from taxi_assets.month import Month
 from taxi_assets.places import opened_stores
 from taxi_assets.raw_file import RawFile
-from taxi_assets.running import instance_of
 from taxi_assets.settings import Settings
-from taxi_assets.status.states import STORES, TABLES
+from taxi_assets.stores.base import Slice, Stored
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.slices import Slice, Stored
 
 _ROWS = 3
 

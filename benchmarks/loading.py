@@ -11,12 +11,12 @@ from taxi_assets.catalog import DEFAULT_RULES, Dataset
 from taxi_assets.cleaning import cleaned_month
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
-from taxi_assets.stores.embedded_postgres import embedded_url
-from taxi_assets.stores.lake import LocalLake
-from taxi_assets.stores.postgres import PostgresStore
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.lake.folder.store import LocalLake
+from taxi_assets.stores.postgres.embedded import embedded_url
+from taxi_assets.stores.postgres.store import PostgresStore
 from taxi_assets.stores.postgres.tables import TYPE_NAMES
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.slices import Slice
 
 
 class Cleaning:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.loaded import load_everything
 from taxi_assets.settings import Settings
-from taxi_assets.stores.embedded_postgres import embedded_url
+from taxi_assets.stores.postgres.embedded import embedded_url
 
 _ONLY_DAGSTER = """
 import sys, dagster as dg

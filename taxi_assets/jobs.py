@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from taxi_assets.assets.zones import ZONES_GROUP
+from taxi_assets.assets.taxi_zones import ZONES_GROUP
 from taxi_assets.catalog import ZONES_TABLE, Dataset
 from taxi_assets.partitions import PARTITION_TAG
 

@@ -17,8 +17,8 @@ from taxi_assets.io_managers import (
 )
 from taxi_assets.io_managers.tables import TableIOManager
 from taxi_assets.resources import AlertResource, ScratchResource, SourceRecordResource, SourceResource
-from taxi_assets.scratch import scratch_folder
 from taxi_assets.settings import EMBEDDED, Settings
+from taxi_assets.stores.scratch import scratch_folder
 
 SCHEMA = "taxi"
 LEDGER = "load_audit"

@@ -11,11 +11,11 @@ from urllib.parse import unquote, urlsplit
 import dagster as dg
 from pydantic import Field
 
-from taxi_assets.scratch import scratch_folder
+from taxi_assets.stores.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from taxi_assets.source import Source
-    from taxi_assets.source_record import SourceRecord
+    from taxi_assets.source.data_kind import SourceRecord
 
 _PASSWORD_IN_URL = re.compile(r"(://[^/\s:@]*:)[^@\s]*@")
 DOWNLOADS = logging.getLogger("taxi_assets.downloads")
@@ -40,7 +40,7 @@ class SourceRecordResource(dg.ConfigurableResource[None]):
 
     def record(self) -> "SourceRecord":
         """The record itself."""
-        from taxi_assets.source_record import SourceRecord
+        from taxi_assets.source.data_kind import SourceRecord
 
         return SourceRecord(Path(self.path))
 

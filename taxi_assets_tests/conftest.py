@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from taxi_assets.stores.embedded_postgres import embedded_url
+from taxi_assets.stores.postgres.embedded import embedded_url
 from taxi_assets_tests.servers.bigquery import BigQueryServer, bigquery_server, why_no_bigquery_server
 from taxi_assets_tests.servers.gcs import GcsServer, gcs_server
 from taxi_assets_tests.stores.servers import folder_for_server

@@ -11,11 +11,11 @@ import dagster as dg
 import psycopg
 from click.testing import CliRunner
 
-from taxi_assets.cli import main
+from taxi_assets.cli.main import main
 from taxi_assets.definitions import build_definitions
 from taxi_assets.places import SCHEMA
 from taxi_assets.settings import EMBEDDED, Settings
-from taxi_assets.stores.embedded_postgres import embedded_url
+from taxi_assets.stores.postgres.embedded import embedded_url
 from taxi_assets_tests.conftest import environment
 
 TAXI = Path(sys.executable).parent / "taxi"

@@ -20,9 +20,9 @@ from taxi_assets.catalog import daily_table, dataset_named
 from taxi_assets.month import Month
 from taxi_assets.raw_file import sha256_of
 from taxi_assets.sample import write_month
-from taxi_assets.stores.embedded_postgres import embedded_url
-from taxi_assets.stores.lake import LocalLake
-from taxi_assets.stores.slices import Slice
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.lake.folder.store import LocalLake
+from taxi_assets.stores.postgres.embedded import embedded_url
 
 from .homes import TAXI, Home
 

@@ -12,15 +12,15 @@ import psycopg
 import pytest
 from rich.console import Console
 
-from taxi_assets.audit import Line, lines_of, versions_of
+from taxi_assets.cli.audit.render import print_story
+from taxi_assets.cli.audit.versions import versions_of
 from taxi_assets.errors import StoreError
 from taxi_assets.month import Month
-from taxi_assets.stores.duckdb import DuckDBStore
-from taxi_assets.stores.ledger import Entry
-from taxi_assets.stores.postgres import PostgresStore
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.duckdb.store import DuckDBStore
+from taxi_assets.stores.load_log import Entry, Line, lines_of
+from taxi_assets.stores.postgres.store import PostgresStore
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.slices import Slice
-from taxi_assets.story import print_story
 from taxi_assets_tests.cleaning.months import GREEN_TRIP, PICKUP, Trip, month_of, written
 from taxi_assets_tests.homes import Home
 from taxi_assets_tests.stores.servers import new_database

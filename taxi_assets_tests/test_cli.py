@@ -15,7 +15,7 @@ import pytest
 from taxi_assets.catalog import DATASETS, dataset_named
 from taxi_assets.month import Month
 from taxi_assets.sample import DEFAULT_ROWS, expected_dirt, write_tree
-from taxi_assets.stores.embedded_postgres import embedded_url
+from taxi_assets.stores.postgres.embedded import embedded_url
 from taxi_assets_tests.homes import REAL_FILES, TAXI, Home
 from taxi_assets_tests.stores.servers import folder_for_server, new_database
 

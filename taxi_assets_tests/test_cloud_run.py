@@ -13,8 +13,8 @@ from taxi_assets.catalog import dataset_named
 from taxi_assets.definitions import build_definitions
 from taxi_assets.month import Month
 from taxi_assets.sample import DEFAULT_ROWS, expected_dirt
-from taxi_assets.stores.lake.gcs import GCSLake
-from taxi_assets.stores.slices import Slice
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.lake.gcs.store import GCSLake
 from taxi_assets_tests.homes import REAL_FILES, Home
 from taxi_assets_tests.servers.bigquery import BigQueryServer, Request
 from taxi_assets_tests.servers.gcs import new_bucket

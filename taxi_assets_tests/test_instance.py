@@ -15,9 +15,9 @@ import pytest
 import yaml
 from dagster._cli.utils import get_possibly_temporary_instance_for_cli
 
-from taxi_assets.cli import main
+from taxi_assets.cli.instance import LOCATION, PACKAGE, instance_of
+from taxi_assets.cli.main import main
 from taxi_assets.errors import StoreUnavailable
-from taxi_assets.instance import LOCATION, PACKAGE, instance_of
 from taxi_assets.settings import Settings
 
 PROJECT = Path(__file__).parent.parent
@@ -134,7 +134,7 @@ def open_together(home: Path, start: Barrier) -> int:
 def test_the_records_are_made_once_however_many_processes_come_first(tmp_path: Path) -> None:
     """Without a lock, two of them left two heads of the schema in a file in a third of the rounds."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["taxi_assets.instance_storage", __name__])
+    context.set_forkserver_preload(["taxi_assets.automation.instance_storage", __name__])
     with context.Manager() as manager, ProcessPoolExecutor(PROCESSES, context) as pool:
         for number in range(int(os.environ.get("TAXI_TESTS_ROUNDS", "2"))):
             start = manager.Barrier(PROCESSES)

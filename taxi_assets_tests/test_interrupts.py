@@ -156,7 +156,7 @@ def test_what_psql_is_asked_for_is_interrupted_by_psql(home: Home) -> None:
 # A command that is slow to end, as it can be anywhere; `sys.argv[1]` says what it does until then.
 PROGRAM = """
 import sys, time
-from taxi_assets.interrupts import checkpoint, on_interrupt, supervised
+from taxi_assets.cli.interrupts import checkpoint, on_interrupt, supervised
 
 def slow():
     with on_interrupt(lambda name: (print("ended by", name, flush=True), time.sleep(float(sys.argv[2])))):

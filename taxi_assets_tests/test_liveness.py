@@ -11,9 +11,16 @@ import psutil
 import pytest
 from dagster._core.events import EngineEventData
 
-from taxi_assets import running, terminal
+from taxi_assets.automation.run_worker import (
+    HOST,
+    PROCESS,
+    SECONDS_TO_START,
+    host,
+    report_dead_runs,
+    tags_of_this_process,
+)
+from taxi_assets.cli import console, runs
 from taxi_assets.definitions import build_definitions
-from taxi_assets.liveness import HOST, PROCESS, SECONDS_TO_START, host, report_dead_runs, tags_of_this_process
 from taxi_assets.settings import Settings
 from taxi_assets_tests.homes import Home
 
@@ -31,7 +38,7 @@ def job() -> None:
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    with running.instance_of(Settings.from_environment({"TAXI_HOME": str(tmp_path)})) as instance:
+    with runs.instance_of(Settings.from_environment({"TAXI_HOME": str(tmp_path)})) as instance:
         yield instance
 
 
@@ -106,13 +113,13 @@ def test_slots_that_an_older_version_s_killed_runs_kept_hold_nobody_up(
     configuration = home.settings.dagster_home / "dagster.yaml"
     configuration.parent.mkdir(parents=True)
     configuration.write_text("concurrency: {pools: {default_limit: 1}}\ntelemetry: {enabled: false}\n")
-    screen = terminal.Terminal()
-    with running.instance_of(home.settings) as instance:
+    screen = console.Terminal()
+    with runs.instance_of(home.settings) as instance:
         records = instance.event_log_storage
         for pool in ("postgres", "warehouse"):
             records.initialize_concurrency_limit_to_default(pool)
             assert records.claim_concurrency_slot(pool, "killed-run", f"{pool}__taxi_zones").is_claimed
             assert not records.claim_concurrency_slot(pool, "killed-later", f"{pool}__taxi_zones").is_claimed
         definitions = build_definitions(home.settings, screen.loggers)
-        outcome = running.run(definitions, instance, running.zones_request(), terminal.LOGGER)
+        outcome = runs.run(definitions, instance, runs.zones_request(), console.LOGGER)
     assert outcome.loaded, outcome.failures

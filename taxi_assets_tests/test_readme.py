@@ -11,14 +11,14 @@ import pytest
 
 from taxi_assets import settings
 from taxi_assets.catalog import RULES
-from taxi_assets.cli import main
+from taxi_assets.cli.main import main
 from taxi_assets.definitions import build_definitions
 from taxi_assets.month import Month
 from taxi_assets.settings import Settings
-from taxi_assets.stores.duckdb import DuckDBStore
-from taxi_assets.stores.lake import LocalLake
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.duckdb.store import DuckDBStore
+from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.slices import Slice
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -8,10 +8,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from taxi_assets import running, terminal
+from taxi_assets.cli import console, runs
 from taxi_assets.errors import BadFile, StoreUnavailable
-from taxi_assets.io_managers import slices
-from taxi_assets.io_managers.slices import named_failures
+from taxi_assets.io_managers import common
+from taxi_assets.io_managers.common import named_failures
 from taxi_assets.settings import Settings
 
 MANAGED = "python_logs: {managed_python_loggers: [taxi_assets], python_log_level: INFO}\n"
@@ -22,7 +22,7 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     settings = Settings.from_environment({"TAXI_HOME": str(tmp_path)})
     settings.dagster_home.mkdir()
     (settings.dagster_home / "dagster.yaml").write_text(MANAGED)
-    with running.instance_of(settings) as instance:
+    with runs.instance_of(settings) as instance:
         yield instance
 
 
@@ -31,7 +31,7 @@ def broken() -> None:
     raise KeyError("no such setting")
 
 
-def outcome_of(instance: dg.DagsterInstance, screen: terminal.Terminal, error: Exception | None) -> running.Outcome:
+def outcome_of(instance: dg.DagsterInstance, screen: console.Terminal, error: Exception | None) -> runs.Outcome:
     """What comes of a run whose only step raises the error; of one whose resource is broken if there is none."""
 
     @dg.asset(required_resource_keys={"broken"} if error is None else set())
@@ -43,7 +43,7 @@ def outcome_of(instance: dg.DagsterInstance, screen: terminal.Terminal, error: E
     job = dg.define_asset_job("odd_job", [odd])
     definitions = dg.Definitions([odd], jobs=[job], loggers=screen.loggers, resources={"broken": broken})
     with screen.running():
-        return running.run(definitions, instance, running.Request("odd", "odd_job", "odd"), terminal.LOGGER)
+        return runs.run(definitions, instance, runs.Request("odd", "odd_job", "odd"), console.LOGGER)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def outcome_of(instance: dg.DagsterInstance, screen: terminal.Terminal, error: E
 def test_a_programming_error_is_named_with_the_file_that_holds_its_traceback(
     instance: dg.DagsterInstance, error: Exception | None, told: str
 ) -> None:
-    first, second = outcome_of(instance, terminal.Terminal(), error).failures
+    first, second = outcome_of(instance, console.Terminal(), error).failures
     assert first.startswith(told)
     found = re.search(r"the traceback is in (.*\.txt)", second)
     assert found is not None
@@ -62,7 +62,7 @@ def test_a_programming_error_is_named_with_the_file_that_holds_its_traceback(
 
 
 def test_an_error_that_says_what_to_do_needs_no_traceback(instance: dg.DagsterInstance) -> None:
-    told = outcome_of(instance, terminal.Terminal(), BadFile("not Parquet: fetch it again")).failures
+    told = outcome_of(instance, console.Terminal(), BadFile("not Parquet: fetch it again")).failures
     assert told == ["odd: BadFile: not Parquet: fetch it again"]
     assert not (Path(instance.root_directory) / "tracebacks").exists()
 
@@ -70,8 +70,8 @@ def test_an_error_that_says_what_to_do_needs_no_traceback(instance: dg.DagsterIn
 def test_what_is_waited_for_and_tried_again_shows_on_the_screen_once(
     instance: dg.DagsterInstance, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(slices, "SECONDS_BETWEEN_RETRIES", 0)
-    screen = terminal.Terminal()
+    monkeypatch.setattr(common, "SECONDS_BETWEEN_RETRIES", 0)
+    screen = console.Terminal()
     told = outcome_of(instance, screen, StoreUnavailable("the store does not answer: start it")).failures
     assert told == ["odd: StoreUnavailable: the store does not answer: start it"]
     shown = re.sub(r"\s+", " ", capsys.readouterr().out)

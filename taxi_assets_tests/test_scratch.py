@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from taxi_assets.io_managers import LakeIOManager
-from taxi_assets.scratch import MARK, PREFIX, scratch_folder
+from taxi_assets.stores.scratch import MARK, PREFIX, scratch_folder
 
 
 def test_only_folders_that_we_made_and_marked_are_removed(tmp_path: Path) -> None:

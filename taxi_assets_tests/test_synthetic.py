@@ -10,22 +10,22 @@ import dagster as dg
 import duckdb
 import pytest
 
-from taxi_assets import demo, running
-from taxi_assets.automation.failures import failed_steps
+from taxi_assets.automation.run_errors import failed_steps
 from taxi_assets.catalog import DATASETS, DEFAULT_RULES, dataset_named
 from taxi_assets.cleaning import cleaned_month, zone_rows
+from taxi_assets.cli import demo, runs
 from taxi_assets.errors import InvalidRequest
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.sample import write_tree
 from taxi_assets.settings import EMBEDDED, Settings
-from taxi_assets.source_record import SourceRecord
+from taxi_assets.source.data_kind import SourceRecord
+from taxi_assets.source.synthetic import SYNTHETIC, is_synthetic
 from taxi_assets.stores.arrow import description
-from taxi_assets.stores.duckdb import DuckDBStore
-from taxi_assets.stores.lake import LocalLake
-from taxi_assets.stores.ledger import Entry
-from taxi_assets.stores.slices import Slice
-from taxi_assets.synthetic import SYNTHETIC, is_synthetic
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.duckdb.store import DuckDBStore
+from taxi_assets.stores.lake.folder.store import LocalLake
+from taxi_assets.stores.load_log import Entry
 from taxi_assets_tests.cleaning.months import GREEN_TRIP, month_of, written
 from taxi_assets_tests.homes import REAL_FILES, Home
 from taxi_assets_tests.report.lakes import Months
@@ -201,7 +201,7 @@ def test_a_page_says_that_its_trips_are_synthetic_and_compares_them_with_no_real
 def test_the_zones_come_from_the_source_of_the_months_once(tmp_path: Path, real: Path, synthetic: Path) -> None:
     def asked(source: Path) -> list[str]:
         variables = {"TAXI_HOME": str(tmp_path / "home"), "TAXI_SOURCE": str(source)}
-        return [one.name for one in running.zones_requests(Settings.from_environment(variables))]
+        return [one.name for one in runs.zones_requests(Settings.from_environment(variables))]
 
     bare = tmp_path / "bare"
     (bare / "trip-data").mkdir(parents=True)

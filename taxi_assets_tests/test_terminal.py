@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from taxi_assets.terminal import write_plainly
+from taxi_assets.cli.console import write_plainly
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ import psutil
 import pyarrow.parquet as pq
 
 from taxi_assets.month import Month
-from taxi_assets.sample.zones import write_zones
-from taxi_assets.source.published import ZONES_PATH
+from taxi_assets.sample.zone_lookup import write_zones
+from taxi_assets.source.files import ZONES_PATH
 from taxi_assets_tests.daemon.backfills import stored_rows
 from taxi_assets_tests.daemon.machines import Machine
 from taxi_assets_tests.daemon.watched import (
@@ -218,7 +218,7 @@ def real_months(week: Week) -> None:
     """Sunday: the demo, and real months beside it: each kind in a home of its own."""
     home = week.folder / "home"
     demo = subprocess.run(
-        [sys.executable, "-m", "taxi_assets.demo"],
+        [sys.executable, "-m", "taxi_assets.cli.demo"],
         env=week.environment(home),
         capture_output=True,
         text=True,

@@ -1,8 +1,8 @@
 """The asset graph: factories for a dataset's trips, summary and page, and for the zones. No logic, few lines."""
 
-from taxi_assets.assets.daily import daily_assets
-from taxi_assets.assets.report import report_asset
-from taxi_assets.assets.trips import trips_assets
-from taxi_assets.assets.zones import zones_assets
+from taxi_assets.assets.daily_trips import daily_assets
+from taxi_assets.assets.month_pages import report_asset
+from taxi_assets.assets.monthly_trips import trips_assets
+from taxi_assets.assets.taxi_zones import zones_assets
 
 __all__ = ["daily_assets", "report_asset", "trips_assets", "zones_assets"]

@@ -2,6 +2,6 @@
 
 from taxi_assets.automation.alerts import alert_sensors
 from taxi_assets.automation.catch_up import catch_up_job, catch_up_schedule, zones_schedule
-from taxi_assets.automation.publication import publication_sensor
+from taxi_assets.automation.new_files import publication_sensor
 
 __all__ = ["alert_sensors", "catch_up_job", "catch_up_schedule", "publication_sensor", "zones_schedule"]

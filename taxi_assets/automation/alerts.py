@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from taxi_assets.automation.failures import Trouble, failed_checks, failed_steps
-from taxi_assets.automation.records import WILL_RETRY, subject_of
+from taxi_assets.automation.event_log import WILL_RETRY, subject_of
+from taxi_assets.automation.run_errors import Trouble, failed_checks, failed_steps
 from taxi_assets.errors import AlertUnavailable
 from taxi_assets.resources import AlertResource
 

@@ -16,7 +16,7 @@ from dagster._core.execution.backfill import PartitionBackfill
 from dagster._core.utils import make_new_backfill_id
 
 from taxi_assets.catalog import Dataset
-from taxi_assets.io_managers.ledger import REQUESTED_BY
+from taxi_assets.io_managers.load_log import REQUESTED_BY
 from taxi_assets.month import Month
 
 

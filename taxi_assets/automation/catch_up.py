@@ -3,7 +3,7 @@
 import dagster as dg
 
 from taxi_assets.automation.backfills import request_backfill
-from taxi_assets.automation.records import failed_months, loaded_months, months_under_way
+from taxi_assets.automation.event_log import failed_months, loaded_months, months_under_way
 from taxi_assets.catalog import DATASETS, ZONES_TABLE, Dataset
 from taxi_assets.jobs import ZONES_JOB
 from taxi_assets.month import Month

@@ -5,7 +5,7 @@ SQL, the comments in the databases and the UI, the sample source and the tests d
 file, opens a connection or knows Dagster.
 """
 
-from taxi_assets.catalog.daily import daily_schema, daily_table
+from taxi_assets.catalog.daily_summary import daily_schema, daily_table
 from taxi_assets.catalog.fhv import FHV
 from taxi_assets.catalog.fhvhv import FHVHV
 from taxi_assets.catalog.green import GREEN
@@ -20,10 +20,17 @@ from taxi_assets.catalog.model import (
     Field,
     Rule,
 )
-from taxi_assets.catalog.published import OFTEN_LEFT_OUT, disruption_between, published_rows
+from taxi_assets.catalog.row_counts import OFTEN_LEFT_OUT, disruption_between, published_rows
 from taxi_assets.catalog.rules import DEFAULT_RULES, RULES, select_rules
 from taxi_assets.catalog.yellow import YELLOW
-from taxi_assets.catalog.zones import SHAPES_FILE, SHAPES_NAME, ZONES_FILE, ZONES_HEADER, ZONES_SCHEMA, ZONES_TABLE
+from taxi_assets.catalog.zone_lookup import (
+    SHAPES_FILE,
+    SHAPES_NAME,
+    ZONES_FILE,
+    ZONES_HEADER,
+    ZONES_SCHEMA,
+    ZONES_TABLE,
+)
 from taxi_assets.errors import InvalidRequest
 
 __all__ = [

@@ -4,9 +4,9 @@ import dagster as dg
 
 from taxi_assets.catalog import Dataset
 from taxi_assets.io_managers import LakeIOManager
-from taxi_assets.io_managers.slices import named_failures
+from taxi_assets.io_managers.common import named_failures
 from taxi_assets.partitions import month_of_run
-from taxi_assets.stores.slices import Slice
+from taxi_assets.stores.base import Slice
 
 
 def accounting_check(dataset: Dataset) -> dg.AssetChecksDefinition:

@@ -7,14 +7,14 @@ import dagster as dg
 
 from taxi_assets.catalog import SOURCE_MONTH, SOURCE_ROW, Dataset
 from taxi_assets.io_managers import LakeIOManager
-from taxi_assets.io_managers.slices import named_failures
+from taxi_assets.io_managers.common import named_failures
 from taxi_assets.io_managers.tables import TableIOManager
 from taxi_assets.month import Month
 from taxi_assets.partitions import month_of_run
+from taxi_assets.stores.base import Slice
 from taxi_assets.stores.comparison import Comparison, compare
 from taxi_assets.stores.digest import Digest, Parts
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.slices import Slice
 
 _remembered: dict[object, Digest] = {}  # of the newest slice, since a run compares two tables with it
 
@@ -53,7 +53,7 @@ def _compared(lake: LakeIOManager, tables: TableIOManager, dataset: Dataset, mon
 
 
 def _digest_of(clean: Rows, dataset: Dataset, parts: Parts) -> Digest:
-    from taxi_assets.stores.rows_digest import digest_of
+    from taxi_assets.stores.duckdb.rows_digest import digest_of
 
     written = clean.objects or tuple(f"{file} {Path(file).stat().st_mtime_ns}" for file in clean.files)
     identity = (written, tuple(parts), dataset.total)

@@ -10,13 +10,13 @@ import dagster as dg
 from taxi_assets.catalog import OFTEN_LEFT_OUT, Dataset, disruption_between, published_rows
 from taxi_assets.errors import SliceDamaged, SliceMissing
 from taxi_assets.io_managers import LakeIOManager
-from taxi_assets.io_managers.slices import named_failures
+from taxi_assets.io_managers.common import named_failures
 from taxi_assets.month import Month
 from taxi_assets.partitions import month_of_run
 from taxi_assets.source import TLC_CDN
+from taxi_assets.source.synthetic import says_synthetic
+from taxi_assets.stores.base import Slice
 from taxi_assets.stores.rows import NULL_COUNTS
-from taxi_assets.stores.slices import Slice
-from taxi_assets.synthetic import says_synthetic
 
 if TYPE_CHECKING:
     from taxi_assets.stores.lake import Lake
@@ -48,7 +48,7 @@ def quality_checks(dataset: Dataset) -> dg.AssetChecksDefinition:
         required_resource_keys={"lake"},
     )
     def clean_as_usual(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        from taxi_assets.cleaning.codes import strange_codes
+        from taxi_assets.cleaning.unknown_codes import strange_codes
 
         lake: LakeIOManager = context.resources.lake
         with named_failures():

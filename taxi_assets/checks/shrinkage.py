@@ -5,19 +5,19 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from taxi_assets.audit import Line, lines_of
 from taxi_assets.catalog import Dataset
 from taxi_assets.errors import InvalidRequest, SliceDamaged, SliceMissing, TaxiError
 from taxi_assets.io_managers import LakeIOManager
 from taxi_assets.io_managers.tables import TableIOManager
 from taxi_assets.month import Month
 from taxi_assets.source import TLC_CDN
-from taxi_assets.stores.slices import Slice
-from taxi_assets.synthetic import is_sample, says_synthetic
+from taxi_assets.source.synthetic import is_sample, says_synthetic
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.load_log import Line, lines_of
 
 if TYPE_CHECKING:
     from taxi_assets.cleaning import Cleaned
-    from taxi_assets.cleaning.shrinkage import MonthVersion
+    from taxi_assets.cleaning.month_version import MonthVersion
 
 NOT_SHRUNK = "not_shrunk"
 
@@ -59,7 +59,7 @@ def refuse_shrunk(
         InvalidRequest: a table has the month from TLC, and this one is synthetic, or the other way round.
         StoreUnavailable: the lake does not answer.
     """
-    from taxi_assets.cleaning.shrinkage import MonthVersion, losses
+    from taxi_assets.cleaning.month_version import MonthVersion, losses
 
     now = MonthVersion(cleaned.source_rows, cleaned.rejected)
     before = _in_lake(lake, dataset, month)
@@ -83,7 +83,7 @@ def refuse_shrunk(
 
 
 def _in_lake(lake: LakeIOManager, dataset: Dataset, month: Month) -> "MonthVersion | None":
-    from taxi_assets.cleaning.shrinkage import MonthVersion
+    from taxi_assets.cleaning.month_version import MonthVersion
 
     try:
         return MonthVersion.of(lake.store().read(f"clean/{dataset.table}", [month]).provenance)
@@ -104,7 +104,7 @@ def _newest_first(tables: Sequence[TableIOManager], dataset: Dataset, month: Mon
 
 
 def _version_of(newest_first: Sequence[Line]) -> "MonthVersion | None":
-    from taxi_assets.cleaning.shrinkage import MonthVersion
+    from taxi_assets.cleaning.month_version import MonthVersion
 
     for line in newest_first:
         if line["source_rows"] is not None and line["rejected_by_rule"] is not None:

@@ -3,9 +3,9 @@
 The SQL is made from the catalogue and the types that the file happens to have. Nothing here knows stores or Dagster.
 """
 
-from taxi_assets.cleaning.changes import with_changes
 from taxi_assets.cleaning.clean import Cleaned, cleaned_month
-from taxi_assets.cleaning.one_row import OneRow, SourceValue, looked_at
-from taxi_assets.cleaning.zones import zone_rows
+from taxi_assets.cleaning.row_lookup import OneRow, SourceValue, looked_at
+from taxi_assets.cleaning.version_diff import with_changes
+from taxi_assets.cleaning.zone_rows import zone_rows
 
 __all__ = ["Cleaned", "OneRow", "SourceValue", "cleaned_month", "looked_at", "with_changes", "zone_rows"]

@@ -19,14 +19,14 @@ import duckdb
 import pyarrow as pa
 
 from taxi_assets.catalog import SOURCE_ROW, Dataset, Rule, select_rules
-from taxi_assets.cleaning.conditions import Conditions, fingerprint
-from taxi_assets.cleaning.origin import origin_of, with_origin
-from taxi_assets.cleaning.readings import FileColumns, SourceColumn, match_columns, reading
-from taxi_assets.cleaning.suspects import suspects
-from taxi_assets.duckdb_sql import literal, quoted
+from taxi_assets.cleaning.candidates import suspects
+from taxi_assets.cleaning.casts import FileColumns, SourceColumn, match_columns, reading
+from taxi_assets.cleaning.provenance import origin_of, with_origin
+from taxi_assets.cleaning.rule_sql import Conditions, fingerprint
 from taxi_assets.errors import BadFile, SchemaBroken, StoreUnavailable, TaxiError
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
+from taxi_assets.stores.duckdb.sql import literal, quoted
 from taxi_assets.stores.rows import BATCH_ROWS, PROVENANCE, Rows
 
 MEMORY_LIMIT = "300MB"  # a 20,000,000-row month passes within it; DuckDB spills what does not fit

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from taxi_assets.io_managers.inputs import confirm_inputs, step_of
-from taxi_assets.io_managers.slices import (
+from taxi_assets.io_managers.common import (
     from_rows,
     load_slice,
     month_of,
@@ -20,13 +19,14 @@ from taxi_assets.io_managers.slices import (
     stop_if_given_up,
     store_slice,
 )
-from taxi_assets.metadata import file_metadata, raw_metadata
+from taxi_assets.io_managers.inputs import confirm_inputs, step_of
+from taxi_assets.io_managers.metadata import file_metadata, raw_metadata
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
-from taxi_assets.scratch import scratch_folder
+from taxi_assets.settings.urls import local_path
+from taxi_assets.stores.base import Slice, Stored
 from taxi_assets.stores.rows import Rows, schema_of_parquet
-from taxi_assets.stores.slices import Slice, Stored
-from taxi_assets.urls import local_path
+from taxi_assets.stores.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from taxi_assets.stores.lake import Draft, Lake
@@ -78,12 +78,12 @@ class LakeIOManager(dg.ConfigurableIOManager):
     def store(self) -> "Lake":
         """The store itself, for checks and for whoever wants more than whole assets."""
         if self._is_bucket:
-            from taxi_assets.stores.lake.gcs import GCSLake
+            from taxi_assets.stores.lake.gcs.store import GCSLake
 
             turns = None if self.locks is None else Path(self.locks)
             scratch = self._run_scratch or self._scratch_outside_of_runs()
             return GCSLake(self.url, scratch, self.month_column, turns=turns)
-        from taxi_assets.stores.lake import LocalLake
+        from taxi_assets.stores.lake.folder.store import LocalLake
 
         return LocalLake(local_path("the lake's url, where it is not gs://bucket/prefix,", self.url), self.month_column)
 

@@ -12,11 +12,11 @@ from typing import Any
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from taxi_assets.io_managers.ledger import entry_of
-from taxi_assets.io_managers.slices import TableStore, load_slice, named_failures, store_slice
+from taxi_assets.io_managers.common import TableStore, load_slice, named_failures, store_slice
+from taxi_assets.io_managers.load_log import entry_of
+from taxi_assets.settings.urls import local_path
+from taxi_assets.stores.base import Slice, Stored
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.slices import Slice, Stored
-from taxi_assets.urls import local_path
 
 
 class TableIOManager(dg.ConfigurableIOManager):
@@ -66,7 +66,7 @@ class PostgresIOManager(_SchemaIOManager):
 
     def open_store(self) -> TableStore:
         """The store behind the URL."""
-        from taxi_assets.stores.postgres import PostgresStore
+        from taxi_assets.stores.postgres.store import PostgresStore
 
         return PostgresStore(self.url.strip(), self.schema_name, self.month_column)
 
@@ -89,13 +89,13 @@ class EmbeddedPostgresIOManager(_SchemaIOManager):
     def open_store(self) -> TableStore:
         """The store on the server in the folder, which each of its connections starts where it does not run."""
         self._start()  # says at once where it cannot
-        from taxi_assets.stores.postgres import PostgresStore
+        from taxi_assets.stores.postgres.store import PostgresStore
 
         return PostgresStore(self._start, self.schema_name, self.month_column)
 
     def _start(self) -> str:
         import taxi_assets.stores.postgres  # noqa: F401 - a third of a second that cleaning does not wait for
-        from taxi_assets.stores.embedded_postgres import embedded_url
+        from taxi_assets.stores.postgres.embedded import embedded_url
 
         return embedded_url(Path(self.folder))
 
@@ -115,7 +115,7 @@ class BigQueryIOManager(TableIOManager):
 
     def open_store(self) -> TableStore:
         """The store in the dataset."""
-        from taxi_assets.stores.bigquery import BigQueryStore
+        from taxi_assets.stores.bigquery.store import BigQueryStore
 
         return BigQueryStore(
             self.project,
@@ -137,7 +137,7 @@ class DuckDBIOManager(_SchemaIOManager):
 
     def open_store(self) -> TableStore:
         """The store in the file."""
-        from taxi_assets.stores.duckdb import DuckDBStore
+        from taxi_assets.stores.duckdb.store import DuckDBStore
 
         path = local_path("the DuckDB IO manager's path", self.path)
         return DuckDBStore(path, self.schema_name, self.month_column, lock_patience=self.patience)

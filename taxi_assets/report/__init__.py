@@ -5,7 +5,7 @@ seconds to import, and its pictures do not follow the reader's choice of light o
 """
 
 from taxi_assets.report.daily import daily_trips
-from taxi_assets.report.month import month_report
+from taxi_assets.report.month_report import month_report
 from taxi_assets.report.page import MonthReport, markdown, page
 from taxi_assets.report.zones import find_zones
 

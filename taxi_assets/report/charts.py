@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from taxi_assets.report.drawing import BLUES, TEXT, Drawing, nice_step, text_width
 from taxi_assets.report.figures import Spread
-from taxi_assets.report.numbers import NARROW, amount_text, number_text
+from taxi_assets.report.number_format import NARROW, amount_text, number_text
 from taxi_assets.report.shapes import ZoneShapes
+from taxi_assets.report.svg import BLUES, TEXT, Drawing, nice_step, text_width
 
 SAME_WEEKDAY = timedelta(days=364)  # a year before, less a day or two: weekdays differ more than years do
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from taxi_assets.catalog import Dataset, daily_schema
-from taxi_assets.report.querying import SECONDS, asked_columns, charged, queryable
+from taxi_assets.report.trip_queries import SECONDS, asked_columns, charged, queryable
 from taxi_assets.stores.rows import Rows
 
 if TYPE_CHECKING:

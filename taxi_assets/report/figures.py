@@ -11,9 +11,9 @@ import duckdb
 import pyarrow as pa
 
 from taxi_assets.catalog import Dataset
-from taxi_assets.duckdb_sql import quoted
 from taxi_assets.month import Month
-from taxi_assets.report.querying import SECONDS, asked_columns, charged, queryable
+from taxi_assets.report.trip_queries import SECONDS, asked_columns, charged, queryable
+from taxi_assets.stores.duckdb.sql import quoted
 from taxi_assets.stores.rows import Rows
 
 _EXAMPLES = 3

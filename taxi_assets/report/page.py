@@ -9,12 +9,12 @@ from typing import Any
 
 from taxi_assets.catalog import RULES, Dataset, Rule
 from taxi_assets.month import Month
-from taxi_assets.report.drawing import COLOURS, STYLE
 from taxi_assets.report.figures import Example, Figures
-from taxi_assets.report.numbers import amount_text, number_text
-from taxi_assets.report.pictures import Picture, Zones, month_title, pictures
+from taxi_assets.report.number_format import amount_text, number_text
+from taxi_assets.report.sections import Picture, Zones, month_title, pictures
+from taxi_assets.report.svg import COLOURS, STYLE
+from taxi_assets.source.synthetic import says_synthetic
 from taxi_assets.stores.rows import PROVENANCE
-from taxi_assets.synthetic import says_synthetic
 
 _TEMPLATE = "page.html"
 # What tells most of a rejected row, first; the other columns follow.

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from taxi_assets.errors import BadFile
-from taxi_assets.zipped_shapes import shapefile_parts
+from taxi_assets.source.shapefile_parts import shapefile_parts
 
 _FEET = 350  # the grid that corners are moved to: about a pixel of the map
 _CORNERS = 3  # with fewer there is no area

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from taxi_assets.catalog import SHAPES_FILE, SHAPES_NAME, ZONES_FILE, ZONES_TABLE
 from taxi_assets.errors import BadFile, NotPublished, SliceDamaged, SliceMissing, SourceUnavailable
-from taxi_assets.report.pictures import Zones
+from taxi_assets.report.sections import Zones
 from taxi_assets.report.shapes import ZoneShapes, read_shapes
 from taxi_assets.source import Source, fetch_zone_shapes
-from taxi_assets.synthetic import is_synthetic
+from taxi_assets.source.synthetic import is_synthetic
 
 if TYPE_CHECKING:
     from taxi_assets.stores.lake import Lake

@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 
 from taxi_assets.catalog import Field
 from taxi_assets.sample.columns import plausible_columns
-from taxi_assets.sample.dirt import Broken, Columns, break_rows, unreadable_value
-from taxi_assets.sample.plan import Plan
-from taxi_assets.sample.spelling import spelled
+from taxi_assets.sample.defect_plan import Plan
+from taxi_assets.sample.defects import Broken, Columns, break_rows, unreadable_value
+from taxi_assets.sample.legacy_codes import spelled
 from taxi_assets.sample.trips import Trips, Whole
 
 BATCH_ROWS = 131_072

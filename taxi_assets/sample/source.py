@@ -10,10 +10,10 @@ from taxi_assets.catalog import DATASETS, SHAPES_FILE, ZONES_FILE, Dataset, data
 from taxi_assets.errors import InvalidRequest, NotPublished
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
-from taxi_assets.sample.plan import DEFAULT_ROWS
-from taxi_assets.sample.shapes import write_zone_shapes
+from taxi_assets.sample.defect_plan import DEFAULT_ROWS
 from taxi_assets.sample.write import write_month
-from taxi_assets.sample.zones import write_zones
+from taxi_assets.sample.zone_lookup import write_zones
+from taxi_assets.sample.zone_shapes import write_zone_shapes
 
 if TYPE_CHECKING:
     from taxi_assets.source.base import Progress, Published
@@ -60,7 +60,7 @@ class SampleSource:
             InvalidRequest: a month of that many rows cannot be made.
             StoreUnavailable: the disk is full.
         """
-        from taxi_assets.source.landing import land
+        from taxi_assets.source.atomic_write import land
 
         published = self.head(path)
         if published is None:

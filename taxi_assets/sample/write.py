@@ -4,8 +4,8 @@ from pathlib import Path
 
 from taxi_assets.catalog import Dataset
 from taxi_assets.month import Month
-from taxi_assets.sample.plan import DEFAULT_ROWS, plan_month
-from taxi_assets.synthetic import REMARK, SYNTHETIC
+from taxi_assets.sample.defect_plan import DEFAULT_ROWS, plan_month
+from taxi_assets.source.synthetic import REMARK, SYNTHETIC
 
 
 def write_month(dataset: Dataset, month: Month, path: Path, *, rows: int = DEFAULT_ROWS) -> None:

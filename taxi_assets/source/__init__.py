@@ -5,8 +5,8 @@ may be. Not here: what the files mean (`catalog`), what their rows hold (`cleani
 """
 
 from taxi_assets.source.base import Published, Source
-from taxi_assets.source.forms import SOURCE_FORMS, TLC_CDN, open_source
-from taxi_assets.source.published import (
+from taxi_assets.source.factory import SOURCE_FORMS, TLC_CDN, open_source
+from taxi_assets.source.files import (
     fetch_month,
     fetch_zone_shapes,
     fetch_zones,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from taxi_assets.errors import BadFile, NotPublished, SourceUnavailable
 from taxi_assets.raw_file import RawFile
+from taxi_assets.source.atomic_write import land
 from taxi_assets.source.base import Progress, Published
 from taxi_assets.source.checksums import checksums_beside, mismatch
-from taxi_assets.source.landing import land
 from taxi_assets.source.progress import Meter
 
 _BLOCK = 1 << 20

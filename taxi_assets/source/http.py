@@ -25,12 +25,12 @@ from tenacity import (
 
 from taxi_assets.errors import NotPublished, SourceUnavailable
 from taxi_assets.raw_file import RawFile
-from taxi_assets.source.answers import Transient, published_by
+from taxi_assets.source.atomic_write import land
 from taxi_assets.source.base import Progress, Published
-from taxi_assets.source.download import Download
+from taxi_assets.source.http_download import Download
 from taxi_assets.source.http_errors import may_pass, named_set_up, reason_of
-from taxi_assets.source.landing import land
-from taxi_assets.source.pace import LONGEST_FETCH, Pace, TooSlow
+from taxi_assets.source.http_responses import Transient, published_by
+from taxi_assets.source.http_timeouts import LONGEST_FETCH, Pace, TooSlow
 from taxi_assets.source.progress import Meter
 
 if TYPE_CHECKING:

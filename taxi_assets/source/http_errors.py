@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from taxi_assets.errors import SourceUnavailable
-from taxi_assets.source.answers import Transient
+from taxi_assets.source.http_responses import Transient
 
 _PROXIES = "HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"
 

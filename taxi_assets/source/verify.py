@@ -9,8 +9,8 @@ from pathlib import Path
 from taxi_assets.catalog import ZONES_HEADER
 from taxi_assets.errors import BadFile
 from taxi_assets.source.column_chunks import verify_column_chunks
-from taxi_assets.source.lookalikes import look_at
-from taxi_assets.zipped_shapes import SHAPEFILE_PARTS, shapefile_parts
+from taxi_assets.source.file_signatures import look_at
+from taxi_assets.source.shapefile_parts import SHAPEFILE_PARTS, shapefile_parts
 
 _MAGIC = b"PAR1"
 _ZIP = b"PK"

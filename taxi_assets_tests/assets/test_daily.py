@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from taxi_assets.catalog import Dataset, daily_schema, dataset_named
-from taxi_assets.stores.embedded_postgres import embedded_url
+from taxi_assets.stores.postgres.embedded import embedded_url
 
 from .conftest import MONTH, Project
 

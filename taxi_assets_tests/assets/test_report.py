@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 import dagster as dg
 import pytest
 
-from taxi_assets.assets.report import PICTURES
+from taxi_assets.assets.month_pages import PICTURES
 from taxi_assets.sample import write_tree
 from taxi_assets.settings import Settings
 

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import dagster as dg
 import pytest
 
-from taxi_assets.automation.records import subject_of
+from taxi_assets.automation.event_log import subject_of
 from taxi_assets.settings import Settings
 
 from .world import World
@@ -62,7 +62,7 @@ def alarmed(world: World, webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> 
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     world.settings = Settings.from_environment(variables)
-    monkeypatch.setattr("taxi_assets.io_managers.slices.RETRIES", 0)
+    monkeypatch.setattr("taxi_assets.io_managers.common.RETRIES", 0)
     for sensor in (RUNS, CHECKS):
         world.tick(sensor)
     return world

@@ -6,7 +6,7 @@ import subprocess
 import dagster as dg
 
 from taxi_assets.automation.catch_up import months_to_load
-from taxi_assets.automation.records import failed_months, loaded_months, months_under_way
+from taxi_assets.automation.event_log import failed_months, loaded_months, months_under_way
 from taxi_assets.month import Month
 from taxi_assets.source import open_source
 from taxi_assets_tests.homes import TAXI

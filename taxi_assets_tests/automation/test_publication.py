@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from taxi_assets import clock
-from taxi_assets.automation import publication, requests
+from taxi_assets import month as calendar
+from taxi_assets.automation import month_requests, new_files
 from taxi_assets.source.base import Published
 
 from .world import World
@@ -23,14 +23,14 @@ def it_is(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
     """Sets the clock of the sensor; it stands in November 2026 at first, whatever day it is."""
 
     def it_is(moment: datetime) -> None:
-        monkeypatch.setattr(clock, "now", lambda: moment)
+        monkeypatch.setattr(calendar, "now", lambda: moment)
 
     it_is(datetime(2026, 11, 25, 12, tzinfo=UTC))
     return it_is
 
 
 def later(it_is: Callable[[datetime], None], **time: int) -> None:
-    it_is(clock.now() + timedelta(**time))
+    it_is(calendar.now() + timedelta(**time))
 
 
 def requested(world: World) -> list[str]:
@@ -193,7 +193,7 @@ def test_a_tick_asks_the_server_a_bounded_number_of_times(world: World) -> None:
     before = len(world.cdn.requests)
     world.tick(SENSOR)
     assert len(world.cdn.requests) - before <= sum(
-        (publication.NEW_MONTHS_A_TICK, publication.OLD_MONTHS_A_TICK, publication.REQUESTED_MONTHS_A_TICK)
+        (new_files.NEW_MONTHS_A_TICK, new_files.OLD_MONTHS_A_TICK, new_files.REQUESTED_MONTHS_A_TICK)
     )
 
 
@@ -249,7 +249,7 @@ def test_a_run_that_died_is_tried_again_with_growing_pauses_and_not_for_ever(
         later(it_is, minutes=1)
         assert world.tick(SENSOR)[0] == ["2026-08"]
         pauses.append(minutes)
-    assert len(pauses) + 1 == requests.TRIES
+    assert len(pauses) + 1 == month_requests.TRIES
     dead_run(world, "2026-08")
     later(it_is, days=30)
     assert world.tick(SENSOR)[0] == []
@@ -370,6 +370,6 @@ def test_a_broken_replacement_is_fetched_once_and_not_at_every_tick(world: World
 
 def test_a_file_without_an_etag_is_told_by_its_size_and_then_by_its_date() -> None:
     on = "Thu, 22 Feb 2024 15:04:05 GMT"
-    assert requests.version_of(Published("", 5, '"e"', on)) == '"e"'
-    assert requests.version_of(Published("", 5, None, on)) == "5"
-    assert requests.version_of(Published("", None, None, on)) == on
+    assert month_requests.version_of(Published("", 5, '"e"', on)) == '"e"'
+    assert month_requests.version_of(Published("", 5, None, on)) == "5"
+    assert month_requests.version_of(Published("", None, None, on)) == on

@@ -12,7 +12,7 @@ import dagster as dg
 
 from taxi_assets.catalog import dataset_named
 from taxi_assets.definitions import build_definitions
-from taxi_assets.metadata import raw_metadata
+from taxi_assets.io_managers.metadata import raw_metadata
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
 from taxi_assets.sample import write_month

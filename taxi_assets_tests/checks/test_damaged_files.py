@@ -8,11 +8,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from taxi_assets.automation.failures import failed_checks
+from taxi_assets.automation.run_errors import failed_checks
 from taxi_assets.errors import SliceDamaged, SliceMissing
 from taxi_assets.month import Month
-from taxi_assets.stores.lake import LocalLake
-from taxi_assets.stores.slices import Slice
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets_tests.homes import Home
 from taxi_assets_tests.stores.servers import new_database
 

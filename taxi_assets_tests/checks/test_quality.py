@@ -11,7 +11,7 @@ from taxi_assets.catalog import DATASETS, Dataset, dataset_named, disruption_bet
 from taxi_assets.checks.quality import USUAL_RATIOS
 from taxi_assets.checks.quality import _File as File
 from taxi_assets.checks.quality import _nulls_as_usual as nulls_as_usual
-from taxi_assets.cleaning.codes import strange_codes
+from taxi_assets.cleaning.unknown_codes import strange_codes
 from taxi_assets.month import Month
 from taxi_assets.sample import write_month
 from taxi_assets_tests.homes import REAL_FILES, Home

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from taxi_assets.automation.failures import failed_checks, failed_steps
+from taxi_assets.automation.run_errors import failed_checks, failed_steps
 from taxi_assets.definitions import build_definitions
 from taxi_assets_tests.cleaning.months import GREEN_TRIP, PICKUP, month_of, written
 from taxi_assets_tests.homes import Home

@@ -6,11 +6,11 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery as google_bigquery
 
-from taxi_assets import running
 from taxi_assets.catalog import dataset_named
+from taxi_assets.cli import runs
+from taxi_assets.cli.console import LOGGER, Terminal
 from taxi_assets.definitions import build_definitions
 from taxi_assets.month import Month
-from taxi_assets.terminal import LOGGER, Terminal
 from taxi_assets_tests.homes import Home
 from taxi_assets_tests.servers.bigquery import BigQueryServer
 from taxi_assets_tests.servers.gcs import new_bucket
@@ -90,8 +90,8 @@ def in_bigquery(home: Home, statement: str) -> None:
 def differences(home: Home, month: Month) -> dict[str, str]:
     """What the check `equals_clean` says of the month, by asset; no other check fails."""
     definitions = build_definitions(home.settings, Terminal().loggers)
-    with home.in_environment(), running.instance_of(home.settings) as instance:
-        outcome = running.run(definitions, instance, running.checks_request(GREEN, month), LOGGER)
+    with home.in_environment(), runs.instance_of(home.settings) as instance:
+        outcome = runs.run(definitions, instance, runs.checks_request(GREEN, month), LOGGER)
     assert not outcome.loaded
     return dict(failure.split(": check equals_clean failed: ") for failure in outcome.failures)
 
@@ -126,7 +126,7 @@ def test_tables_that_nobody_touched_pass(laptop: Home) -> None:
 
 
 def test_a_check_without_a_month_says_how_to_give_one(laptop: Home) -> None:
-    with laptop.in_environment(), running.instance_of(laptop.settings) as instance:
+    with laptop.in_environment(), runs.instance_of(laptop.settings) as instance:
         job = build_definitions(laptop.settings).resolve_job_def("green_trips_checks_job")
         result = job.execute_in_process(instance=instance, raise_on_error=False)
     told = [

@@ -13,9 +13,9 @@ import pytest
 from taxi_assets.catalog import DEFAULT_RULES
 from taxi_assets.cleaning import cleaned_month, with_changes
 from taxi_assets.errors import BadFile
-from taxi_assets.stores.lake import LocalLake
-from taxi_assets.stores.lake.gcs import GCSLake
-from taxi_assets.stores.slices import Slice
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.lake.folder.store import LocalLake
+from taxi_assets.stores.lake.gcs.store import GCSLake
 from taxi_assets_tests.servers.gcs import GcsServer, new_bucket
 
 from .months import FHV_TRIP, FHVHV_TRIP, GREEN_TRIP, JANUARY, PICKUP, Trip, month_of, raw_file, written

@@ -11,8 +11,8 @@ from taxi_assets.cleaning import cleaned_month
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.sample import write_month
-from taxi_assets.stores.lake import LocalLake
-from taxi_assets.stores.slices import Slice
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.lake.folder.store import LocalLake
 
 GREEN, MONTH = dataset_named("green"), Month(2024, 1)
 ROWS = 2_000

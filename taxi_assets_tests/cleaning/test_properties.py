@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from taxi_assets.catalog import DATASETS, DEFAULT_RULES, RULES, Dataset
 from taxi_assets.cleaning import cleaned_month
 from taxi_assets.month import Month
-from taxi_assets.stores.lake import LocalLake
-from taxi_assets.stores.slices import Slice
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.lake.folder.store import LocalLake
 
 from .agreement import assert_cleaning_agrees_with_the_reference
 from .generated import months

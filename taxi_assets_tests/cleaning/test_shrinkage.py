@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taxi_assets.catalog import RULES
-from taxi_assets.cleaning.shrinkage import MonthVersion, losses
+from taxi_assets.cleaning.month_version import MonthVersion, losses
 
 USUAL = MonthVersion(60_000, {"unreadable_value": 0, "missing_time": 0, "duplicate": 500})
 NAMES = [rule.name for rule in RULES]

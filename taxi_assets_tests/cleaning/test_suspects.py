@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from taxi_assets.cleaning.suspects import REFUND, TOLD, suspects
+from taxi_assets.cleaning.candidates import REFUND, TOLD, suspects
 
 
 def lookalikes(*batches: list[int]) -> list[int]:

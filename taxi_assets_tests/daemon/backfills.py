@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from taxi_assets.catalog import Dataset, daily_table
 from taxi_assets.month import Month
 from taxi_assets.sample import DEFAULT_ROWS, expected_dirt
-from taxi_assets.stores.embedded_postgres import embedded_url
+from taxi_assets.stores.postgres.embedded import embedded_url
 
 from .machines import Machine
 

@@ -1,8 +1,8 @@
 """The project's definitions with sensors that tick every other second: nobody waits ten minutes for a test."""
 
-from taxi_assets.automation import alerts, publication
+from taxi_assets.automation import alerts, new_files
 
-publication.SECONDS_BETWEEN_TICKS = 2
+new_files.SECONDS_BETWEEN_TICKS = 2
 alerts.SECONDS_BETWEEN_TICKS = 2
 
 from taxi_assets import definitions  # noqa: E402 - built from what was just said

@@ -18,8 +18,8 @@ import psutil
 import psycopg
 import yaml
 
-from taxi_assets.stores import embedded_postgres
-from taxi_assets.stores.embedded_postgres import embedded_url
+from taxi_assets.stores.postgres import embedded
+from taxi_assets.stores.postgres.embedded import embedded_url
 from taxi_assets_tests.servers.process import free_port
 from taxi_assets_tests.stores.servers import folder_for_server, kill_server
 
@@ -91,8 +91,8 @@ class Machine(ABC):
         for process in self._processes():
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        if embedded_postgres.is_made(self.home / "postgres"):
-            server = embedded_postgres.get_server(self.home / "postgres", start=False)
+        if embedded.is_made(self.home / "postgres"):
+            server = embedded.get_server(self.home / "postgres", start=False)
             server.cleanup_mode = "delete"
             server.cleanup()
 

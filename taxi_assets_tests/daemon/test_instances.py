@@ -15,7 +15,7 @@ import yaml
 from dagster._core.events import DagsterEvent, EngineEventData
 from dagster._core.launcher.base import WorkerStatus
 
-from taxi_assets.launcher import LocalRunLauncher
+from taxi_assets.automation.launcher import LocalRunLauncher
 from taxi_assets_tests.servers.gcs import GcsServer
 
 from .machines import PROJECT, records_url

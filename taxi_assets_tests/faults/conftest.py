@@ -7,7 +7,7 @@ from google.cloud import storage
 from google.resumable_media.requests import _request_helpers as uploads
 
 from taxi_assets.stores.bigquery import store as bigquery_store
-from taxi_assets.stores.lake import gcs as gcs_lake
+from taxi_assets.stores.lake.gcs import store as gcs_lake
 from taxi_assets_tests.servers.bigquery import BigQueryServer
 from taxi_assets_tests.servers.gcs import GcsServer
 

@@ -11,10 +11,10 @@ import pytest
 from taxi_assets.errors import StoreError
 from taxi_assets.month import Month
 from taxi_assets.stores.arrow import with_month
-from taxi_assets.stores.bigquery import BigQueryStore
-from taxi_assets.stores.lake.gcs import GCSLake
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.bigquery.store import BigQueryStore
+from taxi_assets.stores.lake.gcs.store import GCSLake
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.slices import Slice
 from taxi_assets_tests.conftest import environment
 from taxi_assets_tests.servers.gcs import new_bucket
 from taxi_assets_tests.stores.contract import MONTH_COLUMN

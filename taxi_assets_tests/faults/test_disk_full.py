@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from taxi_assets.errors import StoreUnavailable
-from taxi_assets.stores.duckdb import DuckDBStore
-from taxi_assets.stores.embedded_postgres import embedded_url
-from taxi_assets.stores.lake import LocalLake
-from taxi_assets.stores.postgres import PostgresStore
+from taxi_assets.stores.duckdb.store import DuckDBStore
+from taxi_assets.stores.lake.folder.store import LocalLake
+from taxi_assets.stores.postgres.embedded import embedded_url
+from taxi_assets.stores.postgres.store import PostgresStore
 from taxi_assets_tests.servers.bigquery import BigQueryServer
 from taxi_assets_tests.servers.gcs import GcsServer
 from taxi_assets_tests.stores.contract import MONTH_COLUMN

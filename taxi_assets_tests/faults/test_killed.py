@@ -12,9 +12,10 @@ import psycopg
 import pytest
 from google.cloud import storage
 
-from taxi_assets.stores.duckdb import DuckDBStore
-from taxi_assets.stores.lake import LocalLake, versions
-from taxi_assets.stores.postgres import PostgresStore
+from taxi_assets.stores.duckdb.store import DuckDBStore
+from taxi_assets.stores.lake.folder import versions
+from taxi_assets.stores.lake.folder.store import LocalLake
+from taxi_assets.stores.postgres.store import PostgresStore
 from taxi_assets_tests.servers.bigquery import BigQueryServer
 from taxi_assets_tests.servers.gcs import GcsServer
 from taxi_assets_tests.stores.contract import MONTH_COLUMN

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 
 from taxi_assets.errors import StoreError
-from taxi_assets.stores.duckdb import DuckDBStore
-from taxi_assets.stores.lake import LocalLake
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.duckdb.store import DuckDBStore
+from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.slices import Slice
 from taxi_assets_tests.stores.contract import MONTH_COLUMN
 
 from . import matrix

@@ -13,8 +13,9 @@ import psycopg
 import pytest
 
 from taxi_assets.errors import StoreError, StoreUnavailable
-from taxi_assets.stores.embedded_postgres import embedded_url
-from taxi_assets.stores.postgres import PostgresStore, connecting
+from taxi_assets.stores.postgres import connection
+from taxi_assets.stores.postgres.embedded import embedded_url
+from taxi_assets.stores.postgres.store import PostgresStore
 from taxi_assets.stores.rows import Rows
 from taxi_assets_tests.stores.contract import MONTH_COLUMN
 from taxi_assets_tests.stores.servers import folder_for_server, kill_server
@@ -111,8 +112,8 @@ def test_a_server_that_never_answers_is_given_up(
     def many_for_the_first_version(version: int) -> Rows:
         return rows_of(version, MORE_THAN_ANY_BUFFER if version == 1 else FEW_ROWS)
 
-    monkeypatch.setattr(connecting, "CONNECT_TIMEOUT_SECONDS", 2)
-    monkeypatch.setitem(connecting._NOTICING_DEATH, "tcp_user_timeout", 1_000)
+    monkeypatch.setattr(connection, "CONNECT_TIMEOUT_SECONDS", 2)
+    monkeypatch.setitem(connection._NOTICING_DEATH, "tcp_user_timeout", 1_000)
     subject = replace(postgres_behind(proxy, tmp_path.name), rows=many_for_the_first_version)
     subject.replace(0)
     proxy.fail(Talk.fall_silent, at=moment)

@@ -13,8 +13,8 @@ import pytest
 
 from taxi_assets.errors import StoreUnavailable
 from taxi_assets.stores.bigquery import store as bigquery_store
-from taxi_assets.stores.duckdb import DuckDBStore
-from taxi_assets.stores.lake import LocalLake
+from taxi_assets.stores.duckdb.store import DuckDBStore
+from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets.stores.rows import BATCH_ROWS
 from taxi_assets_tests.servers.bigquery import BigQueryServer
 from taxi_assets_tests.servers.gcs import GcsServer

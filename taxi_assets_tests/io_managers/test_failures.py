@@ -10,11 +10,11 @@ import pyarrow as pa
 import pytest
 
 import taxi_assets
-from taxi_assets.automation.failures import failed_steps
+from taxi_assets.automation.run_errors import failed_steps
 from taxi_assets.errors import SchemaBroken, SourceUnavailable, StoreUnavailable
 from taxi_assets.io_managers import DuckDBIOManager, LakeIOManager
-from taxi_assets.io_managers import slices as io_slices
-from taxi_assets.io_managers.slices import named_failures
+from taxi_assets.io_managers import common as io_slices
+from taxi_assets.io_managers.common import named_failures
 
 DOWN = StoreUnavailable("the store at 127.0.0.1 does not answer: start it")
 PACKAGE = Path(taxi_assets.__file__).parent

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from taxi_assets.io_managers import DuckDBIOManager
-from taxi_assets.io_managers.ledger import started_by
-from taxi_assets.stores.duckdb import DuckDBStore
+from taxi_assets.io_managers.load_log import started_by
+from taxi_assets.stores.duckdb.store import DuckDBStore
 
 
 @dg.asset(key=["tables", "sales"], io_manager_key="tables")

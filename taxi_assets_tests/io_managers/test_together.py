@@ -10,9 +10,9 @@ import pytest
 from taxi_assets.io_managers import DuckDBIOManager, LakeIOManager
 from taxi_assets.io_managers.lake import FILE_NAME, PUBLISHED_WITH
 from taxi_assets.month import Month
-from taxi_assets.stores.lake import LocalLake
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.slices import Slice
 
 MONTHS = dg.MonthlyPartitionsDefinition("2024-01", fmt="%Y-%m")
 TOGETHER = {PUBLISHED_WITH: "sales"}

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from taxi_assets.catalog import dataset_named
 from taxi_assets.month import Month
 from taxi_assets.sample import write_tree
-from taxi_assets.source.published import month_path
-from taxi_assets.stores.embedded_postgres import embedded_url
+from taxi_assets.source.files import month_path
+from taxi_assets.stores.postgres.embedded import embedded_url
 from taxi_assets_tests.conftest import environment
 from taxi_assets_tests.homes import Home
 from taxi_assets_tests.servers.bigquery import bigquery_server

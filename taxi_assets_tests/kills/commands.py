@@ -14,7 +14,7 @@ import psutil
 _STEP = " rows in "  # in the line of an asset that was stored
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(
-    [__name__, "taxi_assets.cli", "taxi_assets.definitions", "taxi_assets.cleaning", "pyarrow.parquet", "pandas"]
+    [__name__, "taxi_assets.cli.main", "taxi_assets.definitions", "taxi_assets.cleaning", "pyarrow.parquet", "pandas"]
 )
 
 
@@ -75,6 +75,6 @@ def _taxi(arguments: list[str], environment: dict[str, str], output: str) -> Non
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ["taxi", *arguments]
-    from taxi_assets.__main__ import program
+    from taxi_assets.cli.__main__ import program
 
     program()

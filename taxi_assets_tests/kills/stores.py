@@ -12,9 +12,9 @@ from taxi_assets.catalog import SOURCE_MONTH, SOURCE_ROW, Dataset, daily_table
 from taxi_assets.errors import SliceMissing, StoreError
 from taxi_assets.month import Month
 from taxi_assets.places import SCHEMA, opened_stores
-from taxi_assets.stores.postgres.connecting import connected
-from taxi_assets.stores.rows_digest import digest_of
-from taxi_assets.stores.slices import Slice
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.duckdb.rows_digest import digest_of
+from taxi_assets.stores.postgres.connection import connected
 from taxi_assets_tests.homes import Home
 
 TABLES = ("postgres", "warehouse")

@@ -13,9 +13,9 @@ from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.report import MonthReport, find_zones, month_report, page
 from taxi_assets.sample import write_month
 from taxi_assets.source import open_source
-from taxi_assets.stores.lake import LocalLake
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.slices import Slice
 
 _VOID = {"meta", "link", "br", "img", "hr", "input"}
 

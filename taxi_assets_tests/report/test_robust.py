@@ -20,7 +20,7 @@ from taxi_assets.month import Month
 from taxi_assets.report import MonthReport, daily_trips, markdown, month_report, page
 from taxi_assets.report.charts import spread_chart
 from taxi_assets.report.figures import Spread
-from taxi_assets.report.pictures import Zones
+from taxi_assets.report.sections import Zones
 from taxi_assets.stores.rows import Rows
 from taxi_assets_tests.cleaning.generated import months, plausible_month
 from taxi_assets_tests.cleaning.months import raw_file, written

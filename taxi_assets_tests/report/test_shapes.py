@@ -11,7 +11,7 @@ from taxi_assets.report.shapes import ZoneShapes, read_shapes
 from taxi_assets.report.zones import find_zones
 from taxi_assets.sample import SampleSource
 from taxi_assets.source import fetch_zone_shapes, fetch_zones, open_source
-from taxi_assets.stores.lake import LocalLake
+from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets_tests.homes import REAL_FILES
 
 ZONES = set(range(1, 264)) - {57, 104, 105}

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from taxi_assets.errors import StoreUnavailable
+from taxi_assets.source.atomic_write import land
 from taxi_assets.source.base import Published
-from taxi_assets.source.landing import land
 
 from .failing import failing
 

@@ -5,10 +5,10 @@ import pytest
 from taxi_assets.catalog import dataset_named
 from taxi_assets.errors import InvalidRequest, NotPublished, SourceUnavailable
 from taxi_assets.month import Month
-from taxi_assets.sample.shapes import write_zone_shapes
+from taxi_assets.sample.zone_shapes import write_zone_shapes
 from taxi_assets.source import fetch_month, fetch_zone_shapes, fetch_zones, open_source, published_months
+from taxi_assets.source.files import last_published
 from taxi_assets.source.http import HttpSource
-from taxi_assets.source.published import last_published
 
 from .cdn import Answer, Cdn
 from .failing import failing

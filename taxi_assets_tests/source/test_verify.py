@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from taxi_assets.errors import BadFile
-from taxi_assets.sample.shapes import write_zone_shapes
+from taxi_assets.sample.zone_shapes import write_zone_shapes
 from taxi_assets.source.verify import verify_parquet, verify_shapes, verify_zones
 
 NAME = "green_tripdata_2024-01.parquet"

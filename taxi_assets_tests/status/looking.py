@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 from click.testing import CliRunner, Result
 
-from taxi_assets.cli import main
+from taxi_assets.cli.main import main
 from taxi_assets.month import Month
 from taxi_assets_tests.automation.world import GREEN, World
 

@@ -7,8 +7,8 @@ import pytest
 
 from taxi_assets.month import Month
 from taxi_assets.places import opened_stores
+from taxi_assets.stores.base import Slice
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.slices import Slice
 from taxi_assets_tests.automation.world import GREEN, World
 
 from .looking import EVERYWHERE, FIRST, LAST, NOT_OUT, SECOND, THIRD, document, everywhere, states, taxi

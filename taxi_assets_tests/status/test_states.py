@@ -6,10 +6,10 @@ import psycopg
 import pyarrow as pa
 import pytest
 
-from taxi_assets.liveness import PROCESS, tags_of_this_process
+from taxi_assets.automation.run_worker import PROCESS, tags_of_this_process
 from taxi_assets.places import opened_stores
+from taxi_assets.stores.base import Slice
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.slices import Slice
 from taxi_assets_tests.automation.world import GREEN, World
 from taxi_assets_tests.source.cdn import Answer
 

@@ -22,9 +22,9 @@ import pytest
 from taxi_assets.errors import SchemaMismatch, SliceMissing, StoreError, StoreUnavailable
 from taxi_assets.month import Month
 from taxi_assets.stores.arrow import description
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.duckdb.rows_digest import digest_of
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.rows_digest import digest_of
-from taxi_assets.stores.slices import Slice
 
 from .versions import (
     ROWS,

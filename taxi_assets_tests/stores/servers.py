@@ -8,7 +8,7 @@ from uuid import uuid4
 import psutil
 import psycopg
 
-from taxi_assets.stores import embedded_postgres
+from taxi_assets.stores.postgres import embedded
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def folder_for_server() -> Iterator[Path]:
         try:
             yield folder
         finally:
-            server = embedded_postgres.get_server(folder, start=False)
+            server = embedded.get_server(folder, start=False)
             server.cleanup_mode = "delete"
             server.cleanup()
 

@@ -16,11 +16,11 @@ from google.cloud.bigquery_storage_v1.services.big_query_read.transports import 
 from taxi_assets.catalog import dataset_named
 from taxi_assets.errors import InvalidRequest, SchemaMismatch, StoreError
 from taxi_assets.month import Month
-from taxi_assets.stores.bigquery import BigQueryStore
+from taxi_assets.stores.base import Slice
 from taxi_assets.stores.bigquery.empty_months import TABLE, line_of
-from taxi_assets.stores.lake.gcs import GCSLake
+from taxi_assets.stores.bigquery.store import BigQueryStore
+from taxi_assets.stores.lake.gcs.store import GCSLake
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.slices import Slice
 from taxi_assets_tests.servers.bigquery import BigQueryServer, Request
 from taxi_assets_tests.servers.gcs import new_bucket
 

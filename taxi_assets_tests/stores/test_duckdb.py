@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from taxi_assets.errors import SchemaMismatch, SliceMissing, StoreUnavailable
-from taxi_assets.stores.duckdb import DuckDBStore
-from taxi_assets.stores.lake import LocalLake
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.duckdb.store import DuckDBStore
+from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets.stores.rows import BATCH_ROWS, Rows
-from taxi_assets.stores.slices import Slice
 
 from .contract import FEBRUARY, JANUARY, MONTH_COLUMN, TableContract, assert_same, fares
 from .versions import rows_of, version_of
@@ -36,9 +36,9 @@ import sys
 from pathlib import Path
 import pyarrow as pa
 from taxi_assets.month import Month
-from taxi_assets.stores.duckdb import DuckDBStore
+from taxi_assets.stores.duckdb.store import DuckDBStore
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.slices import Slice
+from taxi_assets.stores.base import Slice
 
 def batches():
     print("open", flush=True)
@@ -190,9 +190,8 @@ def test_a_load_goes_on_when_the_one_before_it_is_killed(path: Path, impatient: 
 
 def test_a_wait_ends_with_the_first_interrupt(store: DuckDBStore, path: Path) -> None:
     store.replace(TRIPS, rows_of(1))
-    count = (
-        f"from taxi_assets.stores.duckdb import *; print(0, flush=True); DuckDBStore(Path({str(path)!r}), 'taxi', 'm')"
-    )
+    store_there = f"DuckDBStore(Path({str(path)!r}), 'taxi', 'm')"
+    count = f"from taxi_assets.stores.duckdb.store import *; print(0, flush=True); {store_there}"
     with (
         elsewhere(HOLD, path, "writing"),
         subprocess.Popen(

@@ -21,10 +21,10 @@ import pytest
 
 from taxi_assets.errors import StoreError, StoreUnavailable
 from taxi_assets.month import Month
-from taxi_assets.stores.embedded_postgres import PSQL, embedded_url, initdb, postmaster, server
-from taxi_assets.stores.postgres import PostgresStore
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.postgres.embedded import PSQL, embedded_url, initdb, postmaster, server
+from taxi_assets.stores.postgres.store import PostgresStore
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.slices import Slice
 
 from .contract import MONTH_COLUMN
 from .servers import folder_for_server, kill_server
@@ -92,7 +92,7 @@ def test_a_server_is_not_stopped_by_the_one_who_leaves_while_another_comes(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = server._start
-    visit = "import sys, pathlib; from taxi_assets.stores.embedded_postgres import embedded_url as url; "
+    visit = "import sys, pathlib; from taxi_assets.stores.postgres.embedded import embedded_url as url; "
     visit += "print(url(pathlib.Path(sys.argv[1])), flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", visit, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -124,7 +124,7 @@ def settings(folder: Path) -> list[tuple[Any, ...]]:
 
 def visit(folder: Path) -> subprocess.Popen[bytes]:
     """Start the server in a process of its own."""
-    program = "import sys, pathlib; from taxi_assets.stores.embedded_postgres import embedded_url; "
+    program = "import sys, pathlib; from taxi_assets.stores.postgres.embedded import embedded_url; "
     program += "embedded_url(pathlib.Path(sys.argv[1]))"
     return subprocess.Popen([sys.executable, "-W", "ignore", "-c", program, folder], start_new_session=True)
 
@@ -294,7 +294,7 @@ def test_a_server_that_does_not_start_says_why(made: Path) -> None:
 def test_a_user_without_a_name_is_told_so(tmp_path: Path) -> None:
     place = Path(tempfile.mkdtemp(prefix="nameless-"))
     os.chown(place, 54321, 54321)
-    program = "import pathlib; from taxi_assets.stores.embedded_postgres import embedded_url\n"
+    program = "import pathlib; from taxi_assets.stores.postgres.embedded import embedded_url\n"
     program += f"try: embedded_url(pathlib.Path('{place}/postgres'))\nexcept Exception as error: print(repr(error))"
     environment = {**os.environ, "HOME": str(place)}
     ran = subprocess.run(

@@ -10,10 +10,10 @@ from google.cloud import storage
 
 from taxi_assets.errors import InvalidRequest, SchemaMismatch, SliceMissing, StoreError
 from taxi_assets.raw_file import RawFile, sha256_of
-from taxi_assets.stores.lake import gcs as gcs_lake
-from taxi_assets.stores.lake.gcs import GCSLake
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.lake.gcs import store as gcs_lake
+from taxi_assets.stores.lake.gcs.store import GCSLake
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.slices import Slice
 from taxi_assets_tests.servers.gcs import GcsServer, new_bucket
 
 from .contract import FEBRUARY, JANUARY, StoreContract, assert_same, fares

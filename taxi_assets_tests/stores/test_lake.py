@@ -12,10 +12,10 @@ import pytest
 from taxi_assets.errors import InvalidRequest, SchemaMismatch, SliceMissing, StoreError
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
-from taxi_assets.scratch import MARK, PREFIX, scratch_folder
-from taxi_assets.stores.lake import LocalLake
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets.stores.rows import BATCH_ROWS, Rows
-from taxi_assets.stores.slices import Slice
+from taxi_assets.stores.scratch import MARK, PREFIX, scratch_folder
 
 from .contract import FEBRUARY, JANUARY, MARCH, StoreContract, assert_same, fares, numbered
 from .versions import rows_of

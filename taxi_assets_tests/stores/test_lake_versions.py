@@ -14,9 +14,11 @@ from google.cloud import storage
 
 from taxi_assets.errors import Overtaken, SliceMissing
 from taxi_assets.raw_file import RawFile, sha256_of
-from taxi_assets.stores.lake import LocalLake, pointers, versions
-from taxi_assets.stores.lake.gcs import GCSLake
-from taxi_assets.stores.slices import Slice
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.lake.folder import versions
+from taxi_assets.stores.lake.folder.store import LocalLake
+from taxi_assets.stores.lake.gcs import manifest
+from taxi_assets.stores.lake.gcs.store import GCSLake
 from taxi_assets_tests.servers.gcs import new_bucket
 
 from .contract import JANUARY
@@ -233,7 +235,7 @@ def test_what_was_replaced_long_ago_goes_with_the_next_writer(
     old = lake.read("clean/trips", [JANUARY])
     publish(lake, fetch("second"), 2)
     assert old.to_table().num_rows == 10
-    for module in (versions, pointers):
+    for module in (versions, manifest):
         monkeypatch.setattr(module, "GRACE_SECONDS", -1)
     publish(lake, fetch("third"), 3)
     assert contents(lake) == ("third", 3, 3)

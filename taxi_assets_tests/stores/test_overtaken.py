@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from taxi_assets.errors import Overtaken, StoreError, StoreUnavailable
-from taxi_assets.stores.bigquery import BigQueryStore
-from taxi_assets.stores.duckdb import DuckDBStore
-from taxi_assets.stores.lake import LocalLake
-from taxi_assets.stores.postgres import PostgresStore
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.bigquery.store import BigQueryStore
+from taxi_assets.stores.duckdb.store import DuckDBStore
+from taxi_assets.stores.lake.folder.store import LocalLake
+from taxi_assets.stores.postgres.store import PostgresStore
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.slices import Slice
 
 from .contract import JANUARY, MONTH_COLUMN
 from .versions import TableStore, entry_of, rows_of, version_of

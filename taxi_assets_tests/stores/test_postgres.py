@@ -15,9 +15,9 @@ from psycopg import sql
 
 from taxi_assets.errors import InvalidRequest, SchemaMismatch, StoreError, StoreUnavailable, TaxiError
 from taxi_assets.month import Month
-from taxi_assets.stores.postgres import PostgresStore
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.postgres.store import PostgresStore
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.slices import Slice
 
 from .contract import FEBRUARY, JANUARY, MONTH_COLUMN, TableContract, assert_same, broken_off, fares, numbered
 from .versions import entry_of, rows_of, version_of

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 
 from taxi_assets.errors import SchemaMismatch, StoreError
-from taxi_assets.stores.postgres import PostgresStore
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.postgres.store import PostgresStore
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.slices import Slice
 
 from .contract import FEBRUARY, JANUARY, MONTH_COLUMN, fares
 

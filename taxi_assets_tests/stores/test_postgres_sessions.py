@@ -17,11 +17,11 @@ import pytest
 from psycopg import sql
 
 from taxi_assets.errors import InvalidRequest, StoreError, StoreUnavailable, TaxiError
-from taxi_assets.stores.postgres import PostgresStore
-from taxi_assets.stores.postgres.connecting import connected
-from taxi_assets.stores.postgres_conninfo import parameters
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.postgres.connection import connected
+from taxi_assets.stores.postgres.conninfo import parameters
+from taxi_assets.stores.postgres.store import PostgresStore
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.slices import Slice
 
 from .contract import FEBRUARY, JANUARY, MONTH_COLUMN, fares, numbered
 from .versions import entry_of

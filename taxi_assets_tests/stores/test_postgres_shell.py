@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from taxi_assets.errors import InvalidRequest
-from taxi_assets.stores.embedded_postgres import PSQL
-from taxi_assets.stores.postgres_shell import start_psql
+from taxi_assets.stores.postgres.embedded import PSQL
+from taxi_assets.stores.postgres.psql import start_psql
 
 from .test_postgres_sessions import pooled_url  # noqa: F401 - a fixture
 

@@ -19,10 +19,10 @@ from taxi_assets.cleaning import cleaned_month
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
 from taxi_assets.sample import write_month
-from taxi_assets.stores.bigquery import BigQueryStore
-from taxi_assets.stores.lake.gcs import GCSLake
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.bigquery.store import BigQueryStore
+from taxi_assets.stores.lake.gcs.store import GCSLake
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.slices import Slice
 
 from .contract import FEBRUARY, JANUARY, MONTH_COLUMN, StoreContract, TableContract, numbered
 from .test_bigquery import TestBigQuery as BigQueryContract

@@ -7,14 +7,14 @@ import numpy as np
 import pyarrow as pa
 
 from taxi_assets.month import Month
-from taxi_assets.stores.bigquery import BigQueryStore
-from taxi_assets.stores.duckdb import DuckDBStore
-from taxi_assets.stores.lake import LocalLake
-from taxi_assets.stores.lake.gcs import GCSLake
-from taxi_assets.stores.ledger import Entry
-from taxi_assets.stores.postgres import PostgresStore
+from taxi_assets.stores.base import Slice
+from taxi_assets.stores.bigquery.store import BigQueryStore
+from taxi_assets.stores.duckdb.store import DuckDBStore
+from taxi_assets.stores.lake.folder.store import LocalLake
+from taxi_assets.stores.lake.gcs.store import GCSLake
+from taxi_assets.stores.load_log import Entry
+from taxi_assets.stores.postgres.store import PostgresStore
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.slices import Slice
 
 TableStore = PostgresStore | DuckDBStore | BigQueryStore
 AnyStore = LocalLake | GCSLake | TableStore

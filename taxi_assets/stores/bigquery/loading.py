@@ -16,7 +16,7 @@ from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound
 from google.api_core.retry import Retry, if_exception_type
 from google.cloud.bigquery import Client, LoadJob
 
-from taxi_assets.stores.google import PASSING_REASONS
+from taxi_assets.stores.google_errors import PASSING_REASONS
 
 _FAILED_JOBS = 3  # that ended with a reason which passes by itself
 _LONGEST_PAUSE = 5.0  # seconds between two looks at a job

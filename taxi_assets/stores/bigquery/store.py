@@ -21,8 +21,9 @@ from google.cloud import bigquery
 from taxi_assets.errors import InvalidRequest, Overtaken, SliceMissing, StoreUnavailable
 from taxi_assets.month import Month
 from taxi_assets.raw_file import sha256_of
-from taxi_assets.stores import ledger
+from taxi_assets.stores import load_log
 from taxi_assets.stores.arrow import storable, type_names, with_month
+from taxi_assets.stores.base import Slice, Stored
 from taxi_assets.stores.bigquery import empty_months
 from taxi_assets.stores.bigquery.loading import Loader, job_name
 from taxi_assets.stores.bigquery.tables import (
@@ -35,11 +36,10 @@ from taxi_assets.stores.bigquery.tables import (
     require_names,
 )
 from taxi_assets.stores.digest import Digest, Parts, digest_query
-from taxi_assets.stores.disk import disk_failures
-from taxi_assets.stores.google import google_failures, session_is_lost
+from taxi_assets.stores.google_errors import google_failures, session_is_lost
 from taxi_assets.stores.lake.parquet import write_parquet
+from taxi_assets.stores.os_errors import disk_failures
 from taxi_assets.stores.rows import Rows, conform
-from taxi_assets.stores.slices import Slice, Stored
 
 _TRIES = 4  # that fit into the patience, where each waits for an answer that never comes
 _ATTEMPTS = 10  # against others who change the same table at the same time
@@ -86,7 +86,7 @@ class BigQueryStore:
         """The table's name as a query says it."""
         return f"{self._project}.{self._dataset}.{table}"
 
-    def replace(self, piece: Slice, rows: Rows, entry: ledger.Entry | None = None) -> Stored:
+    def replace(self, piece: Slice, rows: Rows, entry: load_log.Entry | None = None) -> Stored:
         """Make the slice hold exactly these rows, by one load job; where an entry is given, another adds its line.
 
         Raises:
@@ -110,7 +110,7 @@ class BigQueryStore:
                 self._append(empty_months.TABLE, empty_months.line_of(table, piece.month), f"{job.job_id}_empty")
             if entry is not None:
                 # By the service's clock where it tells: this machine's may be set back between two loads.
-                line = entry.line(piece, count, job.ended or ledger.now_after(None))
+                line = entry.line(piece, count, job.ended or load_log.now_after(None))
                 self._append(entry.ledger, line, f"{job.job_id}_ledger")
             return Stored(count, None, rows.schema, types, scan_bytes=self._scan_bytes(piece))
 

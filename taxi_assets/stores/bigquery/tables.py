@@ -10,8 +10,8 @@ from google.cloud.bigquery import SchemaField, Table, TableReference, TimePartit
 from taxi_assets.errors import SchemaMismatch
 from taxi_assets.month import Month
 from taxi_assets.stores.arrow import description, require_distinct
+from taxi_assets.stores.base import other_partitioning
 from taxi_assets.stores.digest import Dialect
-from taxi_assets.stores.slices import other_partitioning
 
 TYPE_NAMES = {
     pa.bool_(): "BOOL",

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 
 from taxi_assets.errors import InvalidRequest
 from taxi_assets.month import Month
-from taxi_assets.stores.slices import Slice
+from taxi_assets.stores.base import Slice
 
 MONTH_FOLDER = "month="
 VERSIONS = ".versions"

@@ -14,15 +14,15 @@ from psycopg import sql
 
 from taxi_assets.errors import SchemaMismatch, SliceMissing
 from taxi_assets.month import Month
-from taxi_assets.stores import ledger
+from taxi_assets.stores import load_log
 from taxi_assets.stores.arrow import description, storable, type_names, with_month
+from taxi_assets.stores.base import Slice, Stored, other_partitioning
 from taxi_assets.stores.digest import Digest, Parts, digest_query
-from taxi_assets.stores.postgres.connecting import Url, connected, transaction, wait_for_turn, when_unlocked
-from taxi_assets.stores.postgres.copying import copy_in, stream_out
+from taxi_assets.stores.postgres.connection import Url, connected, transaction, wait_for_turn, when_unlocked
+from taxi_assets.stores.postgres.loading import copy_in, stream_out
 from taxi_assets.stores.postgres.reading import beside_values, field_of, selected
 from taxi_assets.stores.postgres.tables import DIALECT, TYPE_NAMES, Table, TableColumn, require_short
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.slices import Slice, Stored, other_partitioning
 
 
 class PostgresStore:
@@ -45,7 +45,7 @@ class PostgresStore:
         """The table's name as a query says it."""
         return f"{self._schema}.{table}"
 
-    def replace(self, piece: Slice, rows: Rows, entry: ledger.Entry | None = None) -> Stored:
+    def replace(self, piece: Slice, rows: Rows, entry: load_log.Entry | None = None) -> Stored:
         """Make the slice hold exactly these rows, in one transaction; where an entry is given, its line goes into it.
 
         Raises:
@@ -68,7 +68,7 @@ class PostgresStore:
                 count = self._load(table, piece.month, rows)
                 if entry is not None:
                     lines = Table(connection, self._schema, entry.ledger)
-                    line = entry.line(piece, count, ledger.now_after(_newest_line(lines, piece)))
+                    line = entry.line(piece, count, load_log.now_after(_newest_line(lines, piece)))
                     copy_in(connection, lines.identifier, line, is_new=False)
                 rows.confirm()  # whoever makes it outdated from now on waits for this turn to end
                 if piece.month is None:
@@ -180,7 +180,7 @@ class PostgresStore:
     def _ensure_ledger(self, table: Table) -> None:
         """Make the ledger, which from then on takes new lines only."""
         with transaction(table.connection, writes=True):
-            self._define(table, ledger.SCHEMA, type_names(ledger.SCHEMA, TYPE_NAMES, "Postgres"), by_month=False)
+            self._define(table, load_log.SCHEMA, type_names(load_log.SCHEMA, TYPE_NAMES, "Postgres"), by_month=False)
             if not table.is_append_only():
                 wait_for_turn(table.connection, f"{self._schema} definition")
                 table.make_append_only()

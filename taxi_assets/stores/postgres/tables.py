@@ -12,7 +12,7 @@ from taxi_assets.errors import SchemaMismatch
 from taxi_assets.month import Month
 from taxi_assets.stores.arrow import description
 from taxi_assets.stores.digest import Dialect
-from taxi_assets.stores.postgres.cloning import ONE_MONTH, Copied, copied
+from taxi_assets.stores.postgres.user_objects import ONE_MONTH, Copied, copied
 
 TYPE_NAMES = {
     pa.bool_(): "boolean",

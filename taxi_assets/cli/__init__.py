@@ -1,0 +1,1 @@
+"""The `taxi` command: one command line in one package."""

@@ -1,0 +1,1 @@
+"""`taxi audit`: a partition's load history, from the audit tables of the stores."""

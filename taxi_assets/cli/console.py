@@ -1,0 +1,204 @@
+"""What `taxi` shows: how far a run is, and what came of it."""
+
+import codecs
+import io
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import dagster as dg
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+from taxi_assets.catalog import RULES
+from taxi_assets.cli import interrupts
+from taxi_assets.cli.runs import Outcome, Request
+from taxi_assets.resources import DOWNLOADS
+
+LOGGER = "terminal"
+_PLAIN = {"●": "*", "◐": "~", "○": "o", "✗": "x", "·": ".", "…": "."}
+_PACKAGE = logging.getLogger("taxi_assets")
+_LAYERS = ("raw", "clean", "quarantine", "postgres", "warehouse")
+
+
+def write_plainly() -> None:
+    """Write symbols in ASCII, and letters as well as they can be, where a terminal is not one of Unicode."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not stream.encoding.lower().startswith("utf"):
+            handler = f"taxi_assets.{stream.encoding}"
+            codecs.register_error(handler, partial(_plain, stream.encoding))
+            stream.reconfigure(encoding="ascii", errors=handler)
+
+
+def _plain(encoding: str, error: UnicodeError) -> tuple[bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    symbols = error.object[error.start : error.end]
+    written = "".join(_PLAIN.get(symbol, symbol) for symbol in symbols)
+    return written.encode(encoding, "replace"), error.end
+
+
+class Terminal:
+    """The screen during runs: a line for each slice that is stored, the step in hand and a bar for a download."""
+
+    def __init__(self) -> None:
+        self.console = Console(highlight=False)
+        self._progress = Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), console=self.console, transient=True
+        )
+        self._task = self._progress.add_task("starting", total=None)
+        self._said = ""
+
+    @property
+    def loggers(self) -> dict[str, dg.LoggerDefinition]:
+        """The Dagster logger through which a run tells the screen what it does."""
+
+        def make(_: dg.InitLoggerContext) -> logging.Logger:
+            logger = logging.Logger(LOGGER, logging.DEBUG)
+            logger.addHandler(_Listener(self._hear_dagster))
+            return logger
+
+        return {LOGGER: dg.logger(config_schema={})(make)}
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Draw the screen for as long as the context is open."""
+        downloads, package = _Listener(self._hear_download), _Listener(self._hear_package)
+        DOWNLOADS.setLevel(logging.DEBUG)
+        DOWNLOADS.addHandler(downloads)
+        package.setLevel(logging.INFO)
+        _PACKAGE.setLevel(logging.INFO)
+        _PACKAGE.addHandler(package)
+        try:
+            with self._progress:
+                yield
+        finally:
+            DOWNLOADS.removeHandler(downloads)
+            _PACKAGE.removeHandler(package)
+
+    def print_outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        """What was loaded, what was rejected and why, and what failed."""
+        self.console.print(_rows_table(outcomes))
+        rejected = _rejected_table(outcomes)
+        if rejected.row_count:
+            self.console.print(rejected)
+        for outcome in outcomes:
+            if outcome.page is not None:
+                self.console.print(f"page of {outcome.request.name}: {escape(outcome.page)}", soft_wrap=True)
+        self.print_troubles(outcomes)
+
+    def print_kind(self, home: Path, *, synthetic: bool) -> None:
+        """That the home holds synthetic data, where it does."""
+        if synthetic:
+            self.console.print("[bold yellow]synthetic data[/bold yellow], made by the sample source, in")
+            self.console.print(f"  {escape(str(home))}", soft_wrap=True)
+
+    def print_checked(self, outcomes: Sequence[Outcome]) -> None:
+        """What the checks of each month found."""
+        for outcome in outcomes:
+            if outcome.loaded:
+                self.console.print(f"[green]{outcome.request.name}[/green]: the tables hold what the lake holds")
+        self.print_troubles(outcomes)
+
+    def print_interrupted(
+        self,
+        signal_name: str,
+        outcomes: Sequence[Outcome],
+        left: Sequence[Request],
+        again: Callable[[Sequence[Request]], str],
+    ) -> None:
+        """What was loaded before the signal, what was not, and the command that goes on."""
+        self._progress.stop()
+        self.console.print(f"[red]ended by {signal_name}[/red]")
+        names = {
+            "done": [one.request.name for one in outcomes if one.loaded],
+            "failed": [one.request.name for one in outcomes if not one.loaded],
+            "interrupted": [f"{one.name}: each store holds its old version or its new one, whole" for one in left[:1]],
+            "not begun": [one.name for one in left[1:]],
+        }
+        for what, which in names.items():
+            if which:
+                self.console.print(f"  {what:12} {escape(', '.join(which))}", soft_wrap=True)
+        if left:
+            self.console.print(f"to go on: {escape(again(left))}", soft_wrap=True)
+
+    def print_troubles(self, outcomes: Sequence[Outcome]) -> None:
+        """What failed, and what is odd."""
+        for outcome in outcomes:
+            for warning in outcome.warnings:
+                self.console.print(f"[yellow]{outcome.request.name} is odd[/yellow] in {escape(warning)}")
+            for failure in outcome.failures:
+                self.console.print(f"[red]{outcome.request.name} failed[/red] in {escape(failure)}")
+
+    def _hear_dagster(self, record: logging.LogRecord) -> None:
+        interrupts.checkpoint()  # before Dagster records the event: what ended is not recorded as gone on
+        meta = getattr(record, "dagster_meta", {})
+        event = meta.get("dagster_event")
+        if event is not None:
+            if event.event_type == dg.DagsterEventType.STEP_START:
+                self._progress.update(self._task, description=event.step_key, total=None)
+            elif event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY:
+                self._print_retry(event)
+        elif record.levelno >= logging.INFO and meta.get("step_key") and meta["orig_message"] != self._said:
+            self._progress.console.print(f"  {escape(meta['orig_message'])}", style="dim")
+
+    def _print_retry(self, event: dg.DagsterEvent) -> None:
+        data = event.step_retry_data
+        why = data.error.message.strip().partition(": ")[2] if data.error else ""
+        self._progress.console.print(
+            f"  {event.step_key} is tried again in {data.seconds_to_wait:.0f} s: {escape(why)}", style="yellow"
+        )
+
+    def _hear_package(self, record: logging.LogRecord) -> None:
+        """What the package itself logs, such as what it waits for; in a run Dagster may hear the same."""
+        self._said = record.getMessage()
+        style = "yellow" if record.levelno >= logging.WARNING else "dim"
+        self._progress.console.print(f"  {escape(self._said)}", style=style)
+
+    def _hear_download(self, record: logging.LogRecord) -> None:
+        name, done, total = cast("tuple[str, int, int | None]", record.args)
+        size = f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB" if total else f"{done / 1e6:,.0f} MB"
+        self._progress.update(self._task, description=f"{name}: {size}", completed=done, total=total)
+
+
+class _Listener(logging.Handler):
+    """A logging handler that hands each record to a function."""
+
+    def __init__(self, hear: Callable[[logging.LogRecord], None]) -> None:
+        super().__init__()
+        self._hear = hear
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._hear(record)
+
+
+def _rows_table(outcomes: Sequence[Outcome]) -> Table:
+    table = Table(title="Rows", title_justify="left")
+    table.add_column("")
+    for layer in _LAYERS:
+        table.add_column(layer, justify="right")
+    table.add_column("seconds", justify="right")
+    for outcome in outcomes:
+        rows = (outcome.rows.get(f"{layer}/{outcome.request.table}") for layer in _LAYERS)
+        cells = ("-" if count is None else f"{count:,}" for count in rows)
+        name = outcome.request.name if outcome.loaded else f"[red]{outcome.request.name}[/red]"
+        table.add_row(name, *cells, f"{outcome.seconds:.1f}")
+    return table
+
+
+def _rejected_table(outcomes: Sequence[Outcome]) -> Table:
+    table = Table(title="Rejected rows, by the first rule they broke", title_justify="left")
+    table.add_column("rows", justify="right")
+    table.add_column("rule")
+    table.add_column("breaks when")
+    for rule in RULES:
+        rows = sum(outcome.rejected.get(rule.name, 0) for outcome in outcomes)
+        if rows:
+            table.add_row(f"{rows:,}", rule.name, rule.description)
+    return table

@@ -1,0 +1,93 @@
+"""`make demo`: one month of every dataset from the built-in sample, through all stores, and what to do next.
+
+It lives in a home of its own below the usual one, so that no real month lands beside synthetic ones.
+"""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from taxi_assets.catalog import DATASETS, DEFAULT_RULES
+from taxi_assets.cli import console, runs
+from taxi_assets.cli.batch import run_all
+from taxi_assets.cli.interrupts import supervised
+from taxi_assets.definitions import build_definitions
+from taxi_assets.month import Month
+from taxi_assets.places import SCHEMA
+from taxi_assets.settings import EMBEDDED, Settings, load_env_file
+
+DEMO_MONTH = Month(2024, 1)
+_HOME = "demo"
+
+
+def main() -> None:
+    """Run the demo; the exit status is 0 only where everything was loaded."""
+    load_env_file()
+    settings = demo_settings()
+    screen = console.Terminal()
+    screen.console.print(
+        f"\nLoading {DEMO_MONTH} of {', '.join(one.name for one in DATASETS)} and the zones from the built-in sample, "
+        f"offline: synthetic trips with TLC's schema and typical defects, in a home of their own, {settings.home}.\n"
+    )
+    requests = [
+        runs.zones_request(),
+        *(runs.month_request(dataset, DEMO_MONTH, DEFAULT_RULES) for dataset in DATASETS),
+    ]
+    definitions = build_definitions(settings, screen.loggers)
+    with runs.instance_of(settings) as instance, screen.running():
+        outcomes = run_all(requests, definitions, instance, screen, lambda _: "make demo")
+    screen.print_outcomes(outcomes)
+    if not all(outcome.loaded for outcome in outcomes):
+        sys.exit(1)
+    screen.console.print(next_steps(settings), soft_wrap=True)
+
+
+def next_steps(settings: Settings) -> str:
+    """Where the demo's data is, and the commands to look at it there, as rich's markup."""
+    there = f"TAXI_HOME={shlex.quote(_shown(settings.home))} TAXI_SOURCE=sample"
+    return f"""
+Every source row is accounted for: raw = clean + quarantine, and both tables hold the clean rows.
+
+[bold]Where it is[/bold]
+  lake       {settings.lake}
+  Postgres   {_postgres(settings)}, schema {SCHEMA}
+  warehouse  {_warehouse(settings)}
+
+[bold]Look at it there[/bold]
+  {there} make dev                  the asset graph, its runs and checks at http://127.0.0.1:3000
+  {there} .venv/bin/taxi psql       the tables, for example: SELECT * FROM green_trips LIMIT 5;
+  {there} .venv/bin/taxi status     which months are where
+
+[bold]Then load a real month[/bold]
+  make run DATASET=green MONTH={DEMO_MONTH}      from TLC, into {_shown(settings.home.parent)}
+"""
+
+
+def demo_settings() -> Settings:
+    """The settings of the demo: the sample, in a folder of the usual home, with records of runs of its own."""
+    usual = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
+    home = Settings.from_environment(usual).home / _HOME
+    return Settings.from_environment({**usual, "TAXI_SOURCE": "sample", "TAXI_HOME": str(home)})
+
+
+def _postgres(settings: Settings) -> str:
+    return f"embedded, data in {settings.postgres_folder}" if settings.postgres == EMBEDDED else "that of TAXI_POSTGRES"
+
+
+def _warehouse(settings: Settings) -> str:
+    url = urlsplit(settings.warehouse)
+    if url.scheme == "bigquery":
+        return f"BigQuery, project {url.netloc}, dataset {url.path.strip('/')}"
+    return f"{settings.duckdb_path}, schema {SCHEMA}"
+
+
+def _shown(folder: Path) -> str:
+    """The folder as a person in the working directory writes it."""
+    return str(folder.relative_to(Path.cwd())) if folder.is_relative_to(Path.cwd()) else str(folder)
+
+
+if __name__ == "__main__":
+    console.write_plainly()
+    supervised(main)

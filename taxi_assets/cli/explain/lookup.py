@@ -1,0 +1,172 @@
+"""Find one row in the lake and in the tables."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from taxi_assets.catalog import RULES, SOURCE_ROW, Dataset, Rule
+from taxi_assets.errors import BadFile, InvalidRequest, SchemaBroken, SliceDamaged, SliceMissing, TaxiError
+from taxi_assets.month import Month
+from taxi_assets.raw_file import RawFile
+from taxi_assets.stores.base import Slice
+
+if TYPE_CHECKING:
+    from taxi_assets.cleaning import OneRow, SourceValue
+    from taxi_assets.stores.lake import Lake
+
+TABLE_STORES = ("postgres", "warehouse")
+CLEAN, QUARANTINE = "clean", "quarantine"
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A rule that the row broke, and the other rows of the file that make it so, where it takes others."""
+
+    rule: Rule
+    rows: Sequence[int] = ()
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What is known of one row.
+
+    Attributes:
+        dataset: whose row it is.
+        month: of the file.
+        row: its position in the file, from 0.
+        rows_in_file: how many there are.
+        values: what TLC wrote and how it is read, in the file's order.
+        layer: `clean` or `quarantine`; None where the lake has it in neither.
+        broken: the rules that it broke, the first one first.
+        clean: its values in the lake's clean month; None where it is not there.
+        tables: store -> its values there, None where it has no such row, or a text where it does not answer.
+        is_of_this_file: whether the lake's clean month was made from this very file.
+    """
+
+    dataset: Dataset
+    month: Month
+    row: int
+    rows_in_file: int
+    values: "Sequence[SourceValue]"
+    layer: str | None
+    broken: Sequence[Broken]
+    clean: Mapping[str, Any] | None
+    tables: Mapping[str, Mapping[str, Any] | str | None]
+    is_of_this_file: bool
+
+    def differences(self, store: str) -> dict[str, tuple[object, object]]:
+        """Column -> its value in the lake and in the store's row, where those are not the same."""
+        there, here = self.tables.get(store), self.clean
+        if not isinstance(there, Mapping) or here is None:
+            return {}
+        return {name: (value, there.get(name)) for name, value in here.items() if there.get(name) != value}
+
+    @property
+    def everybody_answered(self) -> bool:
+        """Whether no store was silent."""
+        return not any(isinstance(one, str) for one in self.tables.values())
+
+
+def explain(stores: Mapping[str, Callable[[], Any]], dataset: Dataset, month: Month, row: int) -> Explanation:
+    """Explain the row at that position of the month's file.
+
+    Args:
+        stores: name -> what opens the store.
+        dataset: of the row.
+        month: of the file.
+        row: its position in the file, counted from 0.
+
+    Raises:
+        SliceMissing: the lake does not have the month's file; the text says what to run.
+        InvalidRequest: the file has no such row; the text says how many it has.
+        SliceDamaged, BadFile: a file of the month cannot be read; the text names it and says what to run.
+        StoreUnavailable: the lake does not answer.
+    """
+    lake: Lake = stores["lake"]().pinned()
+    with _damages(dataset, month):
+        return _explained(stores, lake, dataset, month, row)
+
+
+def _explained(
+    stores: Mapping[str, Callable[[], Any]], lake: "Lake", dataset: Dataset, month: Month, row: int
+) -> Explanation:
+    from taxi_assets.cleaning import looked_at
+
+    raw = _raw_file(lake, dataset, month)
+    rejected = _rejected(lake, dataset, month, row)
+    clean = None if rejected else lake.row(Slice(f"{CLEAN}/{dataset.table}", month), {SOURCE_ROW: row})
+    with looked_at(raw, dataset, month, row) as one:
+        values = one.values()
+        if values is None:
+            count = one.rows_in_file()
+            raise InvalidRequest(
+                f"{dataset.name} {month} has {count:,} rows, counted from 0 to {count - 1:,}: there is no row {row:,}"
+            )
+        broken = [_broken(rule, one) for rule in RULES if rule.name in (rejected or {}).get("rules", ())]
+        rows_in_file = one.rows_in_file()
+    return Explanation(
+        dataset,
+        month,
+        row,
+        rows_in_file,
+        values,
+        QUARANTINE if rejected else CLEAN if clean else None,
+        broken,
+        clean,
+        {} if clean is None else {name: _in_table(stores[name], dataset, month, clean) for name in TABLE_STORES},
+        _is_of_this_file(lake, dataset, month, raw),
+    )
+
+
+@contextmanager
+def _damages(dataset: Dataset, month: Month) -> Iterator[None]:
+    try:
+        yield
+    except (SliceDamaged, BadFile, SchemaBroken) as error:
+        raise type(error)(f"{error}: taxi run {dataset.name} {month}") from error
+
+
+def _raw_file(lake: "Lake", dataset: Dataset, month: Month) -> RawFile:
+    dataset.era(month)
+    try:
+        return lake.get_file(f"raw/{dataset.table}", dataset.file_name(month))
+    except SliceMissing as error:
+        command = f"taxi run {dataset.name} {month}"
+        if lake.count(Slice(f"{CLEAN}/{dataset.table}", month)):
+            raise SliceMissing(
+                f"the lake has rows of {dataset.name} {month}, and TLC's file they were made from is gone: "
+                f"{command} fetches it again"
+            ) from error
+        raise SliceMissing(f"{dataset.name} {month} is not loaded: {command}") from error
+
+
+def _rejected(lake: "Lake", dataset: Dataset, month: Month, row: int) -> Mapping[str, Any] | None:
+    return lake.row(Slice(f"{QUARANTINE}/{dataset.table}", month), {SOURCE_ROW: row})
+
+
+def _broken(rule: Rule, row: "OneRow") -> Broken:
+    others = {"voided_trip": row.refunds, "duplicate": row.earlier_copies}
+    return Broken(rule, others[rule.name]() if rule.name in others else ())
+
+
+def _in_table(
+    opening: Callable[[], Any], dataset: Dataset, month: Month, clean: Mapping[str, Any]
+) -> Mapping[str, Any] | str | None:
+    """The row as the table has it; found by its pickup time too, of which tables have an index or are clustered by."""
+    identity = {SOURCE_ROW: clean[SOURCE_ROW]}
+    piece = Slice(dataset.table, month)
+    try:
+        store = opening()
+        quickly: Mapping[str, Any] | None = store.row(piece, {**identity, "pickup_datetime": clean["pickup_datetime"]})
+        return quickly or store.row(piece, identity)
+    except TaxiError as error:
+        return str(error)
+
+
+def _is_of_this_file(lake: "Lake", dataset: Dataset, month: Month, raw: RawFile) -> bool:
+    try:
+        known = lake.read(f"{CLEAN}/{dataset.table}", [month]).provenance
+    except SliceMissing:
+        return False
+    return known.get("taxi/source_sha256") == raw.sha256

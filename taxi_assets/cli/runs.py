@@ -1,0 +1,252 @@
+"""Runs of jobs in this process, recorded in the Dagster instance that the UI shows."""
+
+import os
+import pwd
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_shared.error import SerializableErrorInfo
+
+from taxi_assets.automation.run_errors import failed_checks, failed_steps, root_of
+from taxi_assets.automation.run_worker import tags_of_this_process
+from taxi_assets.catalog import ZONES_FILE, ZONES_TABLE, Dataset
+from taxi_assets.cli.instance import instance_of as instance_of  # noqa: PLC0414 - it belongs to what makes a run
+from taxi_assets.errors import NotPublished, SliceDamaged, SliceMissing, SourceUnavailable
+from taxi_assets.io_managers.load_log import REQUESTED_BY
+from taxi_assets.jobs import ZONES_JOB, checks_job_name, trips_job_name
+from taxi_assets.month import Month
+from taxi_assets.partitions import PARTITION_TAG, months_of
+from taxi_assets.places import opened_stores
+from taxi_assets.settings import Settings
+
+ROW_COUNT = "dagster/partition_row_count"
+REJECTED = "taxi/rejected_by_rule"
+URI = "dagster/uri"
+
+# The person at the terminal sees a run end, and is told what to do: the daemon does not make it again beside them.
+_MAX_RETRIES = "dagster/max_retries"
+_BLOCKED = "DagsterAssetCheckFailedError"  # whose class has no public name
+
+
+@dataclass(frozen=True)
+class Request:
+    """One run to make.
+
+    Attributes:
+        name: what people call it.
+        job: the job's name.
+        table: the last part of the keys of the assets that hold what was asked for.
+        month: the partition, for a job that has partitions.
+        config: run configuration, for example the rules to clean by.
+        tags: of the run.
+        is_asked_for: False for what a command adds by itself, whose failure is a warning.
+    """
+
+    name: str
+    job: str
+    table: str
+    month: Month | None = None
+    config: Mapping[str, object] | None = None
+    tags: Mapping[str, str] | None = None
+    is_asked_for: bool = True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a request.
+
+    Attributes:
+        request: what was asked for.
+        loaded: whether every asset was materialized and every blocking check passed.
+        rows: asset key, as `postgres/green_trips` -> rows in its slice.
+        rejected: rule -> rows it sent to quarantine.
+        page: where the month's page is; None where there is none.
+        failures: what went wrong, a line each.
+        warnings: what is odd, a line each.
+        seconds: how long the run took.
+    """
+
+    request: Request
+    loaded: bool
+    rows: Mapping[str, int]
+    rejected: Mapping[str, int]
+    page: str | None
+    failures: Sequence[str]
+    warnings: Sequence[str]
+    seconds: float
+
+    @property
+    def is_well(self) -> bool:
+        """Whether what was asked for is loaded; what a command added by itself may be missing."""
+        return self.loaded or not self.request.is_asked_for
+
+
+def month_request(dataset: Dataset, month: Month, rules: Sequence[str], *, accept_shrunk: bool = False) -> Request:
+    """One month of a dataset, cleaned by those rules, and where that is accepted loaded however little is left."""
+    cleaning: dict[str, object] = {"rules": list(rules), "accept_shrunk": accept_shrunk}
+    config = {"ops": {f"clean_{dataset.table}": {"config": cleaning}}}
+    return Request(f"{dataset.name} {month}", trips_job_name(dataset), dataset.table, month, config)
+
+
+def checks_request(dataset: Dataset, month: Month) -> Request:
+    """The checks of one month of a dataset."""
+    tags = {PARTITION_TAG: str(month)}
+    return Request(f"{dataset.name} {month}", checks_job_name(dataset), dataset.table, tags=tags)
+
+
+def zones_request() -> Request:
+    """The zone lookup."""
+    return Request("zones", ZONES_JOB, ZONES_TABLE)
+
+
+def zones_requests(settings: Settings) -> list[Request]:
+    """A run of the zones where the home has none, or those of another source; none where its own will do.
+
+    A source that has none to offer, as a mirror of the trips need not, is asked for them only where the home has none.
+    """
+    from taxi_assets.source import open_source
+    from taxi_assets.source.files import ZONES_PATH
+
+    source = open_source(settings.source, patient=False)
+    with opened_stores(settings, ["lake"]) as stores:
+        try:
+            origin = stores["lake"]().get_file(f"raw/{ZONES_TABLE}", ZONES_FILE).url
+        except (SliceMissing, SliceDamaged):
+            origin = None
+    if origin == f"{source.url}/{ZONES_PATH}":
+        return []
+    try:
+        is_needed = origin is None or source.head(ZONES_PATH) is not None
+    except SourceUnavailable:
+        is_needed = False
+    return [replace(zones_request(), is_asked_for=False)] if is_needed else []
+
+
+def require_month(settings: Settings, dataset: Dataset, month: Month) -> None:
+    """Refuse a month that no run could load, before one starts.
+
+    Raises:
+        InvalidRequest: the month lies before the dataset's first.
+        NotPublished: the month is not over yet; the text names the last one that the source has.
+        SourceUnavailable: the month is not over yet, and the source does not answer when asked for the last one.
+    """
+    from taxi_assets.source import last_published, open_source
+
+    dataset.era(month)
+    if months_of(dataset).has_partition_key(str(month)):
+        return
+    source = open_source(settings.source)
+    last = last_published(source, dataset, before=month)
+    raise NotPublished(f"{dataset.name} {month} is not over yet; the last month that {source.url} has is {last}")
+
+
+def run(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    request: Request,
+    logger: str,
+    run_id: str | None = None,
+) -> Outcome:
+    """Make the run and wait for it; what fails inside it is told in the outcome.
+
+    Args:
+        definitions: with the request's job.
+        instance: records the run.
+        request: what to run.
+        logger: name of the definitions' logger that hears of every step.
+        run_id: of the run; made here where it is not given.
+    """
+    result = definitions.resolve_job_def(request.job).execute_in_process(
+        instance=instance,
+        partition_key=None if request.month is None else str(request.month),
+        run_config={**(request.config or {}), "loggers": {logger: {"config": {}}}},
+        tags={
+            REQUESTED_BY: f"taxi run by {_user()}",
+            _MAX_RETRIES: "0",
+            **tags_of_this_process(),
+            **(request.tags or {}),
+        },
+        raise_on_error=False,
+        run_id=run_id,
+    )
+    materialized = [
+        event.step_materialization_data.materialization
+        for event in result.all_events
+        if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION
+    ]
+    metadata = {one.asset_key.to_user_string(): one.metadata for one in materialized}
+    rejected: Any = next((facts[REJECTED].value for facts in metadata.values() if REJECTED in facts), {})
+    stats = instance.get_run_stats(result.run_id)
+    warnings = [str(one) for one in failed_checks(result.all_events, dg.AssetCheckSeverity.WARN)]
+    failures = [] if result.success else _failures(instance, result)
+    return Outcome(
+        request,
+        loaded=result.success,
+        rows={key: int(str(facts[ROW_COUNT].value)) for key, facts in metadata.items() if ROW_COUNT in facts},
+        rejected=rejected,
+        page=next((str(facts[URI].value) for key, facts in metadata.items() if key.startswith("report/")), None),
+        failures=failures if request.is_asked_for else [],
+        warnings=warnings if request.is_asked_for else [*warnings, *failures],
+        seconds=(stats.end_time or 0) - (stats.start_time or 0),
+    )
+
+
+def cancel(instance: dg.DagsterInstance, run_id: str, signal_name: str) -> None:
+    """Record that a signal ended the run, unless it had ended by itself, or had not begun."""
+    run = instance.get_run_by_id(run_id)
+    if run is not None and not run.is_finished:
+        instance.report_run_canceled(run, f"ended by {signal_name}: each store holds the old version or the new one")
+
+
+def _user() -> str:
+    """The operating system's name for whoever runs this; a container may have a number only."""
+    with suppress(KeyError):
+        return pwd.getpwuid(os.getuid()).pw_name
+    return f"user {os.getuid()}"
+
+
+def _failures(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> list[str]:
+    checks = failed_checks(result.all_events, dg.AssetCheckSeverity.ERROR)
+    told = [str(one) for one in (*failed_steps(result.all_events), *checks)] or [f"the run: {_why_it_ended(result)}"]
+    tracebacks = [error.to_string() for error in _unexpected(result.all_events)]
+    if not tracebacks:
+        return told
+    file = Path(instance.root_directory) / "tracebacks" / f"{result.run_id}.txt"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("\n".join(tracebacks), encoding="utf-8")
+    return [*told, f"the program, not in the data: the traceback is in {file}, and on the run's page in the UI"]
+
+
+def _unexpected(events: Sequence[dg.DagsterEvent]) -> list[SerializableErrorInfo]:
+    """The errors that are not of the kinds that a run expects: programming errors, and Dagster's own."""
+    steps = [one.step_failure_data for one in events if one.event_type == dg.DagsterEventType.STEP_FAILURE]
+    if not steps:
+        return [error for error in (end.job_failure_data.error for end in _ends(events)) if error is not None]
+    return [
+        one.error
+        for one in steps
+        if one.error and not one.user_failure_data and not _is_expected(one.error, one.error_source)
+    ]
+
+
+def _is_expected(error: SerializableErrorInfo, source: Any) -> bool:
+    """Whether it is a blocking check that did not pass, or a run that was given up or canceled."""
+    return _BLOCKED in (error.cls_name or "") or getattr(source, "name", None) == "INTERRUPT"
+
+
+def _ends(events: Sequence[dg.DagsterEvent]) -> list[dg.DagsterEvent]:
+    return [one for one in events if one.event_type == dg.DagsterEventType.RUN_FAILURE]
+
+
+def _why_it_ended(result: dg.ExecuteInProcessResult) -> str:
+    """Why a run failed of which no step did."""
+    ends = _ends(result.all_events)
+    for end in ends:
+        error = end.job_failure_data.error
+        if error is not None:
+            return root_of(error).message.strip()
+    return (ends[-1].message if ends else None) or "failed; its page in the UI says more (make dev)"

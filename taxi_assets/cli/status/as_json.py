@@ -1,0 +1,30 @@
+"""The status for programs: `taxi status --json`; docs/status.md says what is in it."""
+
+import json
+
+from taxi_assets.cli.status.problems import problems_of
+from taxi_assets.cli.status.states import Status
+
+
+def as_json(status: Status, *, synthetic: bool) -> str:
+    """One JSON document, an entry a line for every month in every store that answered; `synthetic` is the home's."""
+    slices = [
+        {"dataset": one.dataset.name, "month": str(month), "store": store, "state": state}
+        for one in status.datasets
+        for (month, store), state in one.states.items()
+    ]
+    problems = [
+        {
+            "dataset": problem.dataset,
+            "first_month": str(problem.first),
+            "last_month": str(problem.last),
+            "states": problem.states,
+            "under_way": problem.is_under_way,
+            "next": problem.next_step,
+        }
+        for one in status.datasets
+        for problem in problems_of(one)
+    ]
+    return json.dumps(
+        {"synthetic": synthetic, "slices": slices, "problems": problems, "silent": status.silent}, indent=1
+    )

@@ -1,0 +1,120 @@
+"""Ask the stores, the source and Dagster's records at once, and put together what they say."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import dagster as dg
+
+from taxi_assets.automation.event_log import recent_runs
+from taxi_assets.catalog import Dataset
+from taxi_assets.cli.status.history import History
+from taxi_assets.cli.status.states import TABLES, DatasetStatus, State, Status
+from taxi_assets.errors import SourceUnavailable, TaxiError
+from taxi_assets.month import Month
+from taxi_assets.resources import SourceResource
+
+
+class Catalogue(Protocol):
+    """The one thing that is asked of a store."""
+
+    def months(self, table: str) -> list[Month]: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What was said about one dataset; `published` is None where the source does not answer."""
+
+    dataset: Dataset
+    held: Mapping[str, set[Month]]
+    published: set[Month] | None
+    history: History
+
+    def status(self) -> DatasetStatus:
+        states = {
+            (month, store): state
+            for month in self._months()
+            for store in self.held
+            if (state := self._state(store, month)) is not None
+        }
+        loaded = self._held_somewhere() | self.history.cleaned
+        return DatasetStatus(self.dataset, states, min(loaded, default=None), self.history.under_way)
+
+    def _state(self, store: str, month: Month) -> State | None:
+        if month in self.held[store]:
+            if self.history.failed(store, month):
+                return State.FAILED
+            return State.STALE if self.history.is_stale(store, month) else State.LOADED
+        if self.published is not None and month not in self.published:
+            return State.NOT_PUBLISHED
+        if self.history.failed(store, month):
+            return State.FAILED
+        unknown = self.published is None and month > max(self._held_somewhere(), default=month)
+        return None if unknown else State.MISSING
+
+    def _months(self) -> list[Month]:
+        """Every month from the dataset's first to the last that anything is known of."""
+        last_complete = Month.current().plus(-1)
+        known = self._held_somewhere() | self.history.failed_months
+        if self.published is not None:
+            known |= self.published | {last_complete}
+        return list(self.dataset.first_month.until(max(known))) if known else []
+
+    def _held_somewhere(self) -> set[Month]:
+        return set().union(*self.held.values())
+
+
+def read_status(
+    instance: dg.DagsterInstance,
+    stores: Mapping[str, Callable[[], Catalogue]],
+    source: SourceResource,
+    datasets: Sequence[Dataset],
+) -> Status:
+    """The states of the datasets in those stores; who does not answer is named, and no error.
+
+    Args:
+        instance: Dagster's records.
+        stores: name -> what opens the store.
+        source: asked once for what it has published.
+        datasets: which ones.
+    """
+    with ThreadPoolExecutor(len(stores) + len(datasets)) as threads:
+        holding = {store: threads.submit(_held, store, opening, datasets) for store, opening in stores.items()}
+        publishing = [threads.submit(_published, source, dataset) for dataset in datasets]
+        runs = recent_runs(instance)
+        histories = [History(instance, dataset, runs) for dataset in datasets]
+        held = {store: answer.result() for store, answer in holding.items()}
+        published = [answer.result() for answer in publishing]
+    silent = {store: answer for store, answer in held.items() if isinstance(answer, str)}
+    for answer in published:
+        if isinstance(answer, str):
+            silent["source"] = answer
+    told = [
+        _Known(
+            dataset,
+            {store: answer[dataset.name] for store, answer in held.items() if not isinstance(answer, str)},
+            None if isinstance(months, str) else months,
+            history,
+        ).status()
+        for dataset, months, history in zip(datasets, published, histories, strict=True)
+    ]
+    return Status(told, list(stores), silent)
+
+
+def _held(name: str, opening: Callable[[], Catalogue], datasets: Iterable[Dataset]) -> Mapping[str, set[Month]] | str:
+    """Dataset -> the months that the store has; or why it does not answer."""
+    try:
+        store = opening()
+        return {dataset.name: set(store.months(TABLES[name].format(dataset.table))) for dataset in datasets}
+    except TaxiError as error:
+        return str(error)
+
+
+def _published(source: SourceResource, dataset: Dataset) -> set[Month] | str:
+    from taxi_assets.source import published_months
+
+    try:
+        return published_months(source.open(patient=False), dataset)
+    except SourceUnavailable as error:
+        return str(error)

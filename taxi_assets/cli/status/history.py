@@ -1,0 +1,131 @@
+"""What Dagster's records tell about the months of one dataset: what was made from what, and which runs failed.
+
+One query an asset tells the order in which things were made; only where that order is out of line, or a run failed, are
+the materializations themselves looked at.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from taxi_assets.automation.event_log import (
+    UNDER_WAY,
+    is_of,
+    newest_materializations,
+)
+from taxi_assets.catalog import Dataset
+from taxi_assets.io_managers.load_log import REQUESTED_BY
+from taxi_assets.month import Month
+from taxi_assets.partitions import PARTITION_TAG
+
+_LAYER_OF = {"lake": "clean", "postgres": "postgres", "warehouse": "warehouse"}
+_UNSETTLED = (*UNDER_WAY, dg.DagsterRunStatus.CANCELED)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """One materialization: the run that made it, the digest of the source file, and what each rule rejected of that."""
+
+    run_id: str
+    sha256: object
+    rejected: object
+
+
+class History:
+    """What happened to the months of one dataset.
+
+    Args:
+        instance: whose records they are.
+        dataset: which months.
+        runs: of any dataset, newest first.
+    """
+
+    def __init__(self, instance: dg.DagsterInstance, dataset: Dataset, runs: Iterable[dg.DagsterRun]) -> None:
+        self._dataset = dataset
+        self._runs = _newest_runs(dataset, runs)
+        self._ids = newest_materializations(instance, dataset)
+        looked_at = {key for key in self._ids["raw"] if self._is_out_of_line(key)}
+        looked_at |= {str(month) for (_, month), run in self._runs.items() if run.status != dg.DagsterRunStatus.SUCCESS}
+        self._made = {layer: _made(instance, dataset, layer, ids, looked_at) for layer, ids in self._ids.items()}
+
+    @property
+    def cleaned(self) -> set[Month]:
+        """The months that were ever cleaned into the lake."""
+        return {Month.parse(key) for key in self._ids["clean"]}
+
+    @property
+    def under_way(self) -> set[Month]:
+        """The months that a run is queued for, or works on."""
+        return {month for (_, month), run in self._runs.items() if run.status in UNDER_WAY}
+
+    @property
+    def failed_months(self) -> set[Month]:
+        """The months whose newest run failed in some store."""
+        return {month for store, month in self._runs if self.failed(store, month)}
+
+    def failed(self, store: str, month: Month) -> bool:
+        """Whether the newest run that was to load the month there failed before it did."""
+        run = self._runs.get((store, month))
+        return run is not None and run.status == dg.DagsterRunStatus.FAILURE and not self._is_made_by(run, store, month)
+
+    def is_stale(self, store: str, month: Month) -> bool:
+        """Whether the store's month was made from other bytes than the newest ones that are known of.
+
+        A file that was fetched again with the same bytes makes nothing stale. A store that the records say nothing of
+        is taken to be right.
+        """
+        key, run = str(month), self._runs.get((store, month))
+        if key not in self._ids[_LAYER_OF[store]]:
+            return False
+        if run is not None and run.status in _UNSETTLED and run.tags.get(REQUESTED_BY) == _sensor_of(self._dataset):
+            return not self._is_made_by(run, store, month)
+        return self._is_out_of_line(key) and self._has_other_bytes(_LAYER_OF[store], key)
+
+    def _is_out_of_line(self, key: str) -> bool:
+        """Whether something was made before what it is made from."""
+        raw, clean = self._ids["raw"].get(key, 0), self._ids["clean"].get(key, 0)
+        tables = [self._ids[layer][key] for layer in ("postgres", "warehouse") if key in self._ids[layer]]
+        return clean < raw or any(table < clean for table in tables)
+
+    def _has_other_bytes(self, layer: str, key: str) -> bool:
+        raw, clean, there = (self._made[one].get(key) for one in ("raw", "clean", layer))
+        if there is None or (raw is not None and raw.sha256 != there.sha256):
+            return True
+        return clean is not None and clean.rejected != there.rejected
+
+    def _is_made_by(self, run: dg.DagsterRun, store: str, month: Month) -> bool:
+        made = self._made[_LAYER_OF[store]].get(str(month))
+        return made is not None and made.run_id == run.run_id
+
+
+def _newest_runs(dataset: Dataset, runs: Iterable[dg.DagsterRun]) -> Mapping[tuple[str, Month], dg.DagsterRun]:
+    """Store and month -> the newest run that was to load it there."""
+    newest: dict[tuple[str, Month], dg.DagsterRun] = {}
+    for run in runs:
+        if is_of(run, dataset):
+            month = Month.parse(run.tags[PARTITION_TAG])
+            for store, layer in _LAYER_OF.items():
+                if not run.asset_selection or dg.AssetKey([layer, dataset.table]) in run.asset_selection:
+                    newest.setdefault((store, month), run)
+    return newest
+
+
+def _made(
+    instance: dg.DagsterInstance, dataset: Dataset, layer: str, ids: Mapping[str, int], keys: Iterable[str]
+) -> dict[str, _Made]:
+    wanted: Sequence[int] = [ids[key] for key in keys if key in ids]
+    if not wanted:
+        return {}
+    asked = dg.AssetRecordsFilter(asset_key=dg.AssetKey([layer, dataset.table]), storage_ids=wanted)
+    made = {}
+    for record in instance.fetch_materializations(asked, limit=len(wanted)).records:
+        facts = record.asset_materialization.metadata if record.asset_materialization else {}
+        values = {name: fact.value for name, fact in facts.items()}
+        rejected = values.get("taxi/rejected_by_rule")
+        made[record.partition_key or ""] = _Made(record.run_id, values.get("taxi/source_sha256"), rejected)
+    return made
+
+
+def _sensor_of(dataset: Dataset) -> str:
+    return f"{dataset.table}_published"

@@ -1,0 +1,38 @@
+"""What a run tells the ledger: who or what started it, and where the rows that it loads came from."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from taxi_assets.stores.load_log import Entry
+from taxi_assets.stores.rows import Rows
+
+REQUESTED_BY = "taxi/requested_by"  # the tag of whoever makes runs by code and has a name for it
+_STARTED_BY = {
+    REQUESTED_BY: "{}",
+    "dagster/schedule_name": "schedule {}",
+    "dagster/from_automation_condition": "automation condition",
+    "dagster/sensor_name": "sensor {}",
+}
+_BACKFILL = "dagster/backfill"
+_NOBODY_NAMED = "a person in the UI, or a program by the API"
+
+
+def entry_of(context: dg.OutputContext, ledger: str, rows: Rows) -> Entry:
+    """The entry of a load that begins now."""
+    return Entry(
+        ledger=ledger,
+        store=context.asset_key.path[0],
+        run_id=context.run_id,
+        started_by=started_by(context.step_context.run_tags),
+        started_at=datetime.now(tz=UTC),
+        origin=rows.provenance,
+    )
+
+
+def started_by(tags: Mapping[str, str]) -> str:
+    """Who or what started the run that has these tags, as far as they tell."""
+    named = [form.format(tags[tag]) for tag, form in _STARTED_BY.items() if tag in tags]
+    backfill = [f"backfill {tags[_BACKFILL]}"] if _BACKFILL in tags else []
+    return ", ".join([*named[:1], *backfill]) or _NOBODY_NAMED

@@ -1,0 +1,118 @@
+"""What Dagster is told about a materialization: pure functions from rows and results to typed metadata values.
+
+Standard keys where Dagster has them, `taxi/…` for the rest.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from taxi_assets.raw_file import RawFile
+from taxi_assets.source.synthetic import SYNTHETIC, is_synthetic
+from taxi_assets.stores.arrow import description
+from taxi_assets.stores.base import Stored
+
+COLUMN_SCHEMA = "dagster/column_schema"
+PREVIEW_ROWS = 5
+USD_PER_TIB = 6.25  # BigQuery's list price for on-demand queries in the US: https://cloud.google.com/bigquery/pricing
+
+
+def column_schema(schema: pa.Schema, types: Mapping[str, str]) -> dg.TableSchema:
+    """The schema tab of an asset: the store's own types, with the descriptions that travel with the rows."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                field.name,
+                types[field.name],
+                description(field),
+                dg.TableColumnConstraints(nullable=field.nullable),
+            )
+            for field in schema
+        ],
+    )
+
+
+def column_lineage(upstream: dg.AssetKey, sources: Mapping[str, str]) -> dict[str, Any]:
+    """The metadata entry that says from which column of the upstream asset each column is made."""
+    deps = {column: [dg.TableColumnDep(upstream, source)] for column, source in sources.items()}
+    return {"dagster/column_lineage": dg.TableColumnLineage(deps)}
+
+
+def slice_metadata(
+    stored: Stored,
+    provenance: Mapping[str, str],
+    preview: Sequence[Mapping[str, Any]],
+    seconds: float,
+) -> Mapping[str, dg.MetadataValue]:
+    """What a `replace` did, with where the rows came from and the first of them."""
+    metadata: dict[str, dg.MetadataValue] = {
+        COLUMN_SCHEMA: dg.MetadataValue.table_schema(column_schema(stored.schema, stored.types)),
+        "dagster/partition_row_count": dg.MetadataValue.int(stored.rows),
+        "taxi/seconds": dg.MetadataValue.float(round(seconds, 3)),
+        "taxi/rows_per_second": dg.MetadataValue.int(round(stored.rows / seconds)),
+        "taxi/preview": dg.MetadataValue.md(markdown_table(preview)),
+        **{key: _typed(value) for key, value in provenance.items()},
+    }
+    if stored.size is not None:
+        metadata["taxi/bytes"] = dg.MetadataValue.int(stored.size)
+    if stored.scan_bytes is not None:
+        metadata["taxi/scan_bytes"] = dg.MetadataValue.int(stored.scan_bytes)
+        metadata["taxi/scan_usd"] = dg.MetadataValue.float(round(stored.scan_bytes / 2**40 * USD_PER_TIB, 6))
+    return metadata
+
+
+def raw_metadata(
+    raw: RawFile, uri: str, seconds: float, schema: pa.Schema | None = None
+) -> Mapping[str, dg.MetadataValue]:
+    """What a file of the source is, where it came from, where in the lake it is, and its columns if it has a schema."""
+    metadata: dict[str, dg.MetadataValue] = {
+        **file_metadata(raw, uri, seconds),
+        "taxi/source_url": dg.MetadataValue.url(raw.url),
+        "taxi/source_sha256": dg.MetadataValue.text(raw.sha256),
+        "taxi/source_etag": dg.MetadataValue.text(raw.etag or ""),
+        "taxi/source_last_modified": dg.MetadataValue.text(raw.last_modified or ""),
+        SYNTHETIC: dg.MetadataValue.bool(is_synthetic(raw.path)),
+    }
+    if raw.rows is not None:
+        metadata["dagster/partition_row_count"] = dg.MetadataValue.int(raw.rows)
+    if schema is not None:
+        types = {field.name: str(field.type) for field in schema}
+        metadata["dagster/column_schema"] = dg.MetadataValue.table_schema(column_schema(schema, types))
+    return metadata
+
+
+def file_metadata(file: RawFile, uri: str, seconds: float) -> Mapping[str, dg.MetadataValue]:
+    """What any file is, and where in the lake it is."""
+    return {
+        "dagster/uri": dg.MetadataValue.url(uri),
+        "taxi/bytes": dg.MetadataValue.int(file.size),
+        "taxi/seconds": dg.MetadataValue.float(round(seconds, 3)),
+    }
+
+
+def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as a Markdown table; an empty month says so."""
+    if not rows:
+        return "no rows"
+    lines = ["| " + " | ".join(rows[0]) + " |", "|" + " --- |" * len(rows[0])]
+    lines += ["| " + " | ".join(_cell(value) for value in row.values()) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def _typed(text: str) -> dg.MetadataValue:
+    if text in ("true", "false"):
+        return dg.MetadataValue.bool(text == "true")
+    if text.isdecimal():
+        return dg.MetadataValue.int(int(text))
+    if text.startswith("{"):
+        return dg.MetadataValue.json(json.loads(text))
+    if text.startswith(("https://", "http://", "file://")):
+        return dg.MetadataValue.url(text)
+    return dg.MetadataValue.text(text)

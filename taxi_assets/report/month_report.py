@@ -1,0 +1,68 @@
+"""From the rows in the lake to all that a month's page shows."""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import date
+from pathlib import Path
+
+from taxi_assets.catalog import Dataset
+from taxi_assets.errors import SliceDamaged
+from taxi_assets.month import Month
+from taxi_assets.report.figures import month_figures, rejected_examples, trips_by_day
+from taxi_assets.report.page import MonthReport
+from taxi_assets.report.sections import Zones
+from taxi_assets.source.synthetic import says_synthetic
+from taxi_assets.stores.rows import Rows
+
+logger = logging.getLogger(__name__)
+
+
+def month_report(
+    dataset: Dataset,
+    month: Month,
+    clean: Rows,
+    quarantine: Rows,
+    scratch: Path,
+    *,
+    year_before: Rows | None,
+    zones: Zones,
+    warn: Callable[[str], object] = logger.warning,
+) -> MonthReport:
+    """Count what the page of the month shows.
+
+    Args:
+        dataset: whose month it is.
+        month: which one.
+        clean: its clean rows.
+        quarantine: its rejected rows.
+        scratch: a folder for what does not fit into memory.
+        year_before: the clean rows of the same month a year before; None where they are not there. Synthetic and real
+            months are not compared.
+        zones: names and shapes.
+        warn: is told what the page does without, and why.
+
+    Raises:
+        StoreUnavailable: the scratch folder's disk is full.
+        SliceDamaged: the month's own file cannot be read.
+    """
+    return MonthReport(
+        dataset,
+        month,
+        month_figures(clean, dataset, month, scratch),
+        _trips_by_day(year_before, dataset, month.plus(-12), scratch, warn)
+        if year_before is not None and says_synthetic(year_before.provenance) == says_synthetic(clean.provenance)
+        else None,
+        rejected_examples(quarantine, scratch),
+        zones,
+        clean.provenance,
+    )
+
+
+def _trips_by_day(
+    rows: Rows, dataset: Dataset, month: Month, scratch: Path, warn: Callable[[str], object]
+) -> Mapping[date, int] | None:
+    try:
+        return trips_by_day(rows, month, scratch)
+    except SliceDamaged as error:
+        warn(f"the page does without {month}: {error}: taxi run {dataset.name} {month}")
+        return None

@@ -1,0 +1,157 @@
+"""Which pictures a month's page has, and what is said beside them: those without data are left out."""
+
+import calendar
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+
+from taxi_assets.catalog import Dataset
+from taxi_assets.month import Month
+from taxi_assets.report.charts import bars_chart, days_chart, map_chart, spread_chart, week_chart
+from taxi_assets.report.figures import Figures
+from taxi_assets.report.shapes import ZoneShapes
+from taxi_assets.report.svg import Drawing
+
+_PHONE = 332  # pixels inside a card of the page
+_DESK = {"full": 960, "half": 508, "third": 332}
+_TOP_ZONES = 12
+_NOT_RECORDED = "Not recorded"
+
+
+@dataclass(frozen=True)
+class Zones:
+    """What is known of the zones.
+
+    Attributes:
+        names: zone -> its name; empty where there is no lookup.
+        shapes: their outlines; None where nobody has them.
+    """
+
+    names: Mapping[int, str]
+    shapes: ZoneShapes | None
+
+    def name(self, zone: int) -> str:
+        """The zone's name, or its number where nobody knows."""
+        return self.names.get(zone, f"Zone {zone}")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A chart with its heading.
+
+    Attributes:
+        title: what it shows.
+        text: how to read it.
+        span: how much of the page's width it takes at a desk: full, half or third.
+        desk: as it is drawn for a desk.
+        phone: as it is drawn for a phone; the same one where that is as narrow.
+    """
+
+    title: str
+    text: str
+    span: str
+    desk: Drawing
+    phone: Drawing
+
+
+def pictures(
+    dataset: Dataset, month: Month, figures: Figures, before: Mapping[date, int] | None, zones: Zones
+) -> list[Picture]:
+    """The pictures of the month, in the page's order.
+
+    Args:
+        dataset: whose month it is.
+        month: which one.
+        figures: of its clean rows.
+        before: day -> trips of the same month a year before; None where nobody knows.
+        zones: their names and shapes.
+    """
+    if not figures.trips:
+        return []
+    return [
+        *_times(dataset, month, figures, before),
+        *_payments(dataset, figures),
+        *_spreads(figures),
+        *_places(figures, zones),
+    ]
+
+
+def month_title(month: Month) -> str:
+    """The month as people write it: January 2024."""
+    return f"{calendar.month_name[month.number]} {month.year}"
+
+
+def days_of(month: Month) -> list[date]:
+    """The days of the month."""
+    return [date(month.year, month.number, day + 1) for day in range(calendar.monthrange(month.year, month.number)[1])]
+
+
+def _picture(title: str, text: str, span: str, draw: Callable[[int], Drawing]) -> Picture:
+    desk = draw(_DESK[span])
+    return Picture(title, text, span, desk, desk if _DESK[span] == _PHONE else draw(_PHONE))
+
+
+def _times(dataset: Dataset, month: Month, figures: Figures, before: Mapping[date, int] | None) -> Iterator[Picture]:
+    days, a_year_before = days_of(month), month.plus(-12)
+    if before:
+        text = f"Each dot is a day. The dashed line is the same weekday of {month_title(a_year_before)}."
+    else:
+        text = f"Each dot is a day. {month_title(a_year_before)} is not loaded, so there is nothing to compare with."
+    yield _picture("Trips per day", text, "full", lambda width: days_chart(figures.days, days, before or {}, width))
+    text = "How many trips began in each hour of each weekday, on average over the month."
+    # Where how people pay does not stand beside it, and the three spreads fill a row of their own.
+    span = "full" if figures.amount is not None and not _has_payments(figures) else "half"
+    yield _picture("When people ride", text, span, lambda width: week_chart(figures.hours, days, width))
+
+
+def _payments(dataset: Dataset, figures: Figures) -> Iterator[Picture]:
+    if not _has_payments(figures):
+        return
+    meanings = {str(code): meaning for code, meaning in dataset.column("payment_type").codes.items()}
+    rows = [
+        (_NOT_RECORDED if code is None else meanings.get(str(code), f"code {code}").capitalize(), trips)
+        for code, trips in figures.payments.items()
+    ]
+    title = "How people pay"
+    text = "Trips by kind of payment. Some companies do not report it."
+    yield _picture(title, text, "half", lambda width: bars_chart(rows, figures.trips, title, width))
+
+
+def _has_payments(figures: Figures) -> bool:
+    return any(code is not None for code in figures.payments)
+
+
+def _spreads(figures: Figures) -> Iterator[Picture]:
+    longer = "Trips by length. The last bar has all longer ones."
+    higher = "Trips by what the passenger was charged. The last bar has all higher amounts."
+    there = [
+        (title, text, partial(spread_chart, spread, unit, prefix))
+        for title, text, spread, unit, prefix in (
+            ("How far", longer, figures.distance, "miles", ""),
+            ("How long", longer, figures.duration, "minutes", ""),
+            ("How much", higher, figures.amount, "", "$"),
+        )
+        if spread is not None
+    ]
+    for title, text, draw in there:
+        yield _picture(title, text, "third" if len(there) > 1 else "half", draw)
+
+
+def _places(figures: Figures, zones: Zones) -> Iterator[Picture]:
+    if not figures.zones:
+        return
+    names = {zone: zones.name(zone) for zone in {*figures.zones, *(zones.shapes.outlines if zones.shapes else ())}}
+    top = [(names[zone], trips) for zone, trips in list(figures.zones.items())[:_TOP_ZONES]]
+    text = "The taxi zones with the most pickups."
+    shapes = zones.shapes
+    if shapes is None:
+        text += " A map needs TLC's shapes of the zones, and neither the lake nor the source has them."
+    else:
+        yield _picture(
+            "Where trips begin",
+            "How many trips began in each taxi zone; each shade stands for about three times the one before.",
+            "half",
+            lambda width: map_chart(figures.zones, shapes, names, width),
+        )
+    yield _picture("The busiest zones", text, "half", lambda width: bars_chart(top, figures.trips, text, width))

@@ -1,0 +1,37 @@
+"""The sample's zone lookup: TLC's header, quoting and 265 ids, with names of its own that say so."""
+
+import csv
+from pathlib import Path
+
+from taxi_assets.catalog import ZONES_HEADER
+from taxi_assets.source.synthetic import ZONE_NAME
+
+LAST_ZONE = 265
+AIRPORTS = (132, 138)
+
+_BOROUGHS = ("Manhattan", "Bronx", "Brooklyn", "Queens", "Staten Island")
+_NAMED = {
+    1: ("EWR", "Newark Airport", "EWR"),
+    2: ("Queens", "O'Neill Corner/Old Mill", "Boro Zone"),
+    3: ("Bronx", "Café Row", "Boro Zone"),
+    132: ("Queens", "JFK Airport", "Airports"),
+    138: ("Queens", "LaGuardia Airport", "Airports"),
+    264: ("Unknown", "N/A", "N/A"),
+    265: ("N/A", "Outside of NYC", "N/A"),
+}
+
+
+def write_zones(path: Path) -> None:
+    """Write the lookup as CSV, every text quoted and lines ended as in TLC's."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
+        writer.writerow(ZONES_HEADER)
+        writer.writerows((zone, *names_of(zone)) for zone in range(1, LAST_ZONE + 1))
+
+
+def names_of(zone: int) -> tuple[str, str, str]:
+    """The zone's borough, its name, and who may pick up there."""
+    if zone in _NAMED:
+        return _NAMED[zone]
+    borough = _BOROUGHS[zone % len(_BOROUGHS)]
+    return borough, f"{ZONE_NAME} {zone}", "Yellow Zone" if borough == "Manhattan" else "Boro Zone"

@@ -1,0 +1,107 @@
+"""Which kind of data a home holds, TLC's or synthetic, so that the two never mix: a small file, `source.json`.
+
+Joined tables, neighbours that are compared and the zones on a page make sense within one kind only. The file is made
+with the first data; where it is missing, the lake's months tell.
+"""
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from taxi_assets.catalog import DATASETS
+from taxi_assets.errors import InvalidRequest, StoreError, StoreUnavailable
+from taxi_assets.raw_file import RawFile
+from taxi_assets.source import TLC_CDN
+from taxi_assets.source.synthetic import is_sample, is_synthetic, says_synthetic
+from taxi_assets.stores.os_errors import disk_failures
+
+if TYPE_CHECKING:
+    from taxi_assets.stores.lake import Lake
+
+
+_DEMO = "demo"  # the folder in a home that `make demo` takes as its own
+
+
+@dataclass(frozen=True)
+class SourceRecord:
+    """The record of one home.
+
+    Attributes:
+        path: of the file.
+    """
+
+    path: Path
+
+    def is_synthetic(self) -> bool | None:
+        """Whether the home holds synthetic data; None where nothing was recorded, or what was is damaged."""
+        try:
+            found = json.loads(self.path.read_text())["synthetic"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return found if isinstance(found, bool) else None
+
+    def expect(self, url: str) -> None:
+        """Refuse a source of the other kind before anything is fetched, where its URL alone tells which it is.
+
+        Raises:
+            InvalidRequest: the home holds the other kind.
+        """
+        if is_sample(url) or url.startswith(TLC_CDN):
+            self._require(self.is_synthetic(), is_sample(url), url)
+
+    def admit(self, raw: RawFile, lake: "Lake") -> None:
+        """Record the kind of the file's data, if the home holds no other.
+
+        Args:
+            raw: the file that is about to be stored.
+            lake: tells what the home holds where nothing is recorded.
+
+        Raises:
+            InvalidRequest: the home holds the other kind.
+            StoreError: the record cannot be written.
+        """
+        synthetic = is_synthetic(raw.path)
+        if self.is_synthetic() == synthetic:
+            return
+        with disk_failures(self.path.parent), self._locked():
+            held = self.is_synthetic()
+            self._require(_kind_of(lake) if held is None else held, synthetic, raw.url)
+            fresh = self.path.with_name(f"{self.path.name}.new")
+            fresh.write_text(json.dumps({"synthetic": synthetic, "first_file": raw.url}))
+            fresh.replace(self.path)
+
+    def _require(self, held: bool | None, synthetic: bool, url: str) -> None:
+        if held is None or held == synthetic:
+            return
+        home = self.path.parent
+        kinds = {True: "synthetic data", False: "TLC's data"}
+        other = home / _DEMO if synthetic else home.parent if home.name == _DEMO else home.with_name(f"{home.name}-tlc")
+        raise InvalidRequest(
+            f"{home} holds {kinds[held]}, and {url} is {kinds[synthetic]}: the two do not mix. Give each a home of "
+            f"its own, for example TAXI_HOME={other}"
+        )
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.with_name(f".{self.path.name}.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def _kind_of(lake: "Lake") -> bool | None:
+    """Whether the lake's months are synthetic; None where it has none that can be read."""
+    for dataset in DATASETS:
+        table = f"clean/{dataset.table}"
+        for month in reversed(lake.months(table)):
+            try:
+                return says_synthetic(lake.read(table, [month]).provenance)
+            except StoreUnavailable:
+                raise
+            except StoreError:
+                continue
+    return None

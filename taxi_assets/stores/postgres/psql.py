@@ -1,0 +1,52 @@
+"""Run psql on a URL: its secrets out of sight, and with a search path where the server lets clients set one."""
+
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from taxi_assets.errors import InvalidRequest
+from taxi_assets.stores.postgres.conninfo import parameters, secrets_of
+
+_PROBE_SECONDS = 10
+
+
+def start_psql(
+    program: Path, url: str, schema: str, arguments: Iterable[str], environment: Mapping[str, str]
+) -> "subprocess.Popen[bytes]":
+    """Start psql in this terminal.
+
+    Raises:
+        InvalidRequest: the URL cannot be read, or has a secret that psql takes on its command line only.
+    """
+    given = parameters(url, connect_timeout=_PROBE_SECONDS)
+    del given["client_encoding"]  # psql takes the terminal's
+    options = f"-c search_path={schema},public {given['options']}".strip()
+    if _takes(given, options):
+        given["options"] = options
+    variables = {}
+    for name, variable in secrets_of(given).items():
+        if variable is None:
+            raise InvalidRequest(
+                f"psql takes {name} on its command line only, where others see it: leave it out of TAXI_POSTGRES"
+            )
+        variables[variable] = given.pop(name)
+    conninfo = psycopg.conninfo.make_conninfo("", **given)
+    return subprocess.Popen([program, conninfo, *arguments], env={**environment, **variables})
+
+
+def _takes(given: dict[str, Any], options: str) -> bool:
+    """Whether the server takes the options; a pooler refuses the connection for them, and takes it without."""
+    try:
+        psycopg.connect("", **{**given, "options": options}).close()
+    except psycopg.errors.ConnectionTimeout:
+        return True
+    except psycopg.OperationalError:
+        try:
+            psycopg.connect("", **given).close()
+        except psycopg.OperationalError:
+            return True  # that is not the reason: psql says what is
+        return False
+    return True
