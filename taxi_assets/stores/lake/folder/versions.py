@@ -105,7 +105,8 @@ class Versions:
         sync(version.parent)
         current = self.folder / CURRENT
         if current.exists():
-            os.utime(current)  # of the version that it names: since when it is an old one
+            made = version.stat().st_mtime_ns
+            os.utime(current, ns=(made, made))  # of the version that it names: since when it is an old one
         following = self.folder / "next"
         following.unlink(missing_ok=True)
         _symlink(version, following)
