@@ -20,7 +20,7 @@ from taxi_assets.month import Month
 from taxi_assets.places import opened_stores
 from taxi_assets.raw_file import RawFile
 from taxi_assets.settings import Settings
-from taxi_assets.stores.base import Slice, Stored
+from taxi_assets.stores.base import Stored, TableSlice
 from taxi_assets.stores.rows import Rows
 
 _ROWS = 3
@@ -52,7 +52,7 @@ def _load(instance: dg.DagsterInstance, stores: dict[str, Any], dataset: Dataset
     for layer, store in (("quarantine", None), ("clean", "lake"), ("postgres", "postgres"), ("warehouse", "warehouse")):
         stored = Stored(_ROWS, 1, rows.schema, dict.fromkeys(rows.schema.names, "text"))
         if store is not None:
-            stored = stores[store].replace(Slice(TABLES[store].format(dataset.table), month), rows)
+            stored = stores[store].replace(TableSlice(TABLES[store].format(dataset.table), month), rows)
         _report(instance, dataset, month, layer, slice_metadata(stored, facts, preview, 1.0))
     tags = {PARTITION_TAG: str(month)}
     instance.add_run(dg.DagsterRun(trips_job_name(dataset), status=dg.DagsterRunStatus.SUCCESS, tags=tags))

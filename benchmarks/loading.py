@@ -11,7 +11,7 @@ from taxi_assets.catalog import DEFAULT_RULES, Dataset
 from taxi_assets.cleaning import cleaned_month
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets.stores.postgres.embedded import embedded_url
 from taxi_assets.stores.postgres.store import PostgresStore
@@ -33,8 +33,8 @@ class Cleaning:
         """Clean the month and write both outcomes, as the assets do."""
         started = time.perf_counter()
         with cleaned_month(self._raw, self._dataset, self._month, DEFAULT_RULES, self._work / "scratch") as cleaned:
-            self.lake.replace(Slice(f"quarantine/{self._dataset.table}", self._month), cleaned.quarantine)
-            self.lake.replace(Slice(f"clean/{self._dataset.table}", self._month), cleaned.clean)
+            self.lake.replace(TableSlice(f"quarantine/{self._dataset.table}", self._month), cleaned.quarantine)
+            self.lake.replace(TableSlice(f"clean/{self._dataset.table}", self._month), cleaned.clean)
         return time.perf_counter() - started
 
     def copy_as_it_is(self) -> float:
@@ -56,7 +56,7 @@ class PostgresLoads:
 
     def __init__(self, work: Path, raw: Path, dataset: Dataset, month: Month) -> None:
         self._rows = Cleaning(work, raw, dataset, month).rows()
-        self._piece = Slice(dataset.table, month)
+        self._piece = TableSlice(dataset.table, month)
         self._url = embedded_url(work / "postgres")
         self._store = PostgresStore(self._url, "taxi", "source_month")
         self._binary = work / "rows.pgcopy"

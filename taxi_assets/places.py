@@ -21,7 +21,7 @@ from taxi_assets.settings import EMBEDDED, Settings
 from taxi_assets.stores.scratch import scratch_folder
 
 SCHEMA = "taxi"
-LEDGER = "load_audit"
+LOAD_LOG = "load_audit"
 _PATIENCE_OF_READERS = 5  # seconds that a command waits for the file of DuckDB, before it says who has it
 
 
@@ -68,20 +68,20 @@ def _secret(settings: Settings, field: str, otherwise: str | None) -> str | None
 
 def _postgres(settings: Settings) -> TableIOManager:
     if settings.postgres == EMBEDDED:
-        return EmbeddedPostgresIOManager(folder=str(settings.postgres_folder), schema_name=SCHEMA, ledger=LEDGER)
+        return EmbeddedPostgresIOManager(folder=str(settings.postgres_folder), schema_name=SCHEMA, audit_table=LOAD_LOG)
     url = _secret(settings, "postgres", settings.postgres) or ""
-    return PostgresIOManager(url=url, schema_name=SCHEMA, ledger=LEDGER)
+    return PostgresIOManager(url=url, schema_name=SCHEMA, audit_table=LOAD_LOG)
 
 
 def _warehouse(settings: Settings) -> TableIOManager:
     url = urlsplit(settings.warehouse)
     if url.scheme == "duckdb":
-        return DuckDBIOManager(path=str(settings.duckdb_path), schema_name=SCHEMA, ledger=LEDGER)
+        return DuckDBIOManager(path=str(settings.duckdb_path), schema_name=SCHEMA, audit_table=LOAD_LOG)
     options = dict(parse_qsl(url.query))
     return BigQueryIOManager(
         project=url.netloc,
         dataset=url.path.strip("/"),
         location=options.get("location"),
         require_partition_filter=options.get("require_partition_filter") == "true",
-        ledger=LEDGER,
+        audit_table=LOAD_LOG,
     )

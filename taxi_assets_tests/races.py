@@ -20,7 +20,7 @@ from taxi_assets.catalog import daily_table, dataset_named
 from taxi_assets.month import Month
 from taxi_assets.raw_file import sha256_of
 from taxi_assets.sample import write_month
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets.stores.postgres.embedded import embedded_url
 
@@ -81,7 +81,7 @@ class Race:
         mistakes = [f"{name} is {version}" for name, version in found.items() if version != found["clean"]]
         lake = LocalLake(Path(self.home.settings.lake))
         clean = lake.read(f"clean/{GREEN.table}", [MONTH]).to_table()
-        rejected = lake.count(Slice(f"quarantine/{GREEN.table}", MONTH))
+        rejected = lake.count(TableSlice(f"quarantine/{GREEN.table}", MONTH))
         source = lake.file_rows(f"raw/{GREEN.table}", GREEN.file_name(MONTH))
         if source != clean.num_rows + rejected:
             mistakes.append(f"{source} rows are not {clean.num_rows} + {rejected}")

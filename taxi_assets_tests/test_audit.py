@@ -1,4 +1,4 @@
-"""A month's story: what the ledgers' lines amount to, and `taxi audit` as a person uses it."""
+"""A month's story: what the audit logs' lines amount to, and `taxi audit` as a person uses it."""
 
 import io
 import json
@@ -16,7 +16,7 @@ from taxi_assets.cli.audit.render import print_story
 from taxi_assets.cli.audit.versions import versions_of
 from taxi_assets.errors import StoreError
 from taxi_assets.month import Month
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.duckdb.store import DuckDBStore
 from taxi_assets.stores.load_log import Entry, Line, lines_of
 from taxi_assets.stores.postgres.store import PostgresStore
@@ -85,7 +85,7 @@ def test_a_run_that_came_later_is_the_newer_version_whatever_the_clocks_of_two_s
     assert [version.now_in for version in versions] == [(), ("postgres", "warehouse")]
 
 
-def load(store: DuckDBStore | PostgresStore, piece: Slice, **facts: str) -> None:
+def load(store: DuckDBStore | PostgresStore, piece: TableSlice, **facts: str) -> None:
     import pyarrow as pa
 
     known = {"taxi/source_sha256": "a", "taxi/rules": "x", "taxi/code_version": "1", **facts}
@@ -96,9 +96,9 @@ def load(store: DuckDBStore | PostgresStore, piece: Slice, **facts: str) -> None
 
 def test_only_the_lines_of_the_slice_are_read(tmp_path: Path) -> None:
     store = DuckDBStore(tmp_path / "warehouse.duckdb", "taxi", "source_month")
-    january, zones = Slice("green_trips", JANUARY), Slice("taxi_zones")
+    january, zones = TableSlice("green_trips", JANUARY), TableSlice("taxi_zones")
     assert lines_of(store, "load_audit", january) == []
-    for piece in (january, Slice("green_trips", JANUARY.plus(1)), Slice("yellow_trips", JANUARY), zones):
+    for piece in (january, TableSlice("green_trips", JANUARY.plus(1)), TableSlice("yellow_trips", JANUARY), zones):
         load(store, piece, **{"taxi/rejected_by_rule": '{"x": 1}'})
     [found] = lines_of(store, "load_audit", january)
     assert (found["source_month"], found["rejected_by_rule"]) == (date(2022, 1, 1), {"x": 1})
@@ -108,7 +108,7 @@ def test_only_the_lines_of_the_slice_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["{", "7", '{"x": "many"}'])
 def test_json_that_something_else_wrote_counts_as_not_known(tmp_path: Path, text: str) -> None:
     store = DuckDBStore(tmp_path / "warehouse.duckdb", "taxi", "source_month")
-    piece = Slice("green_trips", JANUARY)
+    piece = TableSlice("green_trips", JANUARY)
     load(store, piece, **{"taxi/rejected_by_rule": text, "taxi/changes": text, "taxi/rejected_rows": "1"})
     lines = lines_of(store, "load_audit", piece)
     assert [(one["rejected_by_rule"], one["changes"]) for one in lines] == [(None, None)]
@@ -121,15 +121,15 @@ def test_a_table_that_is_no_audit_log_is_named(tmp_path: Path) -> None:
     import pyarrow as pa
 
     store = DuckDBStore(tmp_path / "warehouse.duckdb", "taxi", "source_month")
-    store.replace(Slice("load_audit"), Rows.from_table(pa.table({"table_name": ["green_trips"]})))
+    store.replace(TableSlice("load_audit"), Rows.from_table(pa.table({"table_name": ["green_trips"]})))
     with pytest.raises(StoreError, match="load_audit is no audit log of taxi_assets: it lacks store"):
-        lines_of(store, "load_audit", Slice("green_trips", JANUARY))
+        lines_of(store, "load_audit", TableSlice("green_trips", JANUARY))
 
 
 @pytest.mark.parametrize("kind", ["duckdb", "postgres"])
-@pytest.mark.parametrize("piece", [Slice("green_trips", JANUARY), Slice("taxi_zones")], ids=str)
+@pytest.mark.parametrize("piece", [TableSlice("green_trips", JANUARY), TableSlice("taxi_zones")], ids=str)
 def test_the_last_load_is_the_current_one_though_the_clock_was_set_back(
-    tmp_path: Path, postgres_url: str, kind: str, piece: Slice
+    tmp_path: Path, postgres_url: str, kind: str, piece: TableSlice
 ) -> None:
     schema = f"clock_{piece.table}"
     on_disk = DuckDBStore(tmp_path / "warehouse.duckdb", schema, "source_month")
@@ -149,7 +149,7 @@ def test_the_last_load_is_the_current_one_though_the_clock_was_set_back(
     assert [(one.origin["source_sha256"], one.now_in) for one in versions] == [("a", ()), ("b", ("somewhere",))]
 
 
-def test_a_change_of_what_no_ledger_knows_is_told_as_one() -> None:
+def test_a_change_of_what_no_audit_log_knows_is_told_as_one() -> None:
     changes = {"since_sha256": "c" * 64, "rows_before": 5, "rows_after": 4, "added": 0, "removed": 1, "changed": 0}
     amounts = {"amount_before": None, "amount_after": None, "examples": []}
     nothing = dict.fromkeys(("rejected_rows", "source_bytes", "source_etag"))
@@ -164,7 +164,7 @@ def test_a_change_of_what_no_ledger_knows_is_told_as_one() -> None:
     screen = Console(file=io.StringIO(), width=120)
     print_story(screen, "green 2022-01", versions_of([first]), {})
     told = screen.file.getvalue()
-    assert "since the file with sha256 cccccccccccc, whose load is in no ledger" in told
+    assert "since the file with sha256 cccccccccccc, whose load is in no audit log" in told
     assert "5 -> 4 rows: 1 removed, 0 added, 0 changed" in told
 
 
@@ -225,7 +225,7 @@ def test_a_program_is_told_the_same(republished: Home) -> None:
     assert len({load["run_id"] for load in second["loads"]}) == 2
 
 
-def test_both_ledgers_and_the_ui_say_the_same(republished: Home) -> None:
+def test_both_audit_logs_and_the_ui_say_the_same(republished: Home) -> None:
     import dagster as dg
 
     query = "SELECT changes FROM taxi.load_audit WHERE table_name = 'green_trips' AND changes IS NOT NULL"
@@ -265,19 +265,19 @@ def test_the_query_of_the_document_for_the_file_at_a_moment_finds_the_one_that_w
     assert republished.postgres(of_a_moment.replace("2026-11-23", "1999-01-01")) == []
 
 
-def test_a_ledger_that_does_not_answer_is_told_beside_what_the_other_says(republished: Home) -> None:
+def test_an_audit_log_that_does_not_answer_is_told_beside_what_the_other_says(republished: Home) -> None:
     url = "postgresql://taxi:hush-hush@127.0.0.1:1/taxi"
     told = republished.taxi("audit", "green", "2022-01", TAXI_POSTGRES=url)
     assert told.returncode == 0, told.stderr
     assert "now in warehouse" in told.stdout
-    assert "the ledger of postgres does not answer" in told.stdout
+    assert "the audit log of postgres does not answer" in told.stdout
     assert "hush-hush" not in told.stdout + told.stderr
 
 
 def test_a_month_that_was_never_loaded_is_told_with_the_command_that_loads_it(home: Home) -> None:
     told = home.taxi("audit", "green", "2019-01")
     assert told.returncode == 1
-    assert "no load of green 2019-01 is in the ledgers; to load it: taxi run green 2019-01" in told.stderr
+    assert "no load of green 2019-01 is in the audit logs; to load it: taxi run green 2019-01" in told.stderr
 
 
 def test_the_zones_have_a_story_too(tmp_path: Path, postgres_url: str) -> None:

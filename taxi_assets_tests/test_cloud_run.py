@@ -13,7 +13,7 @@ from taxi_assets.catalog import dataset_named
 from taxi_assets.definitions import build_definitions
 from taxi_assets.month import Month
 from taxi_assets.sample import DEFAULT_ROWS, expected_dirt
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.lake.gcs.store import GCSLake
 from taxi_assets_tests.homes import REAL_FILES, Home
 from taxi_assets_tests.servers.bigquery import BigQueryServer, Request
@@ -64,8 +64,8 @@ def test_a_month_of_the_sample_is_loaded_into_the_cloud(
     dirt = expected_dirt(dataset_named("yellow"), Month(2024, 1))
     rejected = sum(rows for rule, rows in dirt.items() if rule not in ("no_passengers", "no_distance"))
     january = Month(2024, 1)
-    assert lake.count(Slice("quarantine/yellow_trips", january)) == rejected
-    assert lake.count(Slice("clean/yellow_trips", january)) == DEFAULT_ROWS - rejected
+    assert lake.count(TableSlice("quarantine/yellow_trips", january)) == rejected
+    assert lake.count(TableSlice("clean/yellow_trips", january)) == DEFAULT_ROWS - rejected
     assert rows_in_bigquery("yellow_trips", "2024-01") == DEFAULT_ROWS - rejected
     assert rows_in_bigquery("yellow_daily_trips", "2024-01") > 0
     page = lake.get_file("report/yellow_trips", "yellow_trips_2024-01.html").path.read_text(encoding="utf-8")
@@ -88,7 +88,7 @@ def test_a_row_in_the_cloud_is_explained_and_nothing_of_it_stays_on_the_disk(hom
     assert list((home.folder / "scratch").iterdir()) == []
 
 
-def test_the_ledger_in_bigquery_answers_the_query_of_the_document(home: Home) -> None:
+def test_the_audit_log_in_bigquery_answers_the_query_of_the_document(home: Home) -> None:
     home.taxi("run", "fhv", "2022-01", "--source", "sample")
     home.taxi("run", "fhv", "2022-01", "--source", "sample", "--rules", "missing_time")
     [query] = (one for one in re.findall(r"```sql\n(.*?)```", AUDIT, re.DOTALL) if "JSON_VALUE" in one)
@@ -144,13 +144,13 @@ def test_real_months_go_from_the_bucket_into_bigquery_by_one_job_each(
         ran = home.taxi("run", "green", "2022-01..2022-03", "--source", REAL_FILES)
         assert ran.returncode == 0, ran.stdout + ran.stderr
         for month, rows in expected.items():
-            assert lake.count(Slice("clean/green_trips", Month.parse(month))) == rows
+            assert lake.count(TableSlice("clean/green_trips", Month.parse(month))) == rows
             assert rows_in_bigquery("green_trips", month, "real") == rows
         sent = [request for request in bigquery.requests()[before:] if request.method in ("POST", "PUT")]
         loads = [(one, one.body["configuration"]["load"]) for one in sent if is_load_job(one)]
         tables = [load["destinationTable"]["tableId"] for _, load in loads]
         partitions = [month.replace("-", "") for month in expected]
-        # One job each for the trips, by reference to the bucket; summaries and ledger lines are made here, and go up.
+        # One job each for the trips, by reference to the bucket; summaries and audit lines are made here, and go up.
         assert [name for name in tables if name.startswith("green_trips")] == [
             f"green_trips${one}" for one in partitions
         ]

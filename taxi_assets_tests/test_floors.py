@@ -97,12 +97,12 @@ from taxi_assets.cleaning import cleaned_month
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
 from taxi_assets.stores.lake.folder.store import LocalLake
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 folder = Path(sys.argv[1])
 raw = RawFile(folder / "green.parquet", "", 0, "", None)
 with cleaned_month(raw, dataset_named("green"), Month(2024, 1), DEFAULT_RULES, folder) as cleaned:
     for name in ("clean", "quarantine"):
-        LocalLake(folder / "lake").replace(Slice(name, Month(2024, 1)), getattr(cleaned, name))
+        LocalLake(folder / "lake").replace(TableSlice(name, Month(2024, 1)), getattr(cleaned, name))
 print("pandas" in sys.modules)
 """
     ran = subprocess.run([sys.executable, "-c", program, tmp_path], check=True, capture_output=True, text=True)

@@ -15,7 +15,7 @@ from taxi_assets.cli.main import main
 from taxi_assets.definitions import build_definitions
 from taxi_assets.month import Month
 from taxi_assets.settings import Settings
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.duckdb.store import DuckDBStore
 from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets.stores.rows import Rows
@@ -88,10 +88,10 @@ def test_the_readmes_queries_of_duckdb_let_go_of_the_file(tmp_path: Path, monkey
     """A notebook that kept it open would keep every load waiting."""
     store = DuckDBStore(tmp_path / ".taxi/warehouse.duckdb", "taxi", "source_month", lock_patience=0)
     trips = Rows.from_table(pa.table({"payment_type": [1], "tip_amount": [2.5]}))
-    january = Slice("green_trips", Month(2024, 1))
+    january = TableSlice("green_trips", Month(2024, 1))
     store.replace(january, trips)
     rejected = Rows.from_table(pa.table({"rule": ["stray_month"]}))
-    LocalLake(tmp_path / ".taxi/lake").replace(Slice("quarantine/green_trips", Month(2024, 1)), rejected)
+    LocalLake(tmp_path / ".taxi/lake").replace(TableSlice("quarantine/green_trips", Month(2024, 1)), rejected)
     monkeypatch.chdir(tmp_path)
     space: dict[str, object] = {}
     exec(code(README, "warehouse.duckdb"), space)  # noqa: S102 - it is the README's own example

@@ -22,7 +22,7 @@ from taxi_assets.settings import EMBEDDED, Settings
 from taxi_assets.source.data_kind import SourceRecord
 from taxi_assets.source.synthetic import SYNTHETIC, is_synthetic
 from taxi_assets.stores.arrow import description
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.duckdb.store import DuckDBStore
 from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets.stores.load_log import Entry
@@ -158,7 +158,7 @@ def test_synthetic_months_do_not_replace_tlc_s_in_tables_that_another_home_share
     entry = Entry("load_audit", "warehouse", "run", "alice", datetime.now(tz=UTC), known)
     with cleaned_month(month_in(synthetic), GREEN, JANUARY, DEFAULT_RULES, tmp_path) as cleaned:
         warehouse = DuckDBStore(home.settings.duckdb_path, "taxi", "source_month")
-        warehouse.replace(Slice("green_trips", JANUARY), cleaned.clean, entry)
+        warehouse.replace(TableSlice("green_trips", JANUARY), cleaned.clean, entry)
     layers = (RAW, "clean/green_trips", "quarantine/green_trips")
     told = why(fetched(home.folder, synthetic, "green_trips_job", *layers, postgres=home.settings.postgres))
     assert "the tables hold green 2022-01 from https://d37ci6vzurychx.cloudfront.net" in told
@@ -172,7 +172,7 @@ def test_rows_of_a_synthetic_file_say_so_in_metadata_and_in_the_table_s_comment(
             assert cleaned.clean.provenance[SYNTHETIC] == cleaned.quarantine.provenance[SYNTHETIC] == str(says).lower()
             assert description(cleaned.clean.schema).startswith("Synthetic data") == says
             store = DuckDBStore(tmp_path / f"{says}.duckdb", "taxi", "source_month")
-            store.replace(Slice("green_trips", JANUARY), cleaned.clean)
+            store.replace(TableSlice("green_trips", JANUARY), cleaned.clean)
         with duckdb.connect(tmp_path / f"{says}.duckdb") as connection:
             [(comment,)] = connection.execute(
                 "SELECT comment FROM duckdb_tables() WHERE table_name = 'green_trips'"

@@ -6,7 +6,7 @@ from taxi_assets.catalog import Dataset
 from taxi_assets.io_managers import LakeIOManager
 from taxi_assets.io_managers.common import named_failures
 from taxi_assets.partitions import month_of_run
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 
 
 def accounting_check(dataset: Dataset) -> dg.AssetChecksDefinition:
@@ -24,8 +24,8 @@ def accounting_check(dataset: Dataset) -> dg.AssetChecksDefinition:
         with named_failures():
             store = lake.store().pinned()
             source = store.file_rows(f"raw/{dataset.table}", dataset.file_name(month))
-            clean = store.count(Slice(f"clean/{dataset.table}", month))
-            quarantined = store.count(Slice(f"quarantine/{dataset.table}", month))
+            clean = store.count(TableSlice(f"clean/{dataset.table}", month))
+            quarantined = store.count(TableSlice(f"quarantine/{dataset.table}", month))
         return dg.AssetCheckResult(
             passed=source == clean + quarantined,
             metadata={"source": source, "clean": clean, "quarantined": quarantined},

@@ -11,7 +11,7 @@ from taxi_assets.io_managers.common import named_failures
 from taxi_assets.io_managers.tables import TableIOManager
 from taxi_assets.month import Month
 from taxi_assets.partitions import month_of_run
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.comparison import Comparison, compare
 from taxi_assets.stores.digest import Digest, Parts
 from taxi_assets.stores.rows import Rows
@@ -46,7 +46,7 @@ def _compared(lake: LakeIOManager, tables: TableIOManager, dataset: Dataset, mon
     store = tables.store()
 
     def found(parts: Parts) -> Digest:
-        return store.digest(Slice(dataset.table, month), parts, SOURCE_ROW, dataset.total)
+        return store.digest(TableSlice(dataset.table, month), parts, SOURCE_ROW, dataset.total)
 
     schema = dataset.schema
     return compare(schema.remove(schema.get_field_index(SOURCE_MONTH)), partial(_digest_of, clean, dataset), found)

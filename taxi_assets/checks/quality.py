@@ -15,7 +15,7 @@ from taxi_assets.month import Month
 from taxi_assets.partitions import month_of_run
 from taxi_assets.source import TLC_CDN
 from taxi_assets.source.synthetic import says_synthetic
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.rows import NULL_COUNTS
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class _File:
 
     def null_shares(self, month: Month) -> Mapping[str, float]:
         """Share of a month's clean rows that lack a value, by column; nothing where the lake does not know."""
-        piece = Slice(f"clean/{self.dataset.table}", month)
+        piece = TableSlice(f"clean/{self.dataset.table}", month)
         rows = self.lake.count(piece)
         if not rows:
             return {}
@@ -184,7 +184,7 @@ def _codes_known(strange: Mapping[str, Mapping[str, int]]) -> _Finding:
 
 
 def _quarantine_as_usual(file: _File) -> _Finding:
-    rejected = file.lake.count(Slice(f"quarantine/{file.dataset.table}", file.month))
+    rejected = file.lake.count(TableSlice(f"quarantine/{file.dataset.table}", file.month))
     share = rejected / file.rows if file.rows else 0.0
     odd = [f"{share:.1%} of the rows broke a rule"] if share > USUAL_QUARANTINE else []
     return _Finding(odd, share=round(share, 4), rejected=rejected)

@@ -12,7 +12,7 @@ from taxi_assets.io_managers.tables import TableIOManager
 from taxi_assets.month import Month
 from taxi_assets.source import TLC_CDN
 from taxi_assets.source.synthetic import is_sample, says_synthetic
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.load_log import Line, lines_of
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ def _newest_first(tables: Sequence[TableIOManager], dataset: Dataset, month: Mon
     found: list[Line] = []
     for table in tables:
         try:
-            if table.ledger is not None:
-                found += lines_of(table.open_store(), table.ledger, Slice(dataset.table, month))
+            if table.audit_table is not None:
+                found += lines_of(table.open_store(), table.audit_table, TableSlice(dataset.table, month))
         except TaxiError:
             continue
     return sorted(found, key=lambda line: line["finished_at"], reverse=True)

@@ -19,11 +19,11 @@ from taxi_assets.cli.batch import run_all
 from taxi_assets.cli.status import STORES, Shown, State, as_json, print_status, read_status
 from taxi_assets.errors import InvalidRequest, SliceMissing, TaxiError
 from taxi_assets.month import Month
-from taxi_assets.places import LEDGER, SCHEMA, opened_stores
+from taxi_assets.places import LOAD_LOG, SCHEMA, opened_stores
 from taxi_assets.resources import SourceResource
 from taxi_assets.settings import EMBEDDED, Settings, load_env_file
 from taxi_assets.source.data_kind import SourceRecord
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 
 if TYPE_CHECKING:
     from taxi_assets.stores.load_log import Line
@@ -170,8 +170,8 @@ def audit(dataset: str, month: str | None, as_json: bool) -> None:
     lines, silent = _lines_and_silent_stores(piece)
     versions = versions_of(lines)
     if not versions:
-        why = "".join(f". The ledger of {store} does not answer: {text}" for store, text in silent.items())
-        raise SliceMissing(f"no load of {name} is in the ledgers; to load it: taxi run {name}{why}")
+        why = "".join(f". The audit log of {store} does not answer: {text}" for store, text in silent.items())
+        raise SliceMissing(f"no load of {name} is in the audit logs; to load it: taxi run {name}{why}")
     settings = _settings()
     synthetic = bool(SourceRecord(settings.source_record).is_synthetic())
     if as_json:
@@ -265,16 +265,16 @@ def _command(name: str, dataset: str, options: Sequence[str], requests: Sequence
     return " ".join(["taxi", name, dataset, *months, *options])
 
 
-def _audited(dataset: str, month: str | None) -> Slice:
+def _audited(dataset: str, month: str | None) -> TableSlice:
     if dataset == ZONES:
-        return Slice(ZONES_TABLE)
+        return TableSlice(ZONES_TABLE)
     if month is None:
         raise InvalidRequest(f"say which month: taxi audit {dataset} {dataset_named(dataset).eras[-1].since}")
-    return Slice(dataset_named(dataset).table, Month.parse(month))
+    return TableSlice(dataset_named(dataset).table, Month.parse(month))
 
 
-def _lines_and_silent_stores(piece: Slice) -> tuple[list["Line"], dict[str, str]]:
-    """What the ledgers say of the slice, and why those that say nothing do not."""
+def _lines_and_silent_stores(piece: TableSlice) -> tuple[list["Line"], dict[str, str]]:
+    """What the audit logs say of the slice, and why those that say nothing do not."""
     from taxi_assets.stores.load_log import lines_of
 
     lines: list[Line] = []
@@ -282,7 +282,7 @@ def _lines_and_silent_stores(piece: Slice) -> tuple[list["Line"], dict[str, str]
     with opened_stores(_settings(), ("postgres", "warehouse")) as stores:
         for store, opened in stores.items():
             try:
-                lines += lines_of(opened(), LEDGER, piece)
+                lines += lines_of(opened(), LOAD_LOG, piece)
             except TaxiError as error:
                 silent[store] = str(error)
     return lines, silent

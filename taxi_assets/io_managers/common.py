@@ -6,10 +6,10 @@ partitioned is one whole table.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -19,32 +19,12 @@ from taxi_assets.io_managers.inputs import confirm_inputs, remember_input
 from taxi_assets.io_managers.metadata import COLUMN_SCHEMA, PREVIEW_ROWS, slice_metadata
 from taxi_assets.month import Month
 from taxi_assets.stores.arrow import description
-from taxi_assets.stores.base import Slice, Stored
-from taxi_assets.stores.digest import Digest, Parts
-from taxi_assets.stores.load_log import Entry
+from taxi_assets.stores.base import Stored, TableSlice
 from taxi_assets.stores.rows import Rows
 
 RETRIES = 2
 _GIVEN_UP = {dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELING, dg.DagsterEventType.RUN_CANCELED}
 SECONDS_BETWEEN_RETRIES = 10  # a store has tried again by itself, with growing pauses, before it gives up
-
-
-class Store(Protocol):
-    """The one shape of every store."""
-
-    def replace(self, piece: Slice, rows: Rows) -> Stored: ...  # noqa: D102
-    def read(self, table: str, months: Sequence[Month] | None = None) -> Rows: ...  # noqa: D102
-    def count(self, piece: Slice) -> int: ...  # noqa: D102
-    def row(self, piece: Slice, key: Mapping[str, Any]) -> dict[str, Any] | None: ...  # noqa: D102
-    def months(self, table: str) -> list[Month]: ...  # noqa: D102
-
-
-class TableStore(Store, Protocol):
-    """A store whose tables have names in SQL, and which can add up what they hold."""
-
-    def digest(self, piece: Slice, parts: Parts, position: str, total: str | None = None) -> Digest: ...  # noqa: D102
-    def table_name(self, table: str) -> str: ...  # noqa: D102
-    def replace(self, piece: Slice, rows: Rows, entry: Entry | None = None) -> Stored: ...  # noqa: D102
 
 
 class Retry(dg.RetryRequested):
@@ -131,11 +111,11 @@ def from_rows(rows: Rows, wanted: object) -> Any:
 
 
 def store_slice(
-    context: dg.OutputContext, replace: Callable[[Slice, Rows], Stored], table: str, value: object
-) -> Slice:
+    context: dg.OutputContext, replace: Callable[[TableSlice, Rows], Stored], table: str, value: object
+) -> TableSlice:
     """Replace the slice that the output stands for, tell Dagster what happened, and return the slice."""
     stop_if_given_up(context)
-    piece = Slice(table, output_month(context))
+    piece = TableSlice(table, output_month(context))
     started = time.monotonic()
     with named_failures():
         rows = _described(as_rows(value), context).confirmed_by(partial(confirm_inputs, context))

@@ -24,7 +24,7 @@ from taxi_assets.io_managers.metadata import file_metadata, raw_metadata
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.settings.urls import local_path
-from taxi_assets.stores.base import Slice, Stored
+from taxi_assets.stores.base import Stored, TableSlice
 from taxi_assets.stores.rows import Rows, schema_of_parquet
 from taxi_assets.stores.scratch import scratch_folder
 
@@ -63,7 +63,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
     )
     _run_scratch: Path | None = PrivateAttr(None)
     _private: tempfile.TemporaryDirectory[str] | None = PrivateAttr(None)
-    _drafts: dict[tuple[Slice, str], "Draft"] = PrivateAttr(default_factory=dict)
+    _drafts: dict[tuple[TableSlice, str], "Draft"] = PrivateAttr(default_factory=dict)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["LakeIOManager"]:
@@ -111,7 +111,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
                 context.add_output_metadata(raw_metadata(stored, uri, seconds, schema))
         else:
 
-            def replace(piece: Slice, rows: Rows) -> Stored:
+            def replace(piece: TableSlice, rows: Rows) -> Stored:
                 stored = (draft or store).replace(piece, rows)
                 if draft is not None and is_last:
                     draft.publish()
@@ -150,7 +150,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
         if last is None or step is None or (month is None and context.has_asset_partitions):
             return None
         key = step.dagster_run.root_run_id or step.dagster_run.run_id
-        piece = Slice(last, month)
+        piece = TableSlice(last, month)
         if (piece, key) not in self._drafts:
             self._drafts[piece, key] = self.store().draft(piece, key, context.log.info)
         return self._drafts[piece, key]

@@ -1,4 +1,4 @@
-"""What a run tells the ledger: who or what started it, and where the rows that it loads came from."""
+"""What a run records in the audit table: who or what started it, and where the rows that it loads came from."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,10 +19,10 @@ _BACKFILL = "dagster/backfill"
 _NOBODY_NAMED = "a person in the UI, or a program by the API"
 
 
-def entry_of(context: dg.OutputContext, ledger: str, rows: Rows) -> Entry:
+def entry_of(context: dg.OutputContext, audit_table: str, rows: Rows) -> Entry:
     """The entry of a load that begins now."""
     return Entry(
-        ledger=ledger,
+        audit_table=audit_table,
         store=context.asset_key.path[0],
         run_id=context.run_id,
         started_by=started_by(context.step_context.run_tags),

@@ -12,10 +12,10 @@ from typing import Any
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
-from taxi_assets.io_managers.common import TableStore, load_slice, named_failures, store_slice
+from taxi_assets.io_managers.common import load_slice, named_failures, store_slice
 from taxi_assets.io_managers.load_log import entry_of
 from taxi_assets.settings.urls import local_path
-from taxi_assets.stores.base import Slice, Stored
+from taxi_assets.stores.base import Stored, TableSlice, TableStore
 from taxi_assets.stores.rows import Rows
 
 
@@ -23,7 +23,7 @@ class TableIOManager(dg.ConfigurableIOManager):
     """What the databases have in common; `open_store` is all that a further database has to bring."""
 
     month_column: str = Field(default="source_month", description="DATE column with the first day of a row's month.")
-    ledger: str | None = Field(
+    audit_table: str | None = Field(
         default=None,
         description="Table that every load is told in, in the same transaction where there are any; none if not set.",
     )
@@ -41,8 +41,8 @@ class TableIOManager(dg.ConfigurableIOManager):
         """Replace the asset's table, or the month of it that the partition stands for, with the output."""
         store = self.store()
 
-        def replace(piece: Slice, rows: Rows) -> Stored:
-            entry = None if self.ledger is None else entry_of(context, self.ledger, rows)
+        def replace(piece: TableSlice, rows: Rows) -> Stored:
+            entry = None if self.audit_table is None else entry_of(context, self.audit_table, rows)
             return store.replace(piece, rows, entry)
 
         piece = store_slice(context, replace, context.asset_key.path[-1], obj)

@@ -1,4 +1,4 @@
-"""The ledger: a line for every `replace` of a table, in the store that holds the table.
+"""The audit table: a line for every `replace` of a table, in the store that holds the table.
 
 It says who or what replaced which slice, when, with rows of what origin, and what that changed. The origin is what the
 rows bring along as provenance; rows without any get a line all the same.
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from taxi_assets.errors import SliceMissing, StoreError
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.rows import PROVENANCE, Rows
 
 
@@ -72,7 +72,7 @@ class Entry:
     """What is known of a load before it begins.
 
     Attributes:
-        ledger: name of the ledger's table.
+        audit_table: name of the audit log's table.
         store: what the store is called, for example `postgres`.
         run_id: of the run.
         started_by: who or what started the run.
@@ -80,15 +80,15 @@ class Entry:
         origin: the rows' provenance.
     """
 
-    ledger: str
+    audit_table: str
     store: str
     run_id: str
     started_by: str
     started_at: datetime
     origin: Mapping[str, str]
 
-    def line(self, piece: Slice, loaded_rows: int, finished_at: datetime) -> Rows:
-        """The ledger's line for the slice, whose rows are in the store since that moment."""
+    def line(self, piece: TableSlice, loaded_rows: int, finished_at: datetime) -> Rows:
+        """The audit log's line for the slice, whose rows are in the store since that moment."""
         values: dict[str, Any] = {
             "table_name": piece.table,
             "source_month": None if piece.month is None else piece.month.first_day,
@@ -106,13 +106,13 @@ class Entry:
 
 
 class Readable(Protocol):
-    """A store as far as its ledger is read."""
+    """A store as far as its audit log is read."""
 
     def read(self, table: str) -> Rows: ...  # noqa: D102
 
 
-def lines_of(store: Readable, ledger: str, piece: Slice) -> list[Line]:
-    """The ledger's lines for the slice, in no order; none where there is no ledger yet.
+def lines_of(store: Readable, audit_table: str, piece: TableSlice) -> list[Line]:
+    """The audit log's lines for the slice, in no order; none where there is no audit log yet.
 
     Raises:
         StoreError: the store does not answer, or a line lacks what every load writes.
@@ -122,28 +122,28 @@ def lines_of(store: Readable, ledger: str, piece: Slice) -> list[Line]:
     month = None if piece.month is None else piece.month.first_day
     lines: list[Line] = []
     try:
-        rows = store.read(ledger)
-        _require_columns(ledger, rows.schema.names)
+        rows = store.read(audit_table)
+        _require_columns(audit_table, rows.schema.names)
         for batch in rows.batches():
             found = batch.filter(pc.equal(batch["table_name"], piece.table)).to_pylist()
-            lines += [_read(ledger, line) for line in found if line["source_month"] == month]
+            lines += [_read(audit_table, line) for line in found if line["source_month"] == month]
     except SliceMissing:
         return []
     return lines
 
 
-def _require_columns(ledger: str, names: Sequence[str]) -> None:
+def _require_columns(audit_table: str, names: Sequence[str]) -> None:
     lacking = [name for name in (*_REQUIRED, "source_month") if name not in names]
     if lacking:
-        raise StoreError(f"{ledger} is no audit log of taxi_assets: it lacks {', '.join(lacking)}")
+        raise StoreError(f"{audit_table} is no audit log of taxi_assets: it lacks {', '.join(lacking)}")
 
 
-def _read(ledger: str, line: dict[str, Any]) -> Line:
+def _read(audit_table: str, line: dict[str, Any]) -> Line:
     """The line with every column; JSON that something else wrote there counts as not known."""
     known = {name: line.get(name) for name in SCHEMA.names}
     lacking = [name for name in _REQUIRED if known[name] is None]
     if lacking:
-        raise StoreError(f"a line of {ledger} for {line['table_name']} lacks {', '.join(lacking)}")
+        raise StoreError(f"a line of {audit_table} for {line['table_name']} lacks {', '.join(lacking)}")
     rejected, changes = (_document(known[name]) for name in DOCUMENTS)
     if not all(isinstance(rows, int) for rows in (rejected or {}).values()):
         rejected = None

@@ -11,7 +11,7 @@ import pytest
 from taxi_assets.automation.run_errors import failed_checks
 from taxi_assets.errors import SliceDamaged, SliceMissing
 from taxi_assets.month import Month
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets_tests.homes import Home
 from taxi_assets_tests.stores.servers import new_database
@@ -119,7 +119,7 @@ def test_damaged_zones_cost_a_page_its_map_and_not_the_month(home: Home) -> None
 
 
 def test_a_lake_says_of_a_file_that_cannot_be_read_what_it_is(tmp_path: Path) -> None:
-    lake, piece = LocalLake(tmp_path), Slice("clean/sales", Month(2024, 1))
+    lake, piece = LocalLake(tmp_path), TableSlice("clean/sales", Month(2024, 1))
     path = tmp_path / "clean" / "sales" / "month=2024-01" / "sales.parquet"
     path.parent.mkdir(parents=True)
     with pytest.raises(SliceMissing):

@@ -13,7 +13,7 @@ import pytest
 from taxi_assets.catalog import DEFAULT_RULES
 from taxi_assets.cleaning import cleaned_month, with_changes
 from taxi_assets.errors import BadFile
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets.stores.lake.gcs.store import GCSLake
 from taxi_assets_tests.servers.gcs import GcsServer, new_bucket
@@ -48,7 +48,7 @@ def load(lake: AnyLake, folder: Path, trips: Sequence[Trip], rules: Iterable[str
     scratch = folder / "scratch"
     with cleaned_month(raw, dataset, JANUARY, rules, scratch) as cleaned:
         rows = with_changes(cleaned.clean, lake, dataset, JANUARY, scratch)
-        lake.replace(Slice(f"clean/{dataset.table}", JANUARY), rows)
+        lake.replace(TableSlice(f"clean/{dataset.table}", JANUARY), rows)
     return json.loads(rows.provenance.get("taxi/changes", "{}"))
 
 
@@ -161,7 +161,7 @@ def test_an_old_month_that_cannot_be_read_stands_in_nobodys_way(lake: LocalLake,
     for damaged in (whole[:-20], b"PAR1" + bytes(200) + whole[204:]):
         clean_file(lake).write_bytes(damaged)
         assert load(lake, tmp_path, TRIPS[1:]) == {}
-        assert lake.count(Slice("clean/green_trips", JANUARY)) == 19
+        assert lake.count(TableSlice("clean/green_trips", JANUARY)) == 19
 
 
 def test_a_new_file_that_breaks_off_is_told_as_what_it_is(lake: LocalLake, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from taxi_assets.cleaning import cleaned_month
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.sample import write_month
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.lake.folder.store import LocalLake
 
 GREEN, MONTH = dataset_named("green"), Month(2024, 1)
@@ -28,8 +28,8 @@ def test_a_month_is_cleaned_from_one_file_whatever_replaces_it_meanwhile(tmp_pat
     with cleaned_month(raw, GREEN, MONTH, DEFAULT_RULES, tmp_path) as cleaned:
         pq.write_table(rows.take(pa.array([*range(ROWS // 2, ROWS), *range(ROWS // 2)])), path)
         assert put(lake, path).sha256 != raw.sha256
-        quarantine = lake.replace(Slice("quarantine/green_trips", MONTH), cleaned.quarantine)
-        clean = lake.replace(Slice("clean/green_trips", MONTH), cleaned.clean)
+        quarantine = lake.replace(TableSlice("quarantine/green_trips", MONTH), cleaned.quarantine)
+        clean = lake.replace(TableSlice("clean/green_trips", MONTH), cleaned.clean)
     assert clean.rows + quarantine.rows == cleaned.source_rows == ROWS
     found = lake.read("clean/green_trips", [MONTH]).to_table()
     assert not pc.any(pc.less(found["total_amount"], 0)).as_py()

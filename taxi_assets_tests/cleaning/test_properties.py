@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from taxi_assets.catalog import DATASETS, DEFAULT_RULES, RULES, Dataset
 from taxi_assets.cleaning import cleaned_month
 from taxi_assets.month import Month
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.lake.folder.store import LocalLake
 
 from .agreement import assert_cleaning_agrees_with_the_reference
@@ -65,6 +65,6 @@ def test_the_same_file_gives_the_same_bytes(dataset: Dataset, data: st.DataObjec
 def bytes_in_the_lake(path: Path, dataset: Dataset, month: Month, root: Path) -> list[bytes]:
     lake = LocalLake(root)
     with cleaned_month(raw_file(path), dataset, month, DEFAULT_RULES, root / "scratch") as cleaned:
-        lake.replace(Slice("clean", month), cleaned.clean)
-        lake.replace(Slice("quarantine", month), cleaned.quarantine)
+        lake.replace(TableSlice("clean", month), cleaned.clean)
+        lake.replace(TableSlice("quarantine", month), cleaned.quarantine)
     return [file.read_bytes() for file in sorted(root.glob("*/month=*/*.parquet"))]

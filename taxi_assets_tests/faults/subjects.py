@@ -11,7 +11,7 @@ import pytest
 from taxi_assets.errors import StoreError
 from taxi_assets.month import Month
 from taxi_assets.stores.arrow import with_month
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.bigquery.store import BigQueryStore
 from taxi_assets.stores.lake.gcs.store import GCSLake
 from taxi_assets.stores.rows import Rows
@@ -23,7 +23,7 @@ from taxi_assets_tests.stores.versions import ROWS, AnyStore, rows_of, version_o
 from .proxies import HttpProxy
 
 JANUARY = Month(2024, 1)
-IN_LAKE, IN_TABLE = Slice("clean/trips", JANUARY), Slice("trips", JANUARY)
+IN_LAKE, IN_TABLE = TableSlice("clean/trips", JANUARY), TableSlice("trips", JANUARY)
 MANY_ROWS = 60_000  # whose file is larger than the smallest piece of an upload that Google takes
 FEW_ROWS = 500  # the BigQuery emulator takes a second and a half to give 30,000
 
@@ -40,7 +40,7 @@ class Subject:
 
     name: str
     store: AnyStore
-    piece: Slice = IN_TABLE
+    piece: TableSlice = IN_TABLE
     rows: Callable[[int], Rows] = rows_of
     count: int = ROWS
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from taxi_assets.errors import StoreError
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.duckdb.store import DuckDBStore
 from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets.stores.rows import Rows
@@ -66,4 +66,4 @@ def test_a_lake_that_can_be_no_folder_is_named(lake: str, tmp_path: Path) -> Non
     (tmp_path / "lake").write_text("a file")
     rows = Rows.from_table(pa.table({"fare": [1.5]}))
     with pytest.raises(StoreError, match=r"cannot be written: Not a directory"):
-        LocalLake(tmp_path / lake).replace(Slice("sales"), rows)
+        LocalLake(tmp_path / lake).replace(TableSlice("sales"), rows)

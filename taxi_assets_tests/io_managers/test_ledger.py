@@ -1,4 +1,4 @@
-"""What the IO managers for tables tell the ledger of a run, in a project that has nothing to do with taxis."""
+"""What the IO managers for tables tell the audit log of a run, in a project that has nothing to do with taxis."""
 
 from pathlib import Path
 
@@ -27,14 +27,14 @@ def materialize(path: Path, **fields: str) -> dg.ExecuteInProcessResult:
 
 
 def test_a_run_is_told_with_who_started_it(path: Path) -> None:
-    run = materialize(path, ledger="loads")
+    run = materialize(path, audit_table="loads")
     [line] = DuckDBStore(path, "public", "source_month").read("loads").to_table().to_pylist()
     assert (line["table_name"], line["store"], line["loaded_rows"]) == ("sales", "tables", 2)
     assert (line["run_id"], line["started_by"]) == (run.run_id, "alice")
     assert line["started_at"] <= line["finished_at"]
 
 
-def test_no_ledger_is_made_unless_it_is_asked_for(path: Path) -> None:
+def test_no_audit_log_is_made_unless_it_is_asked_for(path: Path) -> None:
     materialize(path)
     import duckdb
 

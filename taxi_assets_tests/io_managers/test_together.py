@@ -10,7 +10,7 @@ import pytest
 from taxi_assets.io_managers import DuckDBIOManager, LakeIOManager
 from taxi_assets.io_managers.lake import FILE_NAME, PUBLISHED_WITH
 from taxi_assets.month import Month
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets.stores.rows import Rows
 
@@ -50,7 +50,7 @@ class World:
         @dg.asset(partitions_def=MONTHS, io_manager_key="tables")
         def revenue(sales: pd.DataFrame) -> Iterator[dg.Output[pd.DataFrame]]:
             if self.overtaken:
-                self.lake.replace(Slice("sales", JANUARY), Rows.from_pandas(pd.DataFrame({"version": [9]})))
+                self.lake.replace(TableSlice("sales", JANUARY), Rows.from_pandas(pd.DataFrame({"version": [9]})))
             yield dg.Output(pd.DataFrame({"revenue": sales["version"]}))
 
         return [file, sales, revenue]
@@ -114,4 +114,4 @@ def test_what_was_made_of_rows_that_another_run_replaced_is_not_stored(
 
 def test_a_run_lets_the_next_one_go_ahead_when_it_ends(world: World, instance: dg.DagsterInstance) -> None:
     assert world.run(instance).success
-    world.lake.draft(Slice("sales", JANUARY), "next", pytest.fail).end()
+    world.lake.draft(TableSlice("sales", JANUARY), "next", pytest.fail).end()

@@ -12,7 +12,7 @@ from taxi_assets.catalog import SOURCE_MONTH, SOURCE_ROW, Dataset, daily_table
 from taxi_assets.errors import SliceMissing, StoreError
 from taxi_assets.month import Month
 from taxi_assets.places import SCHEMA, opened_stores
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.duckdb.rows_digest import digest_of
 from taxi_assets.stores.postgres.connection import connected
 from taxi_assets_tests.homes import Home
@@ -71,7 +71,7 @@ def _digest_of_lake(lake: Any, dataset: Dataset, month: Month) -> object:
 def _digest(store: Any, dataset: Dataset, month: Month) -> object:
     if month not in store.months(dataset.table):
         return None
-    return store.digest(Slice(dataset.table, month), _compared(dataset), SOURCE_ROW, dataset.total)
+    return store.digest(TableSlice(dataset.table, month), _compared(dataset), SOURCE_ROW, dataset.total)
 
 
 def _rejected(lake: Any, dataset: Dataset, month: Month) -> object:

@@ -13,7 +13,7 @@ from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.report import MonthReport, find_zones, month_report, page
 from taxi_assets.sample import write_month
 from taxi_assets.source import open_source
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets.stores.rows import Rows
 
@@ -45,8 +45,8 @@ class Months:
         raw = RawFile(path, f"https://example.org/{path.name}", path.stat().st_size, sha256_of(path), None)
         with cleaned_month(raw, dataset, month, rules, self.folder) as cleaned:
             clean = with_changes(cleaned.clean.with_provenance(provenance), self.lake, dataset, month, self.folder)
-            self.lake.replace(Slice(f"clean/{dataset.table}", month), clean)
-            self.lake.replace(Slice(f"quarantine/{dataset.table}", month), cleaned.quarantine)
+            self.lake.replace(TableSlice(f"clean/{dataset.table}", month), clean)
+            self.lake.replace(TableSlice(f"quarantine/{dataset.table}", month), cleaned.quarantine)
 
     def clean(self, dataset: Dataset, month: Month) -> Rows:
         return self.lake.read(f"clean/{dataset.table}", [month])

@@ -7,7 +7,7 @@ import pytest
 
 from taxi_assets.month import Month
 from taxi_assets.places import opened_stores
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.rows import Rows
 from taxi_assets_tests.automation.world import GREEN, World
 
@@ -20,7 +20,7 @@ def put_into_the_lake(world: World, *months: str) -> None:
     """Put a row into each month, and into no other store."""
     with opened_stores(world.settings, ["lake"]) as stores:
         for month in months:
-            piece = Slice(f"clean/{GREEN.table}", Month.parse(month))
+            piece = TableSlice(f"clean/{GREEN.table}", Month.parse(month))
             stores["lake"]().replace(piece, Rows.from_table(pa.table({"row": [1]})))
 
 

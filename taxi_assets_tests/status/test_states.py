@@ -8,7 +8,7 @@ import pytest
 
 from taxi_assets.automation.run_worker import PROCESS, tags_of_this_process
 from taxi_assets.places import opened_stores
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.rows import Rows
 from taxi_assets_tests.automation.world import GREEN, World
 from taxi_assets_tests.source.cdn import Answer
@@ -126,7 +126,9 @@ def test_a_run_that_failed_in_one_store_is_failed_there_only(world: World) -> No
 def test_a_month_that_the_records_know_nothing_of_is_loaded_where_it_is(world: World) -> None:
     world.publish(LAST)
     with opened_stores(world.settings, EVERYWHERE) as stores:
-        stores["postgres"]().replace(Slice(GREEN.table, GREEN.first_month), Rows.from_table(pa.table({"row": [1]})))
+        stores["postgres"]().replace(
+            TableSlice(GREEN.table, GREEN.first_month), Rows.from_table(pa.table({"row": [1]}))
+        )
     assert states(str(GREEN.first_month)) == {"lake": "missing", "postgres": "loaded", "warehouse": "missing"}
 
 

@@ -22,7 +22,7 @@ import pytest
 from taxi_assets.errors import SchemaMismatch, SliceMissing, StoreError, StoreUnavailable
 from taxi_assets.month import Month
 from taxi_assets.stores.arrow import description
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.duckdb.rows_digest import digest_of
 from taxi_assets.stores.rows import Rows
 
@@ -141,7 +141,7 @@ class StoreContract:
     impossible = pa.month_day_nano_interval()
 
     def put(self, store: AnyStore, month: Month | None, table: pa.Table) -> None:
-        store.replace(Slice(self.table, month), Rows.from_table(table))
+        store.replace(TableSlice(self.table, month), Rows.from_table(table))
 
     def assert_same(self, found: pa.Table, given: pa.Table) -> None:
         """Equal names, types and values, in the types that the store has."""
@@ -156,13 +156,13 @@ class StoreContract:
     # What is there
 
     def test_what_is_put_in_is_found_counted_and_listed(self, store: AnyStore) -> None:
-        stored = store.replace(Slice(self.table, JANUARY), Rows.from_table(TYPICAL))
-        assert stored.rows == store.count(Slice(self.table, JANUARY)) == 3
+        stored = store.replace(TableSlice(self.table, JANUARY), Rows.from_table(TYPICAL))
+        assert stored.rows == store.count(TableSlice(self.table, JANUARY)) == 3
         assert store.months(self.table) == [JANUARY]
         self.assert_same(self.found(store, JANUARY), TYPICAL)
 
     def test_replacing_tells_rows_schema_and_types(self, store: AnyStore) -> None:
-        stored = store.replace(Slice(self.table, JANUARY), Rows.from_table(TYPICAL))
+        stored = store.replace(TableSlice(self.table, JANUARY), Rows.from_table(TYPICAL))
         assert stored.rows == 3
         assert set(stored.types) == set(stored.schema.names) >= set(TYPICAL.column_names)
 
@@ -176,7 +176,7 @@ class StoreContract:
             self.put(store, month, fares(fare, first_row=month.number))
         self.put(store, FEBRUARY, fares(20.0, 21.0, first_row=10))
         assert store.months(self.table) == [JANUARY, FEBRUARY, MARCH]
-        assert [store.count(Slice(self.table, month)) for month in (JANUARY, FEBRUARY, MARCH)] == [1, 2, 1]
+        assert [store.count(TableSlice(self.table, month)) for month in (JANUARY, FEBRUARY, MARCH)] == [1, 2, 1]
         assert self.found(store)["fare"].to_pylist() == [1.0, 3.0, 20.0, 21.0]
         assert self.found(store, MARCH, JANUARY)["fare"].to_pylist() == [1.0, 3.0]
 
@@ -187,7 +187,7 @@ class StoreContract:
 
     @pytest.mark.parametrize("batches", [[], [TYPICAL.to_batches()[0].slice(0, 0)]], ids=["no", "an empty"])
     def test_an_empty_month_is_there(self, store: AnyStore, batches: list[pa.RecordBatch]) -> None:
-        piece = Slice(self.table, JANUARY)
+        piece = TableSlice(self.table, JANUARY)
         self.put(store, JANUARY, TYPICAL)
         stored = store.replace(piece, Rows(TYPICAL.schema, lambda: batches))
         assert (stored.rows, store.count(piece), store.months(self.table)) == (0, 0, [JANUARY])
@@ -195,14 +195,14 @@ class StoreContract:
 
     def test_a_month_that_is_not_there_is_named(self, store: AnyStore) -> None:
         self.put(store, JANUARY, TYPICAL)
-        assert store.count(Slice(self.table, FEBRUARY)) == 0
+        assert store.count(TableSlice(self.table, FEBRUARY)) == 0
         with pytest.raises(SliceMissing, match=f"{self.table}.* 2024-02.*materialize") as caught:
             store.read(self.table, [JANUARY, FEBRUARY])
         assert "2024-01" not in str(caught.value)
 
     @pytest.mark.parametrize("months", [None, [JANUARY]], ids=["all", "one"])
     def test_a_table_that_is_not_there_is_named(self, store: AnyStore, months: list[Month] | None) -> None:
-        assert (store.count(Slice(self.table)), store.months(self.table)) == (0, [])
+        assert (store.count(TableSlice(self.table)), store.months(self.table)) == (0, [])
         with pytest.raises(SliceMissing, match=f"{self.table}.*materialize"):
             store.read(self.table, months)
 
@@ -210,24 +210,24 @@ class StoreContract:
         for month in (JANUARY, FEBRUARY):
             self.put(store, month, TYPICAL)
         for row in self.found(store, JANUARY).to_pylist():
-            found = store.row(Slice(self.table, JANUARY), {"row": row["row"]})
+            found = store.row(TableSlice(self.table, JANUARY), {"row": row["row"]})
             assert {name: value for name, value in (found or {}).items() if name != MONTH_COLUMN} == row
         pickup = TYPICAL["pickup"][0].as_py()
-        found = store.row(Slice(self.table, FEBRUARY), {"row": 0, "pickup": pickup})
+        found = store.row(TableSlice(self.table, FEBRUARY), {"row": 0, "pickup": pickup})
         assert found is not None
         assert found["pickup"] == pickup
 
     def test_a_row_that_is_not_there_is_none(self, store: AnyStore) -> None:
-        assert store.row(Slice(self.table, JANUARY), {"row": 0}) is None
+        assert store.row(TableSlice(self.table, JANUARY), {"row": 0}) is None
         self.put(store, JANUARY, TYPICAL)
-        assert store.row(Slice(self.table, JANUARY), {"row": 3}) is None
-        assert store.row(Slice(self.table, JANUARY), {"row": 0, "vendor": 2}) is None
-        assert store.row(Slice(self.table, FEBRUARY), {"row": 0}) is None
+        assert store.row(TableSlice(self.table, JANUARY), {"row": 3}) is None
+        assert store.row(TableSlice(self.table, JANUARY), {"row": 0, "vendor": 2}) is None
+        assert store.row(TableSlice(self.table, FEBRUARY), {"row": 0}) is None
 
     def test_a_table_without_months_is_replaced_as_a_whole(self, store: AnyStore) -> None:
         for table in (TYPICAL, fares(1.0, 2.0)):
             self.put(store, None, table)
-        assert store.count(Slice(self.table)) == 2
+        assert store.count(TableSlice(self.table)) == 2
         assert self.found(store)["fare"].to_pylist() == [1.0, 2.0]
 
     @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ class StoreContract:
     )
     def test_a_month_column_that_stands_for_the_date_becomes_one(self, store: AnyStore, brought: pd.Series) -> None:
         frame = pd.DataFrame({"row": [0, 1], MONTH_COLUMN: brought})
-        store.replace(Slice(self.table, JANUARY), Rows.from_pandas(frame))
+        store.replace(TableSlice(self.table, JANUARY), Rows.from_pandas(frame))
         found = store.read(self.table, [JANUARY]).to_table()
         assert found.schema.field(MONTH_COLUMN).type == pa.date32()
         assert found[MONTH_COLUMN].to_pylist() == [date(2024, 1, 1)] * 2
@@ -284,18 +284,18 @@ class StoreContract:
         self.put(store, JANUARY, fares(1.0))
         strange = pd.DataFrame({"row": [0, 1], "fare": [2.0, 3.0], MONTH_COLUMN: [value, value]})
         with pytest.raises(SchemaMismatch, match=f"{MONTH_COLUMN} must hold the DATE 2024-01-01 .* holds {words}:"):
-            store.replace(Slice(self.table, JANUARY), Rows.from_pandas(strange))
+            store.replace(TableSlice(self.table, JANUARY), Rows.from_pandas(strange))
         assert self.found(store)["fare"].to_pylist() == [1.0]
 
     def test_names_need_no_care(self, store: AnyStore) -> None:
         table = """Trips "of" it's; 100% {} %s"""
         given = TYPICAL.rename_columns([f'{name} "%s" {{0}}; --' for name in TYPICAL.column_names])
         for _ in range(2):
-            store.replace(Slice(table, JANUARY), Rows.from_table(given))
-        assert (store.count(Slice(table, JANUARY)), store.months(table)) == (3, [JANUARY])
+            store.replace(TableSlice(table, JANUARY), Rows.from_table(given))
+        assert (store.count(TableSlice(table, JANUARY)), store.months(table)) == (3, [JANUARY])
         for months in ([JANUARY], None):
             self.assert_same(store.read(table, months).to_table().select(given.column_names), given)
-        found = store.row(Slice(table, JANUARY), {given.column_names[0]: 1})
+        found = store.row(TableSlice(table, JANUARY), {given.column_names[0]: 1})
         assert found is not None
         assert found[given.column_names[0]] == 1
 
@@ -343,7 +343,7 @@ class StoreContract:
         for _ in range(2):
             self.put(store, JANUARY, numbered(pickup=pa.array(strays, pa.timestamp("us"))))
         assert self.found(store, JANUARY)["pickup"].to_pylist() == strays
-        assert store.count(Slice(self.table, FEBRUARY)) == 1
+        assert store.count(TableSlice(self.table, FEBRUARY)) == 1
 
     def test_text_is_kept(self, store: AnyStore) -> None:
         given = numbered(text=pa.array(TEXTS))
@@ -386,7 +386,7 @@ class StoreContract:
     @pytest.mark.slow
     def test_many_batches_keep_every_value(self, store: AnyStore) -> None:
         rows = rows_of(1, rows=1_000_000)
-        store.replace(Slice(self.table, JANUARY), rows)
+        store.replace(TableSlice(self.table, JANUARY), rows)
         assert self.found(store, JANUARY).equals(rows.to_table())
 
     # What rows come in
@@ -401,7 +401,7 @@ class StoreContract:
         ids=["a table", "a DataFrame", "a Parquet file"],
     )
     def test_rows_come_as(self, store: AnyStore, tmp_path: Path, as_rows: Callable[[pa.Table, Path], Rows]) -> None:
-        store.replace(Slice(self.table, JANUARY), as_rows(TYPICAL, tmp_path / "[rows] * 1.parquet"))
+        store.replace(TableSlice(self.table, JANUARY), as_rows(TYPICAL, tmp_path / "[rows] * 1.parquet"))
         self.assert_same(self.found(store, JANUARY), TYPICAL)
 
     def test_what_only_a_dataframe_has_is_taken(self, store: AnyStore) -> None:
@@ -413,7 +413,7 @@ class StoreContract:
             "vendor": np.array([1, 2, 127], np.int8),
             "fare": np.array([0.5, np.nan, -1.5], np.float32),
         }
-        store.replace(Slice(self.table, JANUARY), Rows.from_pandas(pd.DataFrame(given, index=[7, 8, 9])))
+        store.replace(TableSlice(self.table, JANUARY), Rows.from_pandas(pd.DataFrame(given, index=[7, 8, 9])))
         found = self.found(store, JANUARY)
         assert {field.name: field.type for field in found.schema} == self.frame_types
         assert found.select(["zone", "nothing", "vendor", "fare"]).to_pydict() == {
@@ -438,7 +438,7 @@ class StoreContract:
 
     @pytest.mark.parametrize("month", [JANUARY, None], ids=["a month", "a whole table"])
     def test_rows_that_break_off_leave_the_old_ones(self, store: AnyStore, month: Month | None) -> None:
-        piece = Slice(self.table, month)
+        piece = TableSlice(self.table, month)
         store.replace(piece, rows_of(1))
         with pytest.raises(RuntimeError):
             store.replace(piece, broken_off(rows_of(2), RuntimeError()))
@@ -450,13 +450,13 @@ class StoreContract:
     def test_what_broke_the_rows_off_comes_through(self, store: AnyStore, kind: type[BaseException]) -> None:
         error = kind("the source is gone")
         with pytest.raises(kind) as caught:
-            store.replace(Slice(self.table, JANUARY), broken_off(rows_of(1), error))
+            store.replace(TableSlice(self.table, JANUARY), broken_off(rows_of(1), error))
         assert caught.value is error
 
     def test_a_first_month_that_breaks_off_is_not_there(self, store: AnyStore) -> None:
         with pytest.raises(RuntimeError):
-            store.replace(Slice(self.table, JANUARY), broken_off(rows_of(1), RuntimeError()))
-        assert (store.months(self.table), store.count(Slice(self.table, JANUARY))) == ([], 0)
+            store.replace(TableSlice(self.table, JANUARY), broken_off(rows_of(1), RuntimeError()))
+        assert (store.months(self.table), store.count(TableSlice(self.table, JANUARY))) == ([], 0)
         with pytest.raises(SliceMissing):
             store.read(self.table, [JANUARY])
 
@@ -470,13 +470,13 @@ class StoreContract:
     # Several at once
 
     def test_two_months_are_replaced_at_once(self, store: AnyStore, workers: Executor) -> None:
-        pieces = [Slice(self.table, month) for month in (JANUARY, FEBRUARY)]
+        pieces = [TableSlice(self.table, month) for month in (JANUARY, FEBRUARY)]
         for work in [workers.submit(replace_in_turn, store, piece, range(1, 4)) for piece in pieces]:
             work.result()
         assert [version_of(store, piece) for piece in pieces] == [3, 3]
 
     def test_two_tables_are_made_at_once(self, store: AnyStore, workers: Executor) -> None:
-        pieces = [Slice(f"{self.table}_{number}", JANUARY) for number in range(6)]
+        pieces = [TableSlice(f"{self.table}_{number}", JANUARY) for number in range(6)]
         for work in [workers.submit(replace_in_turn, store, piece, range(1, 2)) for piece in pieces]:
             work.result()
         assert {version_of(store, piece) for piece in pieces} == {1}
@@ -485,14 +485,14 @@ class StoreContract:
     def test_the_same_slice_twice_at_once_ends_as_one_of_the_two(
         self, store: AnyStore, workers: Executor, month: Month | None
     ) -> None:
-        piece = Slice(self.table, month)
+        piece = TableSlice(self.table, month)
         for work in [workers.submit(replace_in_turn, store, piece, versions) for versions in (range(3), range(10, 13))]:
             work.result()
         assert version_of(store, piece) in (2, 12)
 
     def test_readers_see_one_version_at_any_time(self, store: AnyStore, workers: Executor) -> None:
-        piece = Slice(self.table, JANUARY)
-        store.replace(Slice(self.table, FEBRUARY), rows_of(0))
+        piece = TableSlice(self.table, JANUARY)
+        store.replace(TableSlice(self.table, FEBRUARY), rows_of(0))
         store.replace(piece, rows_of(0))
         writing = workers.submit(replace_in_turn, store, piece, range(1, 9))
         seen = []
@@ -514,7 +514,7 @@ class TableContract(StoreContract):
     def test_rows_may_bring_the_month_themselves(self, store: AnyStore) -> None:
         self.put(store, JANUARY, fares(1.0).append_column(MONTH_COLUMN, pa.array([date(2024, 1, 1)])))
         assert store.read(self.table, [JANUARY]).to_table().column_names == ["row", "fare", MONTH_COLUMN]
-        assert store.count(Slice(self.table, JANUARY)) == 1
+        assert store.count(TableSlice(self.table, JANUARY)) == 1
 
     @pytest.mark.parametrize("day", [date(2024, 2, 1), date(2024, 1, 2), None], ids=str)
     def test_rows_of_another_month_are_refused(self, store: AnyStore, day: date | None) -> None:
@@ -562,14 +562,14 @@ class TableContract(StoreContract):
     # The digest, by which stores are compared
 
     def test_the_digest_is_the_one_that_the_rows_have_anywhere(self, store: AnyStore) -> None:
-        store.replace(Slice("trips", FEBRUARY), Rows.from_table(DIGESTED))
-        assert store.digest(Slice("trips", FEBRUARY), PARTS, "row", "fare") == digest_of(
+        store.replace(TableSlice("trips", FEBRUARY), Rows.from_table(DIGESTED))
+        assert store.digest(TableSlice("trips", FEBRUARY), PARTS, "row", "fare") == digest_of(
             Rows.from_table(DIGESTED), PARTS, "row", "fare"
         )
 
     def test_the_digest_counts_rows_and_sums_to_the_ten_thousandth(self, store: AnyStore) -> None:
-        store.replace(Slice("trips", FEBRUARY), Rows.from_table(fares(0.1, 0.2, None, -1234.5678)))
-        digest = store.digest(Slice("trips", FEBRUARY), {}, "row", "fare")
+        store.replace(TableSlice("trips", FEBRUARY), Rows.from_table(fares(0.1, 0.2, None, -1234.5678)))
+        digest = store.digest(TableSlice("trips", FEBRUARY), {}, "row", "fare")
         assert (digest.rows, digest.total) == (4, 1_000 + 2_000 - 12_345_678)
 
     @pytest.mark.parametrize("changed", range(len(CHANGES)))
@@ -579,24 +579,24 @@ class TableContract(StoreContract):
         other = DIGESTED.set_column(
             column, DIGESTED.schema.field(name), pa.array(values, DIGESTED.schema.types[column])
         )
-        store.replace(Slice("trips", FEBRUARY), Rows.from_table(other))
-        found = store.digest(Slice("trips", FEBRUARY), PARTS, "row").parts
+        store.replace(TableSlice("trips", FEBRUARY), Rows.from_table(other))
+        found = store.digest(TableSlice("trips", FEBRUARY), PARTS, "row").parts
         expected = digest_of(Rows.from_table(DIGESTED), PARTS, "row").parts
         assert {part for part in PARTS if found[part] != expected[part]} == {name, "all"}
 
     @pytest.mark.parametrize("month", [None, MARCH])
     def test_the_digest_of_what_is_not_there_is_that_of_no_rows(self, store: AnyStore, month: Month | None) -> None:
-        store.replace(Slice("trips", FEBRUARY), Rows.from_table(DIGESTED))
-        missing = Slice("nothing" if month is None else "trips", month)
+        store.replace(TableSlice("trips", FEBRUARY), Rows.from_table(DIGESTED))
+        missing = TableSlice("nothing" if month is None else "trips", month)
         assert store.digest(missing, PARTS, "row") == digest_of(Rows.from_table(DIGESTED[:0]), PARTS, "row")
 
-    # The ledger
+    # The audit log
 
     def lines(self, store: TableStore) -> list[dict[str, Any]]:
-        """The ledger's lines, by run."""
+        """The audit log's lines, by run."""
         return store.read("load_audit").to_table().sort_by("run_id").to_pylist()
 
-    def test_a_replace_is_told_in_the_ledger(self, store: TableStore) -> None:
+    def test_a_replace_is_told_in_the_audit_log(self, store: TableStore) -> None:
         began = datetime.now(tz=UTC)
         facts = {
             "dataset": "green",
@@ -613,7 +613,7 @@ class TableContract(StoreContract):
         }
         origin = {f"taxi/{name}": str(value) for name, value in facts.items()}
         entry = dataclasses.replace(entry_of(1), origin={**origin, "taxi/seen_by": "nobody asked"})
-        store.replace(Slice(self.table, JANUARY), Rows.from_table(TYPICAL), entry)
+        store.replace(TableSlice(self.table, JANUARY), Rows.from_table(TYPICAL), entry)
         [line] = self.lines(store)
         assert began <= line.pop("finished_at") <= datetime.now(tz=UTC)
         assert line == {
@@ -629,12 +629,12 @@ class TableContract(StoreContract):
 
     def test_a_whole_table_of_unknown_origin_is_told_too(self, store: TableStore) -> None:
         entry = dataclasses.replace(entry_of(1), origin={})
-        store.replace(Slice(self.table), Rows.from_table(TYPICAL), entry)
+        store.replace(TableSlice(self.table), Rows.from_table(TYPICAL), entry)
         [line] = self.lines(store)
         assert (line["source_month"], line["loaded_rows"], line["source_sha256"]) == (None, 3, None)
 
-    def test_the_ledger_says_what_its_columns_hold(self, store: TableStore) -> None:
-        store.replace(Slice(self.table, JANUARY), rows_of(1), entry_of(1))
+    def test_the_audit_log_says_what_its_columns_hold(self, store: TableStore) -> None:
+        store.replace(TableSlice(self.table, JANUARY), rows_of(1), entry_of(1))
         schema = store.read("load_audit").schema
         assert all(description(field) for field in schema)
         assert {name: schema.field(name).type for name in ("source_bytes", "started_at")} == {
@@ -642,9 +642,9 @@ class TableContract(StoreContract):
             "started_at": pa.timestamp("us", "UTC"),
         }
 
-    def test_the_ledger_keeps_every_load(self, store: TableStore) -> None:
-        replace_and_tell_in_turn(store, Slice(self.table, JANUARY), range(1, 4))
-        replace_and_tell_in_turn(store, Slice(self.table, FEBRUARY), range(4, 5))
+    def test_the_audit_log_keeps_every_load(self, store: TableStore) -> None:
+        replace_and_tell_in_turn(store, TableSlice(self.table, JANUARY), range(1, 4))
+        replace_and_tell_in_turn(store, TableSlice(self.table, FEBRUARY), range(4, 5))
         assert [(one["run_id"], one["source_month"].month) for one in self.lines(store)] == [
             ("run 1", 1),
             ("run 2", 1),
@@ -654,23 +654,23 @@ class TableContract(StoreContract):
         assert store.months(self.table) == [JANUARY, FEBRUARY]
 
     @pytest.mark.parametrize("month", [JANUARY, None], ids=["a month", "a whole table"])
-    def test_a_replace_that_fails_is_not_in_the_ledger(self, store: TableStore, month: Month | None) -> None:
-        piece = Slice(self.table, month)
+    def test_a_replace_that_fails_is_not_in_the_audit_log(self, store: TableStore, month: Month | None) -> None:
+        piece = TableSlice(self.table, month)
         store.replace(piece, rows_of(1), entry_of(1))
         with pytest.raises(RuntimeError):
             store.replace(piece, broken_off(rows_of(2), RuntimeError()), entry_of(2))
         assert [line["run_id"] for line in self.lines(store)] == ["run 1"]
 
-    def test_a_ledger_of_an_earlier_version_gains_the_columns_it_lacks(self, store: TableStore) -> None:
-        store.replace(Slice("load_audit"), Rows.from_table(pa.table({"run_id": ["run 0"]})))
-        replace_and_tell_in_turn(store, Slice(self.table, JANUARY), range(1, 2))
+    def test_an_audit_log_of_an_earlier_version_gains_the_columns_it_lacks(self, store: TableStore) -> None:
+        store.replace(TableSlice("load_audit"), Rows.from_table(pa.table({"run_id": ["run 0"]})))
+        replace_and_tell_in_turn(store, TableSlice(self.table, JANUARY), range(1, 2))
         assert [(one["run_id"], one["started_by"]) for one in self.lines(store)] == [
             ("run 0", None),
             ("run 1", "alice"),
         ]
 
     def test_two_months_of_a_new_database_are_told_at_once(self, store: TableStore, workers: Executor) -> None:
-        pieces = [Slice(self.table, month) for month in (JANUARY, FEBRUARY)]
+        pieces = [TableSlice(self.table, month) for month in (JANUARY, FEBRUARY)]
         numbers = (range(1, 4), range(4, 7))
         work = [
             workers.submit(replace_and_tell_in_turn, store, piece, versions)

@@ -16,7 +16,7 @@ from google.cloud.bigquery_storage_v1.services.big_query_read.transports import 
 from taxi_assets.catalog import dataset_named
 from taxi_assets.errors import InvalidRequest, SchemaMismatch, StoreError
 from taxi_assets.month import Month
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.bigquery.empty_months import TABLE, line_of
 from taxi_assets.stores.bigquery.store import BigQueryStore
 from taxi_assets.stores.lake.gcs.store import GCSLake
@@ -28,7 +28,7 @@ from .contract import FEBRUARY, JANUARY, MONTH_COLUMN, TYPICAL, TableContract, a
 from .versions import entry_of, rows_of, version_of
 
 PROJECT = "project"
-TRIPS = Slice("trips", JANUARY)
+TRIPS = TableSlice("trips", JANUARY)
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ class TestBigQuery(TableContract):
     def test_names_need_no_care(self, store: BigQueryStore) -> None:
         """They do here: BigQuery takes few, and the others are named before anything is written."""
         with pytest.raises(SchemaMismatch, match=r"does not take the names 'my \"trips\"', 'fare;'$"):
-            store.replace(Slice('my "trips"', JANUARY), Rows.from_table(pa.table({"fare;": [1.0], "tip": [2.0]})))
+            store.replace(TableSlice('my "trips"', JANUARY), Rows.from_table(pa.table({"fare;": [1.0], "tip": [2.0]})))
         with pytest.raises(SchemaMismatch, match="upper and lower case"):
             store.replace(TRIPS, Rows.from_table(pa.table({"fare": [1.0], "Fare": [2.0]})))
         assert store.months("trips") == []
@@ -103,7 +103,7 @@ def test_a_table_is_partitioned_clustered_labelled_and_described(
     store: BigQueryStore, client: google_bigquery.Client, dataset: str
 ) -> None:
     schema = dataset_named("green").schema
-    store.replace(Slice("green_trips", Month(2024, 1)), Rows.from_table(schema.empty_table()))
+    store.replace(TableSlice("green_trips", Month(2024, 1)), Rows.from_table(schema.empty_table()))
     table = client.get_table(f"{PROJECT}.{dataset}.green_trips")
     assert (table.time_partitioning.type_, table.time_partitioning.field) == ("MONTH", "source_month")
     assert table.clustering_fields == ["pickup_datetime", "pickup_location_id"]
@@ -140,7 +140,7 @@ def test_queries_may_have_to_say_which_months_they_mean(
     store = BigQueryStore(PROJECT, dataset, MONTH_COLUMN, require_partition_filter=True, patience=20)
     store.replace(TRIPS, Rows.from_table(fares(1.0)))
     assert client.get_table(f"{dataset}.trips").require_partition_filter
-    assert (store.count(TRIPS), store.count(Slice("trips")), store.read("trips").to_table().num_rows) == (1, 1, 1)
+    assert (store.count(TRIPS), store.count(TableSlice("trips")), store.read("trips").to_table().num_rows) == (1, 1, 1)
 
 
 def test_a_new_description_reaches_a_table_that_exists(
@@ -165,7 +165,7 @@ def test_a_table_that_somebody_else_partitioned_otherwise_is_left_alone(store: B
 def test_rows_in_a_bucket_are_loaded_by_reference(
     store: BigQueryStore, lake: GCSLake, sent: Callable[[], list[Request]], dataset: str
 ) -> None:
-    lake.replace(Slice("clean/trips", JANUARY), rows_with_month(1))
+    lake.replace(TableSlice("clean/trips", JANUARY), rows_with_month(1))
     store.replace(TRIPS, lake.read("clean/trips", [JANUARY]))
     [request] = sent()
     load = load_of(request)
@@ -213,7 +213,7 @@ def test_a_job_that_is_there_already_is_waited_for_instead_of_made_again(
     assert len({request.body["jobReference"]["jobId"] for request in sent()}) == 1
 
 
-def test_the_ledgers_line_is_one_small_request(store: BigQueryStore, sent: Callable[[], list[Request]]) -> None:
+def test_the_audit_line_is_one_small_request(store: BigQueryStore, sent: Callable[[], list[Request]]) -> None:
     for version in (1, 2):
         store.replace(TRIPS, rows_of(version), entry_of(version))
     lines = [one for one in sent() if load_of(one)["destinationTable"]["tableId"] == "load_audit"]
@@ -236,11 +236,11 @@ def test_a_line_whose_answer_is_lost_is_not_written_twice(
 
     monkeypatch.setattr(google_bigquery.Client, "load_table_from_file", load_twice)
     store.replace(TRIPS, rows_of(1), entry_of(1))
-    assert store.count(Slice("load_audit")) == 1
+    assert store.count(TableSlice("load_audit")) == 1
 
 
 def test_an_object_that_is_gone_fails_the_load_and_leaves_the_month(store: BigQueryStore, lake: GCSLake) -> None:
-    lake.replace(Slice("clean/trips", JANUARY), rows_with_month(1))
+    lake.replace(TableSlice("clean/trips", JANUARY), rows_with_month(1))
     rows = lake.read("clean/trips", [JANUARY])
     store.replace(TRIPS, rows)
     gone = Rows(rows.schema, rows.batches, objects=("gs://nobody-made-this/trips.parquet#1",))
@@ -290,7 +290,7 @@ def test_missing_credentials_are_told_with_the_command_that_makes_them(
 
 def test_a_month_that_was_loaded_empty_is_told_from_one_with_rows_again(store: BigQueryStore) -> None:
     for month in (JANUARY, FEBRUARY):
-        store.replace(Slice("trips", month), Rows.from_table(TYPICAL.schema.empty_table()))
+        store.replace(TableSlice("trips", month), Rows.from_table(TYPICAL.schema.empty_table()))
     store.replace(TRIPS, Rows.from_table(TYPICAL))
     assert store.months("trips") == [JANUARY, FEBRUARY]
     assert_same(
@@ -304,10 +304,10 @@ def test_more_months_are_loaded_empty_than_a_table_has_labels(
     """A table has 64 labels at most. The months in the middle are noted at once, which saves a minute of loads."""
     months = list(Month(2010, 1).until(Month(2010, 1).plus(99)))
     nothing = Rows.from_table(TYPICAL.schema.empty_table())
-    store.replace(Slice("trips", months[0]), nothing)
+    store.replace(TableSlice("trips", months[0]), nothing)
     table = client.get_table(f"{dataset}.trips")
     note(client, dataset, pa.concat_tables(line_of(table, month).to_table() for month in months[1:-1]))
-    store.replace(Slice("trips", months[-1]), nothing)
+    store.replace(TableSlice("trips", months[-1]), nothing)
     assert store.months("trips") == months
     assert client.get_table(f"{dataset}.trips").labels == {}
     assert store.read("trips", months[:3]).to_table().num_rows == 0
@@ -329,7 +329,7 @@ def test_a_table_made_again_knows_nothing_of_the_empty_months_of_the_one_before(
 ) -> None:
     store.replace(TRIPS, Rows.from_table(TYPICAL.schema.empty_table()))
     client.delete_table(f"{dataset}.trips")
-    store.replace(Slice("trips", FEBRUARY), Rows.from_table(TYPICAL.schema.empty_table()))
+    store.replace(TableSlice("trips", FEBRUARY), Rows.from_table(TYPICAL.schema.empty_table()))
     assert store.months("trips") == [FEBRUARY]
 
 

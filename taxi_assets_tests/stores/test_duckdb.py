@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from taxi_assets.errors import SchemaMismatch, SliceMissing, StoreUnavailable
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.duckdb.store import DuckDBStore
 from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets.stores.rows import BATCH_ROWS, Rows
@@ -24,7 +24,7 @@ from taxi_assets.stores.rows import BATCH_ROWS, Rows
 from .contract import FEBRUARY, JANUARY, MONTH_COLUMN, TableContract, assert_same, fares
 from .versions import rows_of, version_of
 
-TRIPS = Slice("trips", JANUARY)
+TRIPS = TableSlice("trips", JANUARY)
 HOLD = """
 import duckdb, sys
 held = duckdb.connect(sys.argv[1], read_only=sys.argv[2] == "reading")
@@ -38,7 +38,7 @@ import pyarrow as pa
 from taxi_assets.month import Month
 from taxi_assets.stores.duckdb.store import DuckDBStore
 from taxi_assets.stores.rows import Rows
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 
 def batches():
     print("open", flush=True)
@@ -46,7 +46,7 @@ def batches():
     yield from pa.table({"fare": [1.0]}).to_batches()
 
 store = DuckDBStore(Path(sys.argv[1]), "taxi", "source_month")
-store.replace(Slice("trips", Month(2024, 1)), Rows(pa.schema({"fare": pa.float64()}), batches))
+store.replace(TableSlice("trips", Month(2024, 1)), Rows(pa.schema({"fare": pa.float64()}), batches))
 """
 
 
@@ -230,8 +230,8 @@ def test_threads_write_one_after_the_other(impatient: DuckDBStore) -> None:
 
 def test_a_table_is_made_of_what_is_read_from_the_same_file(impatient: DuckDBStore) -> None:
     impatient.replace(TRIPS, rows_of(1))
-    impatient.replace(Slice("copy", JANUARY), impatient.read("trips", [JANUARY]))
-    assert version_of(impatient, Slice("copy", JANUARY)) == 1
+    impatient.replace(TableSlice("copy", JANUARY), impatient.read("trips", [JANUARY]))
+    assert version_of(impatient, TableSlice("copy", JANUARY)) == 1
 
 
 def test_a_connection_of_the_same_process_is_no_obstacle(impatient: DuckDBStore, path: Path) -> None:
@@ -283,7 +283,7 @@ def test_a_table_that_was_dropped_has_no_months(store: DuckDBStore, path: Path) 
     with duckdb.connect(path) as connection:
         connection.execute("DROP TABLE taxi.trips")
     assert store.months("trips") == []
-    store.replace(Slice("trips", FEBRUARY), rows_of(2))
+    store.replace(TableSlice("trips", FEBRUARY), rows_of(2))
     assert store.months("trips") == [FEBRUARY]
 
 
@@ -320,7 +320,7 @@ def test_rows_of_the_lake_are_taken_by_reference(store: DuckDBStore, tmp_path: P
 
 
 def test_the_file_stays_small_however_often_a_month_is_replaced(store: DuckDBStore, path: Path) -> None:
-    store.replace(Slice("trips", FEBRUARY), rows_of(0, rows=10_000))
+    store.replace(TableSlice("trips", FEBRUARY), rows_of(0, rows=10_000))
     store.replace(TRIPS, rows_of(1, rows=10_000))
     small = path.stat().st_size
     for version in range(20):

@@ -21,7 +21,7 @@ import pytest
 
 from taxi_assets.errors import StoreError, StoreUnavailable
 from taxi_assets.month import Month
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.postgres.embedded import PSQL, embedded_url, initdb, postmaster, server
 from taxi_assets.stores.postgres.store import PostgresStore
 from taxi_assets.stores.rows import Rows
@@ -30,7 +30,7 @@ from .contract import MONTH_COLUMN
 from .servers import folder_for_server, kill_server
 from .versions import SCHEMA, rows_of, version_of
 
-TRIPS = Slice("trips", Month(2024, 1))
+TRIPS = TableSlice("trips", Month(2024, 1))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from google.cloud import storage
 
 from taxi_assets.errors import InvalidRequest, SchemaMismatch, SliceMissing, StoreError
 from taxi_assets.raw_file import RawFile, sha256_of
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.lake.gcs import store as gcs_lake
 from taxi_assets.stores.lake.gcs.store import GCSLake
 from taxi_assets.stores.rows import Rows
@@ -20,7 +20,7 @@ from .contract import FEBRUARY, JANUARY, StoreContract, assert_same, fares
 from .test_lake import TestLake as LocalLakeContract
 from .versions import rows_of, version_of
 
-TRIPS = Slice("clean/trips", JANUARY)
+TRIPS = TableSlice("clean/trips", JANUARY)
 TRIPS_OBJECT = "lake/clean/trips/month=2024-01/trips.parquet"
 VERSIONS_OF_TRIPS = "lake/.versions/clean/trips/month=2024-01"
 RAW = "raw/trips"
@@ -85,7 +85,7 @@ def test_rows_name_the_objects_and_generations_they_lie_in(lake: GCSLake, bucket
 
 def test_months_of_different_schemas_are_one_frame_and_no_reference(lake: GCSLake) -> None:
     lake.replace(TRIPS, Rows.from_table(fares(1.0)))
-    lake.replace(Slice("clean/trips", FEBRUARY), Rows.from_table(pa.table({"row": [1], "fee": [0.75]})))
+    lake.replace(TableSlice("clean/trips", FEBRUARY), Rows.from_table(pa.table({"row": [1], "fee": [0.75]})))
     rows = lake.read("clean/trips")
     assert rows.objects == ()
     assert rows.to_table().to_pydict() == {"row": [0, 1], "fare": [1.0, None], "fee": [None, 0.75]}
@@ -93,13 +93,13 @@ def test_months_of_different_schemas_are_one_frame_and_no_reference(lake: GCSLak
 
 def test_months_that_have_no_schema_in_common_are_not_read_together(lake: GCSLake) -> None:
     lake.replace(TRIPS, Rows.from_table(pa.table({"zone": [132]})))
-    lake.replace(Slice("clean/trips", FEBRUARY), Rows.from_table(pa.table({"zone": ["JFK"]})))
+    lake.replace(TableSlice("clean/trips", FEBRUARY), Rows.from_table(pa.table({"zone": ["JFK"]})))
     with pytest.raises(SchemaMismatch, match=r"clean/trips do not fit together: .*zone"):
         lake.read("clean/trips")
 
 
 def test_a_table_is_not_taken_for_another_whose_name_it_begins(lake: GCSLake) -> None:
-    lake.replace(Slice("clean/trips_of_others", JANUARY), rows_of(1, rows=10))
+    lake.replace(TableSlice("clean/trips_of_others", JANUARY), rows_of(1, rows=10))
     assert (lake.months("clean/trips"), lake.count(TRIPS)) == ([], 0)
     with pytest.raises(SliceMissing):
         lake.read("clean/trips")
@@ -239,7 +239,7 @@ def test_rows_of_a_parquet_file_are_counted(lake: GCSLake) -> None:
 @pytest.mark.parametrize(
     "use",
     [
-        lambda lake, table: lake.replace(Slice(table, JANUARY), rows_of(1, rows=1)),
+        lambda lake, table: lake.replace(TableSlice(table, JANUARY), rows_of(1, rows=1)),
         lambda lake, table: lake.read(table),
         lambda lake, table: lake.months(table),
         lambda lake, table: lake.get_file(RAW, f"../../{table}"),

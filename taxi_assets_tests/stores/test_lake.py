@@ -12,7 +12,7 @@ import pytest
 from taxi_assets.errors import InvalidRequest, SchemaMismatch, SliceMissing, StoreError
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets.stores.rows import BATCH_ROWS, Rows
 from taxi_assets.stores.scratch import MARK, PREFIX, scratch_folder
@@ -20,7 +20,7 @@ from taxi_assets.stores.scratch import MARK, PREFIX, scratch_folder
 from .contract import FEBRUARY, JANUARY, MARCH, StoreContract, assert_same, fares, numbered
 from .versions import rows_of
 
-TRIPS = Slice("clean/trips", JANUARY)
+TRIPS = TableSlice("clean/trips", JANUARY)
 RAW = "raw/trips"
 
 
@@ -78,7 +78,7 @@ class TestLake(StoreContract):
 
 def test_a_month_is_one_file_that_anybody_can_read(lake: LocalLake) -> None:
     for month in (JANUARY, JANUARY, FEBRUARY):
-        lake.replace(Slice("clean/trips", month), rows_of(1, rows=10))
+        lake.replace(TableSlice("clean/trips", month), rows_of(1, rows=10))
     digests = [sha256_of(path)[:20] for path in sorted(lake.root.glob("clean/trips/*/*.parquet"))]
     assert [str(path.relative_to(lake.root)) for path in sorted(lake.root.glob("clean/trips/month=*/*.parquet"))] == [
         f"clean/trips/month=2024-01/trips-{digests[0]}.parquet",
@@ -130,7 +130,7 @@ def test_months_of_different_schemas_are_one_frame(lake: LocalLake) -> None:
         (FEBRUARY, pa.table({"zone": ["JFK"], "row": [1], "vendor": [2**40], "fare": [2.5]})),
         (MARCH, pa.table({"row": [2], "fee": [0.75]})),
     ):
-        lake.replace(Slice("clean/trips", month), Rows.from_table(table))
+        lake.replace(TableSlice("clean/trips", month), Rows.from_table(table))
     assert lake.read("clean/trips").to_pandas().astype(object).where(lambda frame: frame.notna(), None).to_dict(
         "list"
     ) == {
@@ -144,7 +144,7 @@ def test_months_of_different_schemas_are_one_frame(lake: LocalLake) -> None:
 
 def test_months_that_have_no_schema_in_common_are_not_read_together(lake: LocalLake) -> None:
     for month, zone in ((JANUARY, 132), (FEBRUARY, "JFK")):
-        lake.replace(Slice("clean/trips", month), Rows.from_table(pa.table({"zone": [zone]})))
+        lake.replace(TableSlice("clean/trips", month), Rows.from_table(pa.table({"zone": [zone]})))
     with pytest.raises(SchemaMismatch, match=r"clean/trips do not fit together: .*zone"):
         lake.read("clean/trips")
     assert lake.read("clean/trips", [FEBRUARY]).to_table()["zone"].to_pylist() == ["JFK"]
@@ -153,7 +153,7 @@ def test_months_that_have_no_schema_in_common_are_not_read_together(lake: LocalL
 def test_the_origin_of_one_month_is_known_and_that_of_several_is_not(lake: LocalLake) -> None:
     for month in (JANUARY, FEBRUARY):
         facts = {"taxi/source_url": f"https://example.org/{month}", "taxi/rules": "none"}
-        lake.replace(Slice("clean/trips", month), Rows.from_table(fares(1.0)).with_provenance(facts))
+        lake.replace(TableSlice("clean/trips", month), Rows.from_table(fares(1.0)).with_provenance(facts))
     assert lake.read("clean/trips", [FEBRUARY]).provenance == {
         "taxi/source_url": "https://example.org/2024-02",
         "taxi/rules": "none",
@@ -271,12 +271,12 @@ def test_rows_of_a_parquet_file_are_counted(lake: LocalLake) -> None:
 @pytest.mark.parametrize(
     "use",
     [
-        lambda lake, table, _: lake.replace(Slice(table, JANUARY), rows_of(1, rows=1)),
+        lambda lake, table, _: lake.replace(TableSlice(table, JANUARY), rows_of(1, rows=1)),
         lambda lake, table, _: lake.read(table, [Month(2024, 1)]),
         lambda lake, table, _: lake.read(table),
-        lambda lake, table, _: lake.count(Slice(table)),
+        lambda lake, table, _: lake.count(TableSlice(table)),
         lambda lake, table, _: lake.months(table),
-        lambda lake, table, _: lake.uri(Slice(table)),
+        lambda lake, table, _: lake.uri(TableSlice(table)),
         lambda lake, table, fetched: lake.put_file(table, fetched),
         lambda lake, table, _: lake.get_file(table, "trips.csv"),
         lambda lake, table, _: lake.file_rows(table, "trips.csv"),

@@ -14,7 +14,7 @@ from google.cloud import storage
 
 from taxi_assets.errors import Overtaken, SliceMissing
 from taxi_assets.raw_file import RawFile, sha256_of
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.lake.folder import versions
 from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets.stores.lake.gcs import manifest
@@ -24,7 +24,7 @@ from taxi_assets_tests.servers.gcs import new_bucket
 from .contract import JANUARY
 from .versions import rows_of, version_of
 
-CLEAN, QUARANTINE = Slice("clean/trips", JANUARY), Slice("quarantine/trips", JANUARY)
+CLEAN, QUARANTINE = TableSlice("clean/trips", JANUARY), TableSlice("quarantine/trips", JANUARY)
 RAW, FILE = "raw/trips", "trips_2024-01.csv"
 
 AnyLake = LocalLake | GCSLake
@@ -189,8 +189,8 @@ def test_rows_know_whether_another_run_has_replaced_them(lake: AnyLake) -> None:
     with pytest.raises(Overtaken, match=r"clean/trips 2024-01 was replaced"):
         seen.confirm()
     with pytest.raises(Overtaken):
-        lake.replace(Slice("other/trips", JANUARY), seen)
-    assert lake.count(Slice("other/trips", JANUARY)) == 0
+        lake.replace(TableSlice("other/trips", JANUARY), seen)
+    assert lake.count(TableSlice("other/trips", JANUARY)) == 0
 
 
 # Turns
@@ -212,7 +212,7 @@ def test_runs_of_one_month_take_turns_and_say_for_whom_they_wait(lake: AnyLake) 
 
 def test_runs_of_other_months_do_not_wait(lake: AnyLake) -> None:
     first = lake.draft(CLEAN, "first", no_word)
-    lake.draft(Slice("clean/trips", JANUARY.plus(1)), "second", no_word).end()
+    lake.draft(TableSlice("clean/trips", JANUARY.plus(1)), "second", no_word).end()
     first.end()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from taxi_assets.errors import Overtaken, StoreError, StoreUnavailable
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.bigquery.store import BigQueryStore
 from taxi_assets.stores.duckdb.store import DuckDBStore
 from taxi_assets.stores.lake.folder.store import LocalLake
@@ -16,7 +16,7 @@ from taxi_assets.stores.rows import Rows
 from .contract import JANUARY, MONTH_COLUMN
 from .versions import TableStore, entry_of, rows_of, version_of
 
-CLEAN, TRIPS = Slice("clean/trips", JANUARY), Slice("trips", JANUARY)
+CLEAN, TRIPS = TableSlice("clean/trips", JANUARY), TableSlice("trips", JANUARY)
 ROWS = 500
 
 

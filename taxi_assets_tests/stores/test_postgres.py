@@ -15,14 +15,14 @@ from psycopg import sql
 
 from taxi_assets.errors import InvalidRequest, SchemaMismatch, StoreError, StoreUnavailable, TaxiError
 from taxi_assets.month import Month
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.postgres.store import PostgresStore
 from taxi_assets.stores.rows import Rows
 
 from .contract import FEBRUARY, JANUARY, MONTH_COLUMN, TableContract, assert_same, broken_off, fares, numbered
 from .versions import entry_of, rows_of, version_of
 
-TRIPS = Slice("trips", JANUARY)
+TRIPS = TableSlice("trips", JANUARY)
 SECRET = "s3cret"  # noqa: S105 - not one
 
 Ask = Callable[..., list[Any]]
@@ -91,7 +91,7 @@ class TestPostgres(TableContract):
 
 def test_a_month_is_a_partition(store: PostgresStore, ask: Ask) -> None:
     for month in (Month(2023, 12), JANUARY, Month(2023, 12)):
-        store.replace(Slice("trips", month), rows_of(1, rows=10))
+        store.replace(TableSlice("trips", month), rows_of(1, rows=10))
     assert ask(
         """
         SELECT c.oid::regclass::text, pg_get_expr(c.relpartbound, c.oid) FROM pg_class c
@@ -128,7 +128,7 @@ def test_columns_without_a_value_are_there_and_empty(store: PostgresStore, tmp_p
     two_trips = pa.table({"row": [1, 2], "fee": pa.nulls(2, pa.float64())})
     for name, rows in {"some": two_trips, "none": two_trips.slice(2)}.items():
         pq.write_table(rows, tmp_path / f"{name}.parquet")
-        store.replace(Slice(name, JANUARY), Rows.from_parquet([tmp_path / f"{name}.parquet"]))
+        store.replace(TableSlice(name, JANUARY), Rows.from_parquet([tmp_path / f"{name}.parquet"]))
         assert store.read(name).to_table().drop_columns([MONTH_COLUMN]).equals(rows)
 
 
@@ -155,12 +155,12 @@ def test_an_index_that_there_is_no_way_to_make_is_refused(store: PostgresStore) 
 )
 def test_a_name_that_postgres_would_cut_is_refused(store: PostgresStore, table: str, column: str) -> None:
     with pytest.raises(SchemaMismatch, match="63 bytes, too few for"):
-        store.replace(Slice(table, JANUARY), Rows.from_table(pa.table({column: [1.0]})))
+        store.replace(TableSlice(table, JANUARY), Rows.from_table(pa.table({column: [1.0]})))
 
 
 def test_a_column_that_another_month_brings_during_the_load_is_null(store: PostgresStore) -> None:
     def open_batches() -> Iterator[pa.RecordBatch]:
-        store.replace(Slice("trips", FEBRUARY), Rows.from_table(pa.table({"fare": [2.0], "fee": [0.75]})))
+        store.replace(TableSlice("trips", FEBRUARY), Rows.from_table(pa.table({"fare": [2.0], "fee": [0.75]})))
         yield from pa.table({"fare": [1.0]}).to_batches()
 
     store.replace(TRIPS, Rows(pa.schema({"fare": pa.float64()}), open_batches))
@@ -281,13 +281,13 @@ def test_a_url_that_cannot_be_read_is_not_told(url: str) -> None:
     assert SECRET not in everything_told(error)
 
 
-# The ledger
+# The audit log
 
 
 @pytest.mark.parametrize(
     "change", ["UPDATE load_audit SET loaded_rows = 0", "DELETE FROM load_audit WHERE false", "TRUNCATE load_audit"]
 )
-def test_nobody_changes_what_the_ledger_says(
+def test_nobody_changes_what_the_audit_log_says(
     store: PostgresStore, connection: psycopg.Connection, ask: Ask, schema: str, change: str
 ) -> None:
     store.replace(TRIPS, rows_of(1), entry_of(1))

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pytest
 
 from taxi_assets.errors import SchemaMismatch, StoreError
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.postgres.store import PostgresStore
 from taxi_assets.stores.rows import Rows
 
 from .contract import FEBRUARY, JANUARY, MONTH_COLUMN, fares
 
-TRIPS = Slice("trips", JANUARY)
+TRIPS = TableSlice("trips", JANUARY)
 TEN = datetime(2024, 1, 1, 10, tzinfo=UTC)
 Ask = Callable[..., list[Any]]
 
@@ -51,7 +51,7 @@ def load_twice(store: PostgresStore) -> None:
     """A month that is there, and one that is not: each is made like another table."""
     for _ in range(2):
         store.replace(TRIPS, Rows.from_table(fares(3.0, 4.0)))
-        store.replace(Slice("trips", FEBRUARY), Rows.from_table(fares(5.0)))
+        store.replace(TableSlice("trips", FEBRUARY), Rows.from_table(fares(5.0)))
 
 
 # Columns
@@ -158,14 +158,14 @@ def test_a_view_on_a_partition_is_named_as_what_is_in_the_way(store: PostgresSto
 
 
 def test_a_table_that_others_point_to_is_replaced_with_its_keys_kept(store: PostgresStore, ask: Ask) -> None:
-    store.replace(Slice("zones"), Rows.from_table(fares(1.0, 2.0)))
+    store.replace(TableSlice("zones"), Rows.from_table(fares(1.0, 2.0)))
     ask("ALTER TABLE zones ADD PRIMARY KEY (row)")
     ask("ALTER TABLE trips ADD FOREIGN KEY (row) REFERENCES zones (row)")
-    store.replace(Slice("zones"), Rows.from_table(fares(7.0, 8.0, 9.0)))
+    store.replace(TableSlice("zones"), Rows.from_table(fares(7.0, 8.0, 9.0)))
     assert store.read("zones").to_table()["fare"].to_pylist() == [7.0, 8.0, 9.0]
     with pytest.raises(StoreError, match="foreign key"):
-        store.replace(Slice("zones"), Rows.from_table(fares(7.0)))
-    assert store.count(Slice("zones")) == 3
+        store.replace(TableSlice("zones"), Rows.from_table(fares(7.0)))
+    assert store.count(TableSlice("zones")) == 3
 
 
 # Reading

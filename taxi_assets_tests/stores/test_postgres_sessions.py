@@ -17,7 +17,7 @@ import pytest
 from psycopg import sql
 
 from taxi_assets.errors import InvalidRequest, StoreError, StoreUnavailable, TaxiError
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.postgres.connection import connected
 from taxi_assets.stores.postgres.conninfo import parameters
 from taxi_assets.stores.postgres.store import PostgresStore
@@ -26,7 +26,7 @@ from taxi_assets.stores.rows import Rows
 from .contract import FEBRUARY, JANUARY, MONTH_COLUMN, fares, numbered
 from .versions import entry_of
 
-TRIPS = Slice("trips", JANUARY)
+TRIPS = TableSlice("trips", JANUARY)
 SECRET = "s3cr3t/with@all?of:it%"  # noqa: S105 - not one
 PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
 
@@ -65,15 +65,15 @@ def role(postgres_url: str, name: str) -> Iterator[str]:
 
 
 def loads_and_reads(store: PostgresStore) -> None:
-    """Load months and a table with a ledger's line, and find them again."""
+    """Load months and a table with a audit log's line, and find them again."""
     texts = numbered(zone=pa.array(["Zoë", "Łódź", None]))
     for month in (JANUARY, FEBRUARY, JANUARY):
-        store.replace(Slice("trips", month), Rows.from_table(texts), entry_of(1))
-    store.replace(Slice("zones"), Rows.from_table(texts), entry_of(1))
+        store.replace(TableSlice("trips", month), Rows.from_table(texts), entry_of(1))
+    store.replace(TableSlice("zones"), Rows.from_table(texts), entry_of(1))
     assert store.months("trips") == [JANUARY, FEBRUARY]
     assert store.read("trips", [JANUARY]).to_table()["zone"].to_pylist() == ["Zoë", "Łódź", None]
     assert store.row(TRIPS, {"row": 1})["zone"] == "Łódź"
-    assert store.count(Slice("zones")) == 3
+    assert store.count(TableSlice("zones")) == 3
     assert len(store.read("load_audit").to_table()) == 4
 
 
@@ -154,7 +154,7 @@ def test_the_grants_of_the_readme_suffice(postgres_url: str, role: str) -> None:
 
 
 def test_rows_that_a_policy_hides_are_not_taken_for_missing(postgres_url: str, role: str, name: str) -> None:
-    PostgresStore(postgres_url, name, MONTH_COLUMN).replace(Slice("zones"), Rows.from_table(fares(1.0)))
+    PostgresStore(postgres_url, name, MONTH_COLUMN).replace(TableSlice("zones"), Rows.from_table(fares(1.0)))
     execute(
         postgres_url,
         f'ALTER TABLE "{name}".zones ENABLE ROW LEVEL SECURITY',
@@ -162,7 +162,7 @@ def test_rows_that_a_policy_hides_are_not_taken_for_missing(postgres_url: str, r
         f'GRANT SELECT ON "{name}".zones TO "{role}"',
     )
     with pytest.raises(StoreError, match="row-level security"):
-        PostgresStore(on(postgres_url, role=role), name, MONTH_COLUMN).count(Slice("zones"))
+        PostgresStore(on(postgres_url, role=role), name, MONTH_COLUMN).count(TableSlice("zones"))
 
 
 # Errors

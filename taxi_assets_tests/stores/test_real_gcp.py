@@ -19,7 +19,7 @@ from taxi_assets.cleaning import cleaned_month
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
 from taxi_assets.sample import write_month
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.bigquery.store import BigQueryStore
 from taxi_assets.stores.lake.gcs.store import GCSLake
 from taxi_assets.stores.rows import Rows
@@ -104,11 +104,11 @@ def test_a_cleaned_month_is_loaded_by_reference_with_every_value(
     dataset, month = dataset_named("yellow"), Month(2024, 1)
     raw = tmp_path / dataset.file_name(month)
     write_month(dataset, month, raw, rows=5_000)
-    piece = Slice(f"clean/{dataset.table}", month)
+    piece = TableSlice(f"clean/{dataset.table}", month)
     with cleaned_month(RawFile(raw, "", 0, "", None), dataset, month, ["negative_amount"], tmp_path) as cleaned:
         lake.replace(piece, cleaned.clean)
     given = lake.read(piece.table, [month])
-    store.replace(Slice(dataset.table, month), given)
+    store.replace(TableSlice(dataset.table, month), given)
     found = store.read(dataset.table, [month]).to_table().sort_by("source_row")
     kept = given.to_table().sort_by("source_row")
     assert repr(found.to_pydict()) == repr(kept.select(found.column_names).to_pydict())
@@ -120,9 +120,9 @@ def test_columns_that_an_object_lacks_are_null(lake: GCSLake, store: BigQuerySto
         (JANUARY, numbered(fare=pa.array([1.0]))),
         (FEBRUARY, numbered(fee=pa.array([0.75]))),
     ):
-        piece = Slice("clean/trips", month)
+        piece = TableSlice("clean/trips", month)
         lake.replace(piece, Rows.from_table(table.append_column(MONTH_COLUMN, months.slice(month.number - 1, 1))))
-        store.replace(Slice("trips", month), lake.read("clean/trips", [month]))
+        store.replace(TableSlice("trips", month), lake.read("clean/trips", [month]))
     found = store.read("trips").to_table().sort_by(MONTH_COLUMN)
     assert found.select(["fare", "fee"]).to_pydict() == {"fare": [1.0, None], "fee": [None, 0.75]}
 
@@ -131,8 +131,8 @@ def test_columns_that_an_object_lacks_are_null(lake: GCSLake, store: BigQuerySto
 def test_a_query_of_a_month_is_billed_for_that_month(store: BigQueryStore) -> None:
     """That partitions are left out of a scan, which the metadata `taxi/scan_bytes` promises."""
     rows = numbered(fare=pa.array([1.0] * 10_000))
-    one = store.replace(Slice("trips", JANUARY), Rows.from_table(rows)).scan_bytes
-    two = store.replace(Slice("trips", FEBRUARY), Rows.from_table(rows)).scan_bytes
+    one = store.replace(TableSlice("trips", JANUARY), Rows.from_table(rows)).scan_bytes
+    two = store.replace(TableSlice("trips", FEBRUARY), Rows.from_table(rows)).scan_bytes
     assert one == two
     assert one is not None
     assert 0 < one < 10_000 * 40

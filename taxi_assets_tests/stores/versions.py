@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from taxi_assets.month import Month
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.bigquery.store import BigQueryStore
 from taxi_assets.stores.duckdb.store import DuckDBStore
 from taxi_assets.stores.lake.folder.store import LocalLake
@@ -36,11 +36,11 @@ def rows_of(version: int, rows: int = ROWS) -> Rows:
     return Rows(SCHEMA, open_batches)
 
 
-def months_asked(piece: Slice) -> list[Month] | None:
+def months_asked(piece: TableSlice) -> list[Month] | None:
     return None if piece.month is None else [piece.month]
 
 
-def version_of(store: AnyStore, piece: Slice, rows: int = ROWS) -> int:
+def version_of(store: AnyStore, piece: TableSlice, rows: int = ROWS) -> int:
     """The version that the slice holds, whole."""
     found = store.read(piece.table, months_asked(piece)).to_table()
     versions = found["version"].unique().to_pylist()
@@ -49,19 +49,19 @@ def version_of(store: AnyStore, piece: Slice, rows: int = ROWS) -> int:
     return int(versions[0])
 
 
-def replace_in_turn(store: AnyStore, piece: Slice, versions: range) -> None:
+def replace_in_turn(store: AnyStore, piece: TableSlice, versions: range) -> None:
     """Replace the slice with one version after the other."""
     for version in versions:
         store.replace(piece, rows_of(version))
 
 
 def entry_of(version: int) -> Entry:
-    """What the ledger is told of a load of that version."""
+    """What the audit log is told of a load of that version."""
     started = datetime(2024, 5, 1, 12, 0, version, 250_000, tzinfo=UTC)
     return Entry("load_audit", "postgres", f"run {version}", "alice", started, {"taxi/source_sha256": f"{version:064}"})
 
 
-def replace_and_tell_in_turn(store: TableStore, piece: Slice, versions: range) -> None:
-    """Replace the slice with one version after the other, each with a line in the ledger."""
+def replace_and_tell_in_turn(store: TableStore, piece: TableSlice, versions: range) -> None:
+    """Replace the slice with one version after the other, each with a line in the audit log."""
     for version in versions:
         store.replace(piece, rows_of(version, rows=100), entry_of(version))

@@ -19,7 +19,7 @@ _SIGNS = {"removed": "-", "added": "+", "changed": "~"}
 
 
 def print_story(console: Console, name: str, versions: Sequence[Version], silent: Mapping[str, str]) -> None:
-    """Print the versions of a month, oldest first; `silent` are stores whose ledger did not answer, and why."""
+    """Print the versions of a month, oldest first; `silent` are stores whose audit log did not answer, and why."""
     console.print(f"[bold]{name}[/bold]: {_counted(len(versions), 'version')}")
     for number, (before, version) in enumerate(zip([None, *versions], versions, strict=False), start=1):
         if before is not None or version.changes is not None:
@@ -28,7 +28,7 @@ def print_story(console: Console, name: str, versions: Sequence[Version], silent
         console.print(f"\n[bold]version {number}[/bold], loaded {_moment(version.lines[0]['finished_at'])}{now}")
         console.print(Padding(_facts(version), (0, 0, 0, 2), expand=False))
     for store, why in silent.items():
-        console.print(f"[red]the ledger of {store} does not answer[/red]: {escape(why)}")
+        console.print(f"[red]the audit log of {store} does not answer[/red]: {escape(why)}")
 
 
 def _facts(version: Version) -> Table:
@@ -78,7 +78,7 @@ def _changes(version: Version, before: Version | None) -> Table:
         table.add_row("what changed is not known: the lake had no clean rows to compare with")
         return table
     if before is None or changes["since_sha256"] != before.origin["source_sha256"]:
-        table.add_row(f"since the file with sha256 {_short(changes['since_sha256'])}, whose load is in no ledger")
+        table.add_row(f"since the file with sha256 {_short(changes['since_sha256'])}, whose load is in no audit log")
     rows = f"{changes['rows_before']:,} -> {changes['rows_after']:,} rows"
     table.add_row(f"{rows}: {', '.join(f'{changes[kind]:,} {kind}' for kind in _SIGNS)}")
     if changes["amount_before"] is not None and changes["amount_after"] is not None:

@@ -1,4 +1,4 @@
-"""A month's story, as the ledgers of the stores tell it: every version that was ever loaded, and what each changed."""
+"""A partition's load history, from the audit tables: every version that was ever loaded, and what each changed."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ class Version:
     """What was made of one file, by one set of rules and one version of the code, until something else was loaded.
 
     Attributes:
-        lines: of the ledgers, oldest first; at least one.
-        now_in: stores that hold this version, as far as their ledgers know.
+        lines: of the audit logs, oldest first; at least one.
+        now_in: stores that hold this version, as far as their audit logs know.
     """
 
     lines: tuple[Line, ...]

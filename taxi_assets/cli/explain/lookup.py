@@ -9,7 +9,7 @@ from taxi_assets.catalog import RULES, SOURCE_ROW, Dataset, Rule
 from taxi_assets.errors import BadFile, InvalidRequest, SchemaBroken, SliceDamaged, SliceMissing, TaxiError
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 
 if TYPE_CHECKING:
     from taxi_assets.cleaning import OneRow, SourceValue
@@ -95,7 +95,7 @@ def _explained(
 
     raw = _raw_file(lake, dataset, month)
     rejected = _rejected(lake, dataset, month, row)
-    clean = None if rejected else lake.row(Slice(f"{CLEAN}/{dataset.table}", month), {SOURCE_ROW: row})
+    clean = None if rejected else lake.row(TableSlice(f"{CLEAN}/{dataset.table}", month), {SOURCE_ROW: row})
     with looked_at(raw, dataset, month, row) as one:
         values = one.values()
         if values is None:
@@ -133,7 +133,7 @@ def _raw_file(lake: "Lake", dataset: Dataset, month: Month) -> RawFile:
         return lake.get_file(f"raw/{dataset.table}", dataset.file_name(month))
     except SliceMissing as error:
         command = f"taxi run {dataset.name} {month}"
-        if lake.count(Slice(f"{CLEAN}/{dataset.table}", month)):
+        if lake.count(TableSlice(f"{CLEAN}/{dataset.table}", month)):
             raise SliceMissing(
                 f"the lake has rows of {dataset.name} {month}, and TLC's file they were made from is gone: "
                 f"{command} fetches it again"
@@ -142,7 +142,7 @@ def _raw_file(lake: "Lake", dataset: Dataset, month: Month) -> RawFile:
 
 
 def _rejected(lake: "Lake", dataset: Dataset, month: Month, row: int) -> Mapping[str, Any] | None:
-    return lake.row(Slice(f"{QUARANTINE}/{dataset.table}", month), {SOURCE_ROW: row})
+    return lake.row(TableSlice(f"{QUARANTINE}/{dataset.table}", month), {SOURCE_ROW: row})
 
 
 def _broken(rule: Rule, row: "OneRow") -> Broken:
@@ -155,7 +155,7 @@ def _in_table(
 ) -> Mapping[str, Any] | str | None:
     """The row as the table has it; found by its pickup time too, of which tables have an index or are clustered by."""
     identity = {SOURCE_ROW: clean[SOURCE_ROW]}
-    piece = Slice(dataset.table, month)
+    piece = TableSlice(dataset.table, month)
     try:
         store = opening()
         quickly: Mapping[str, Any] | None = store.row(piece, {**identity, "pickup_datetime": clean["pickup_datetime"]})

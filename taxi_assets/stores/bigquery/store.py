@@ -23,7 +23,7 @@ from taxi_assets.month import Month
 from taxi_assets.raw_file import sha256_of
 from taxi_assets.stores import load_log
 from taxi_assets.stores.arrow import storable, type_names, with_month
-from taxi_assets.stores.base import Slice, Stored
+from taxi_assets.stores.base import Stored, TableSlice
 from taxi_assets.stores.bigquery import empty_months
 from taxi_assets.stores.bigquery.loading import Loader, job_name
 from taxi_assets.stores.bigquery.tables import (
@@ -48,7 +48,7 @@ _EMULATOR = "BIGQUERY_EMULATOR_HOST"
 
 
 class BigQueryStore:
-    """Tables in one dataset; `Slice.table` is a table's name without project and dataset.
+    """Tables in one dataset; `TableSlice.table` is a table's name without project and dataset.
 
     Credentials are Google's Application Default Credentials; `BIGQUERY_EMULATOR_HOST` is honoured.
 
@@ -86,7 +86,7 @@ class BigQueryStore:
         """The table's name as a query says it."""
         return f"{self._project}.{self._dataset}.{table}"
 
-    def replace(self, piece: Slice, rows: Rows, entry: load_log.Entry | None = None) -> Stored:
+    def replace(self, piece: TableSlice, rows: Rows, entry: load_log.Entry | None = None) -> Stored:
         """Make the slice hold exactly these rows, by one load job; where an entry is given, another adds its line.
 
         Raises:
@@ -111,7 +111,7 @@ class BigQueryStore:
             if entry is not None:
                 # By the service's clock where it tells: this machine's may be set back between two loads.
                 line = entry.line(piece, count, job.ended or load_log.now_after(None))
-                self._append(entry.ledger, line, f"{job.job_id}_ledger")
+                self._append(entry.audit_table, line, f"{job.job_id}_audit")
             return Stored(count, None, rows.schema, types, scan_bytes=self._scan_bytes(piece))
 
     def read(self, table: str, months: Sequence[Month] | None = None) -> Rows:
@@ -137,7 +137,7 @@ class BigQueryStore:
 
         return Rows(schema, open_batches)
 
-    def count(self, piece: Slice) -> int:
+    def count(self, piece: TableSlice) -> int:
         """Rows in the slice; 0 where there is none. BigQuery answers from the table's metadata, at no cost."""
         with self._failures():
             table = self._table(piece.table)
@@ -147,7 +147,7 @@ class BigQueryStore:
             query = f"SELECT count(*) FROM {self._quoted(piece.table)}{self._where(table, months)}"
             return int(next(iter(self._query(query, months)))[0])
 
-    def digest(self, piece: Slice, parts: Parts, position: str, total: str | None = None) -> Digest:
+    def digest(self, piece: TableSlice, parts: Parts, position: str, total: str | None = None) -> Digest:
         """What the slice holds, computed by BigQuery, which bills a scan of it: see `stores.digest`."""
         with self._failures():
             table = self._table(piece.table)
@@ -158,7 +158,7 @@ class BigQueryStore:
             answer = self._query(digest_query(DIALECT, source, parts, position, total), months)
             return Digest.of(list(next(iter(answer))), parts)
 
-    def row(self, piece: Slice, key: Mapping[str, Any]) -> dict[str, Any] | None:
+    def row(self, piece: TableSlice, key: Mapping[str, Any]) -> dict[str, Any] | None:
         """A row of the slice that has these values; None where there is none.
 
         BigQuery bills the month, less what a value in a column that the table is clustered by leaves out.
@@ -217,7 +217,7 @@ class BigQueryStore:
     def _trying(self) -> Mapping[str, Any]:
         return {"retry": self._retry, "timeout": self._timeout}
 
-    def _ensure(self, piece: Slice, schema: pa.Schema) -> bigquery.Table:
+    def _ensure(self, piece: TableSlice, schema: pa.Schema) -> bigquery.Table:
         """The table, made where it is missing, with every column of the schema."""
         month_column = None if piece.month is None else self._month_column
         options = {"require_partition_filter": self._require_partition_filter}
@@ -260,7 +260,7 @@ class BigQueryStore:
 
     @contextmanager
     def _source(
-        self, table: bigquery.Table, piece: Slice, rows: Rows
+        self, table: bigquery.Table, piece: TableSlice, rows: Rows
     ) -> Iterator[tuple[list[str], Callable[[str], bigquery.LoadJob]]]:
         """What is loaded: what tells it apart from other rows, and how a job with a given id is started."""
         to = partition_of(self.table_name(piece.table), piece.month)
@@ -279,7 +279,7 @@ class BigQueryStore:
 
     def _append(self, name: str, line: Rows, job_name: str) -> None:
         """Add the line to the table, once for the job of that name, whoever tries again."""
-        table = self._ensure(Slice(name), line.schema)
+        table = self._ensure(TableSlice(name), line.schema)
         told = self._told(table, bigquery.WriteDisposition.WRITE_APPEND)
         with disk_failures(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "line.parquet"
@@ -312,7 +312,7 @@ class BigQueryStore:
         start: Callable[[str], bigquery.LoadJob] = self._retry(upload)
         return start
 
-    def _scan_bytes(self, piece: Slice) -> int:
+    def _scan_bytes(self, piece: TableSlice) -> int:
         months = None if piece.month is None else [piece.month]
         job = self._client.query(
             f"SELECT * FROM {self._quoted(piece.table)}{self._in_months(months)}",

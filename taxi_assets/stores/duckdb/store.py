@@ -17,7 +17,7 @@ from taxi_assets.errors import SchemaMismatch, SliceMissing
 from taxi_assets.month import Month
 from taxi_assets.stores import load_log
 from taxi_assets.stores.arrow import description, other_month, require_distinct, storable, type_names, with_month
-from taxi_assets.stores.base import Slice, Stored, other_partitioning
+from taxi_assets.stores.base import Stored, TableSlice, other_partitioning
 from taxi_assets.stores.digest import Digest, Parts, digest_query
 from taxi_assets.stores.duckdb.connection import DuckDBFile
 from taxi_assets.stores.duckdb.rows_digest import DUCKDB
@@ -44,7 +44,7 @@ _SPOOLED = 32 << 20  # bytes of rows that are read without a file for them
 
 
 class DuckDBStore:
-    """Tables in one schema of a DuckDB file; `Slice.table` is a table's name without the schema.
+    """Tables in one schema of a DuckDB file; `TableSlice.table` is a table's name without the schema.
 
     Args:
         path: the database file; made where it is missing.
@@ -62,7 +62,7 @@ class DuckDBStore:
         """The table's name as a query says it."""
         return f"{self._schema}.{table}"
 
-    def replace(self, piece: Slice, rows: Rows, entry: load_log.Entry | None = None) -> Stored:
+    def replace(self, piece: TableSlice, rows: Rows, entry: load_log.Entry | None = None) -> Stored:
         """Make the slice hold exactly these rows, in one transaction; where an entry is given, its line goes into it.
 
         Raises:
@@ -88,9 +88,9 @@ class DuckDBStore:
             if piece.month is not None:
                 self._note_loaded(connection, piece.table, piece.month)
             if entry is not None:
-                types_of_ledger = type_names(load_log.SCHEMA, TYPE_NAMES, "DuckDB")
-                self._ensure(connection, entry.ledger, load_log.SCHEMA, types_of_ledger)
-                lines = self._identifier(connection, entry.ledger)
+                audit_types = type_names(load_log.SCHEMA, TYPE_NAMES, "DuckDB")
+                self._ensure(connection, entry.audit_table, load_log.SCHEMA, audit_types)
+                lines = self._identifier(connection, entry.audit_table)
                 finished_at = load_log.now_after(_newest_line(connection, lines, piece))
                 _insert(connection, lines, entry.line(piece, count, finished_at))
             rows.confirm()
@@ -127,14 +127,14 @@ class DuckDBStore:
 
         return Rows(schema, open_batches)
 
-    def count(self, piece: Slice) -> int:
+    def count(self, piece: TableSlice) -> int:
         """Rows in the slice; 0 where there is none."""
         if not self._file.exists():
             return 0
         with self._file.reading() as connection:
             return self._count(connection, piece) if self._columns(connection, piece.table) else 0
 
-    def digest(self, piece: Slice, parts: Parts, position: str, total: str | None = None) -> Digest:
+    def digest(self, piece: TableSlice, parts: Parts, position: str, total: str | None = None) -> Digest:
         """What the slice holds, computed by DuckDB: see `stores.digest`."""
         if not self._file.exists():
             return Digest(0, 0, dict.fromkeys(parts, 0))
@@ -146,7 +146,7 @@ class DuckDBStore:
             query = digest_query(DUCKDB, source, parts, position, total)
             return Digest.of(connection.execute(query, bound).fetchone() or (), parts)
 
-    def row(self, piece: Slice, key: Mapping[str, Any]) -> dict[str, Any] | None:
+    def row(self, piece: TableSlice, key: Mapping[str, Any]) -> dict[str, Any] | None:
         """A row of the slice that has these values; None where there is none."""
         if not self._file.exists():
             return None
@@ -167,11 +167,11 @@ class DuckDBStore:
         with self._file.reading() as connection:
             return self._months(connection, table)
 
-    def _require_same_partitioning(self, connection: duckdb.DuckDBPyConnection, piece: Slice) -> None:
+    def _require_same_partitioning(self, connection: duckdb.DuckDBPyConnection, piece: TableSlice) -> None:
         if not self._columns(connection, piece.table):
             return
         holds_months = bool(self._months(connection, piece.table))
-        is_new = not holds_months and self._count(connection, Slice(piece.table)) == 0
+        is_new = not holds_months and self._count(connection, TableSlice(piece.table)) == 0
         if not is_new and holds_months != (piece.month is not None):
             name = self.table_name(piece.table)
             raise other_partitioning(name, f"drop it (DROP TABLE {name})", by_month=not holds_months)
@@ -248,7 +248,7 @@ class DuckDBStore:
         )
         return [Month.of(day) for (day,) in found.fetchall()]
 
-    def _count(self, connection: duckdb.DuckDBPyConnection, piece: Slice) -> int:
+    def _count(self, connection: duckdb.DuckDBPyConnection, piece: TableSlice) -> int:
         where, bound = self._where(None if piece.month is None else [piece.month])
         return _number(
             connection.execute(f"SELECT count(*) FROM {self._identifier(connection, piece.table)}{where}", bound)
@@ -292,7 +292,7 @@ def _stranger(connection: duckdb.DuckDBPyConnection, rows: Rows, column: str, mo
     return value
 
 
-def _newest_line(connection: duckdb.DuckDBPyConnection, lines: str, piece: Slice) -> datetime | None:
+def _newest_line(connection: duckdb.DuckDBPyConnection, lines: str, piece: TableSlice) -> datetime | None:
     """When the slice's newest load was finished."""
     # In microseconds: to hand over a time with a zone, DuckDB wants pytz.
     query = (

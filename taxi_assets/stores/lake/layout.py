@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 
 from taxi_assets.errors import InvalidRequest
 from taxi_assets.month import Month
-from taxi_assets.stores.base import Slice
+from taxi_assets.stores.base import TableSlice
 
 MONTH_FOLDER = "month="
 VERSIONS = ".versions"
@@ -41,7 +41,7 @@ class Group:
         return f"{self.name} {self.part.removeprefix(MONTH_FOLDER)}"
 
 
-def group_of(piece: Slice) -> Group:
+def group_of(piece: TableSlice) -> Group:
     """The group that is called after the slice, and which it is alone in unless others join it.
 
     Raises:
@@ -61,7 +61,7 @@ def group_of_file(folder: str, name: str) -> Group:
     return Group(str(path.parent), path.name)
 
 
-def path_of(piece: Slice) -> str:
+def path_of(piece: TableSlice) -> str:
     """The slice's file, from the lake's root on, by the name that does not change.
 
     Raises:
@@ -72,7 +72,7 @@ def path_of(piece: Slice) -> str:
     return f"{folder}/{name}" if piece.month is None else f"{folder}/{MONTH_FOLDER}{piece.month}/{name}"
 
 
-def place_of(piece: Slice) -> str:
+def place_of(piece: TableSlice) -> str:
     """What is exchanged when the slice is replaced: the month's folder, or the table's file.
 
     Raises:

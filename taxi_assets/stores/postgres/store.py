@@ -16,7 +16,7 @@ from taxi_assets.errors import SchemaMismatch, SliceMissing
 from taxi_assets.month import Month
 from taxi_assets.stores import load_log
 from taxi_assets.stores.arrow import description, storable, type_names, with_month
-from taxi_assets.stores.base import Slice, Stored, other_partitioning
+from taxi_assets.stores.base import Stored, TableSlice, other_partitioning
 from taxi_assets.stores.digest import Digest, Parts, digest_query
 from taxi_assets.stores.postgres.connection import Url, connected, transaction, wait_for_turn, when_unlocked
 from taxi_assets.stores.postgres.loading import copy_in, stream_out
@@ -26,7 +26,7 @@ from taxi_assets.stores.rows import Rows
 
 
 class PostgresStore:
-    """Tables in one schema of a database; `Slice.table` is a table's name without the schema.
+    """Tables in one schema of a database; `TableSlice.table` is a table's name without the schema.
 
     Args:
         url: a `postgresql://` URL, or what gives one for each connection.
@@ -45,7 +45,7 @@ class PostgresStore:
         """The table's name as a query says it."""
         return f"{self._schema}.{table}"
 
-    def replace(self, piece: Slice, rows: Rows, entry: load_log.Entry | None = None) -> Stored:
+    def replace(self, piece: TableSlice, rows: Rows, entry: load_log.Entry | None = None) -> Stored:
         """Make the slice hold exactly these rows, in one transaction; where an entry is given, its line goes into it.
 
         Raises:
@@ -62,12 +62,12 @@ class PostgresStore:
             require_short([table.schema, written.name, *types])
             self._ensure(table, rows.schema, types, by_month=piece.month is not None)
             if entry is not None:
-                self._ensure_ledger(Table(connection, self._schema, entry.ledger))
+                self._ensure_audit_table(Table(connection, self._schema, entry.audit_table))
             with transaction(connection, writes=True):
                 wait_for_turn(connection, f"{self._schema}.{piece}")
                 count = self._load(table, piece.month, rows)
                 if entry is not None:
-                    lines = Table(connection, self._schema, entry.ledger)
+                    lines = Table(connection, self._schema, entry.audit_table)
                     line = entry.line(piece, count, load_log.now_after(_newest_line(lines, piece)))
                     copy_in(connection, lines.identifier, line, is_new=False)
                 rows.confirm()  # whoever makes it outdated from now on waits for this turn to end
@@ -102,7 +102,7 @@ class PostgresStore:
 
         return Rows(schema, open_batches)
 
-    def count(self, piece: Slice) -> int:
+    def count(self, piece: TableSlice) -> int:
         """Rows in the slice; 0 where there is none."""
         with connected(self._url) as connection, transaction(connection):
             table = Table(connection, self._schema, piece.table)
@@ -113,7 +113,7 @@ class PostgresStore:
             row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(table.identifier)).fetchone()
             return int(row[0]) if row is not None else 0
 
-    def digest(self, piece: Slice, parts: Parts, position: str, total: str | None = None) -> Digest:
+    def digest(self, piece: TableSlice, parts: Parts, position: str, total: str | None = None) -> Digest:
         """What the slice holds, computed by the server: see `stores.digest`."""
         with connected(self._url) as connection, transaction(connection):
             table = Table(connection, self._schema, piece.table)
@@ -127,7 +127,7 @@ class PostgresStore:
             answer = connection.execute(query.encode()).fetchone()
         return Digest.of(answer or (), parts)
 
-    def row(self, piece: Slice, key: Mapping[str, Any]) -> dict[str, Any] | None:
+    def row(self, piece: TableSlice, key: Mapping[str, Any]) -> dict[str, Any] | None:
         """A row of the slice that has these values; None where there is none."""
         wanted = {**key, **({} if piece.month is None else {self._month_column: piece.month.first_day})}
         with connected(self._url) as connection:
@@ -177,8 +177,8 @@ class PostgresStore:
             if text is not None and (column is None or column.comment != text):
                 table.comment(field.name, text)
 
-    def _ensure_ledger(self, table: Table) -> None:
-        """Make the ledger, which from then on takes new lines only."""
+    def _ensure_audit_table(self, table: Table) -> None:
+        """Make the audit table, which from then on takes new lines only."""
         with transaction(table.connection, writes=True):
             self._define(table, load_log.SCHEMA, type_names(load_log.SCHEMA, TYPE_NAMES, "Postgres"), by_month=False)
             if not table.is_append_only():
@@ -232,7 +232,7 @@ def _load_referenced(table: Table, rows: Rows) -> int:
     return count
 
 
-def _newest_line(lines: Table, piece: Slice) -> datetime | None:
+def _newest_line(lines: Table, piece: TableSlice) -> datetime | None:
     """When the slice's newest load was finished; the caller has the slice's turn, so that none comes in between."""
     query = sql.SQL("SELECT max(finished_at) FROM {} WHERE table_name = %s AND source_month IS NOT DISTINCT FROM %s")
     month = None if piece.month is None else piece.month.first_day

@@ -19,7 +19,7 @@ from taxi_assets.errors import Overtaken, SliceDamaged, SliceMissing
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.stores.arrow import of_month
-from taxi_assets.stores.base import Slice, Stored, other_partitioning
+from taxi_assets.stores.base import Stored, TableSlice, other_partitioning
 from taxi_assets.stores.lake.folder.versions import Versions, origin_of, sync
 from taxi_assets.stores.lake.layout import (
     MONTH_FOLDER,
@@ -41,7 +41,7 @@ _DIGEST = 20  # hexadecimal digits, of the 64, that names of files tell
 
 
 class LocalLake:
-    """A folder of Parquet files, replaced one slice at a time; `Slice.table` is a path such as `clean/green_trips`.
+    """A folder of Parquet files, replaced one slice at a time; the table is a path such as `clean/green_trips`.
 
     Args:
         root: the folder; made where it is missing.
@@ -59,7 +59,7 @@ class LocalLake:
         pinned._seen = {}
         return pinned
 
-    def uri(self, piece: Slice) -> str:
+    def uri(self, piece: TableSlice) -> str:
         """Where the slice is, or will be: the folder of its month, or its file."""
         return (self.root / place_of(piece)).as_uri()
 
@@ -67,7 +67,7 @@ class LocalLake:
         """Where the file of that name is, or will be."""
         return (self.root / inside(f"{folder}/{name}")).as_uri()
 
-    def replace(self, piece: Slice, rows: Rows) -> Stored:
+    def replace(self, piece: TableSlice, rows: Rows) -> Stored:
         """Make the slice hold exactly these rows; until it returns, readers see the old ones.
 
         Raises:
@@ -90,7 +90,7 @@ class LocalLake:
             SliceDamaged: a file cannot be read; also while its rows are.
             SchemaMismatch: the months have no schema in common.
         """
-        pieces = [Slice(table, month) for month in months] if months is not None else self._pieces(table)
+        pieces = [TableSlice(table, month) for month in months] if months is not None else self._pieces(table)
         found = [(piece, self._file(piece)) for piece in pieces]
         missing = [str(piece) for piece, path in found if path is None]
         if missing or not found:
@@ -100,11 +100,11 @@ class LocalLake:
             return Rows.from_parquet(paths).confirmed_by(partial(self._require_current, pieces[0], paths[0]))
         return Rows.from_parquet(paths, common_schema([schema_of_parquet(path) for path in paths], table))
 
-    def count(self, piece: Slice) -> int:
+    def count(self, piece: TableSlice) -> int:
         """Rows in the slice, by the file's footer; 0 where there is none."""
         return _rows_in(self._file(piece))
 
-    def row(self, piece: Slice, key: Mapping[str, Any]) -> dict[str, Any] | None:
+    def row(self, piece: TableSlice, key: Mapping[str, Any]) -> dict[str, Any] | None:
         """A row of the slice that has these values; None where there is none."""
         path = self._file(piece)
         if path is None:
@@ -116,7 +116,7 @@ class LocalLake:
         """The months of the table that are there, oldest first."""
         folders = (self.root / inside(table)).glob(f"{MONTH_FOLDER}*")
         months = (month_of_folder(folder.name) for folder in folders)
-        return sorted(month for month in months if self._file(Slice(table, month)) is not None)
+        return sorted(month for month in months if self._file(TableSlice(table, month)) is not None)
 
     def put_file(self, folder: str, raw: RawFile) -> RawFile:
         """Take the file over into a folder of the lake, byte for byte, under its own name; `raw.path` is gone then.
@@ -145,7 +145,7 @@ class LocalLake:
         """Rows in a Parquet file of the lake, by its footer; 0 where there is none."""
         return _rows_in(self._held(inside(f"{folder}/{name}")))
 
-    def draft(self, piece: Slice, key: str, tell: Callable[[str], None]) -> "LocalDraft":
+    def draft(self, piece: TableSlice, key: str, tell: Callable[[str], None]) -> "LocalDraft":
         """Begin the next version of what becomes current with the slice, when it is our turn.
 
         Args:
@@ -156,7 +156,7 @@ class LocalLake:
         return LocalDraft(self, group_of(piece), key, tell)
 
     @contextmanager
-    def _written(self, piece: Slice, rows: Rows) -> Iterator[tuple[Callable[[Versions], Path], Stored]]:
+    def _written(self, piece: TableSlice, rows: Rows) -> Iterator[tuple[Callable[[Versions], Path], Stored]]:
         """The rows on the disk, what keeps them among a group's versions, and what is told of them."""
         rows = of_month(rows, self._month_column, piece.month)
         self._require_same_partitioning(piece)
@@ -187,17 +187,17 @@ class LocalLake:
             digest = f"{raw.sha256[:_DIGEST]}-{sha256_of(origin)[:8]}"
             yield lambda versions: versions.keep(staged, digest, raw.path.name, origin)
 
-    def _require_same_partitioning(self, piece: Slice) -> None:
-        is_other = self.months(piece.table) if piece.month is None else self._file(Slice(piece.table)) is not None
+    def _require_same_partitioning(self, piece: TableSlice) -> None:
+        is_other = self.months(piece.table) if piece.month is None else self._file(TableSlice(piece.table)) is not None
         if is_other:
             folder = self.root / inside(piece.table)
             raise other_partitioning(str(folder), "remove it", by_month=piece.month is not None)
 
-    def _pieces(self, table: str) -> list[Slice]:
-        whole = Slice(table)
-        return [whole] if self._file(whole) is not None else [Slice(table, month) for month in self.months(table)]
+    def _pieces(self, table: str) -> list[TableSlice]:
+        whole = TableSlice(table)
+        return [whole] if self._file(whole) is not None else [TableSlice(table, month) for month in self.months(table)]
 
-    def _file(self, piece: Slice) -> Path | None:
+    def _file(self, piece: TableSlice) -> Path | None:
         """The slice's file in the version that is current, by the name that it keeps."""
         held = self._held(place_of(piece))
         return None if held is None else _file_of(piece, held)
@@ -212,7 +212,7 @@ class LocalLake:
         found = Path(os.path.realpath(path)) if path.is_symlink() else path
         return found if found.exists() else None
 
-    def _require_current(self, piece: Slice, path: Path) -> None:
+    def _require_current(self, piece: TableSlice, path: Path) -> None:
         now = type(self)(self.root)._file(piece)
         if now is not None and now != path:
             raise Overtaken(
@@ -237,7 +237,7 @@ class LocalDraft:
             self._versions = Versions(lake.root, group)
             self._turn = Turn(self._versions.folder / "turn", str(group), tell)
 
-    def replace(self, piece: Slice, rows: Rows) -> Stored:
+    def replace(self, piece: TableSlice, rows: Rows) -> Stored:
         """As `LocalLake.replace`, to become current with the others."""
         with self._lake._written(piece, rows) as (keep, stored), self._versions.locked():
             self._add(place_of(piece), keep(self._versions))
@@ -272,7 +272,7 @@ class LocalDraft:
         Raises:
             SliceMissing: they are not there.
         """
-        [piece] = [Slice(table)] if months is None else [Slice(table, month) for month in months]
+        [piece] = [TableSlice(table)] if months is None else [TableSlice(table, month) for month in months]
         found = self._found(place_of(piece))
         file = None if found is None else _file_of(piece, found)
         if file is None:
@@ -312,7 +312,7 @@ class LocalDraft:
         self._versions.add_to_draft(self._key, place, member)
 
 
-def _file_of(piece: Slice, held: Path) -> Path | None:
+def _file_of(piece: TableSlice, held: Path) -> Path | None:
     """The slice's file, where what is at its place is the folder of a month; None where that has no such file."""
     if piece.month is None:
         return held

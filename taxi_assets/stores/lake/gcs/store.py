@@ -35,7 +35,7 @@ from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.settings.urls import bucket_and_prefix
 from taxi_assets.stores.arrow import of_month
-from taxi_assets.stores.base import Slice, Stored, other_partitioning
+from taxi_assets.stores.base import Stored, TableSlice, other_partitioning
 from taxi_assets.stores.google_errors import google_failures, session_is_lost
 from taxi_assets.stores.lake.gcs.manifest import Held, Pointer
 from taxi_assets.stores.lake.layout import (
@@ -74,7 +74,7 @@ class _Seen(Generic[T]):
 
 
 class GCSLake:
-    """Objects under `gs://bucket/prefix`, replaced one at a time; `Slice.table` is a path such as `clean/green_trips`.
+    """Objects under `gs://bucket/prefix`, replaced one at a time; the table is a path such as `clean/green_trips`.
 
     Credentials are Google's Application Default Credentials; `STORAGE_EMULATOR_HOST` is honoured.
 
@@ -121,7 +121,7 @@ class GCSLake:
         pinned._seen = {}
         return pinned
 
-    def uri(self, piece: Slice) -> str:
+    def uri(self, piece: TableSlice) -> str:
         """Where the slice is, or will be."""
         return f"gs://{self._bucket_name}/{self._name(path_of(piece))}"
 
@@ -129,7 +129,7 @@ class GCSLake:
         """Where the file of that name is, or will be."""
         return f"gs://{self._bucket_name}/{self._name(inside(f'{folder}/{name}'))}"
 
-    def replace(self, piece: Slice, rows: Rows) -> Stored:
+    def replace(self, piece: TableSlice, rows: Rows) -> Stored:
         """Make the slice hold exactly these rows; until it returns, readers see the old ones.
 
         Raises:
@@ -152,12 +152,12 @@ class GCSLake:
             SchemaMismatch: the months have no schema in common.
         """
         with self._failures():
-            pieces = [Slice(table, month) for month in months] if months is not None else self._pieces(table)
+            pieces = [TableSlice(table, month) for month in months] if months is not None else self._pieces(table)
             held = [self._held(path_of(piece)) for piece in pieces]
         rows = self._rows(table, pieces, held)
         return rows if len(pieces) != 1 else rows.confirmed_by(partial(self._require_current, pieces[0], held[0]))
 
-    def _rows(self, table: str, pieces: Sequence[Slice], held: Sequence[Held | None]) -> Rows:
+    def _rows(self, table: str, pieces: Sequence[TableSlice], held: Sequence[Held | None]) -> Rows:
         with self._failures():
             names = [self._name(one.object) if one else "" for one in held]
             seen = [self._peek(name, schema_of_parquet) if name else None for name in names]
@@ -193,11 +193,11 @@ class GCSLake:
         )
         return Rows(schema, open_batches, (), objects if alike else (), read_head=read_head, fetch=fetch)
 
-    def count(self, piece: Slice) -> int:
+    def count(self, piece: TableSlice) -> int:
         """Rows in the slice, by the file's footer; 0 where there is none."""
         return self._rows_at(path_of(piece))
 
-    def row(self, piece: Slice, key: Mapping[str, Any]) -> dict[str, Any] | None:
+    def row(self, piece: TableSlice, key: Mapping[str, Any]) -> dict[str, Any] | None:
         """A row of the slice that has these values; None where there is none. Fetches the row groups that may."""
         with self._failures():
             held = self._held(path_of(piece))
@@ -215,7 +215,7 @@ class GCSLake:
                 )
             }
         months = {month_of_folder(name.removeprefix(f"{folder}/").partition("/")[0]) for name in names}
-        return sorted(month for month in months if self._name(path_of(Slice(table, month))) in names)
+        return sorted(month for month in months if self._name(path_of(TableSlice(table, month))) in names)
 
     def put_file(self, folder: str, raw: RawFile) -> RawFile:
         """Take the file over into a folder of the lake, byte for byte, under its own name; `raw.path` is gone then.
@@ -240,7 +240,7 @@ class GCSLake:
             held = self._held(place)
         return self._fetched(place, held)
 
-    def draft(self, piece: Slice, key: str, tell: Callable[[str], None]) -> "GCSDraft":
+    def draft(self, piece: TableSlice, key: str, tell: Callable[[str], None]) -> "GCSDraft":
         """Begin the next version of what becomes current with the slice, when it is our turn.
 
         Args:
@@ -267,7 +267,7 @@ class GCSLake:
     def _name(self, path: str) -> str:
         return f"{self._prefix}/{path}" if self._prefix else path
 
-    def _require_same_partitioning(self, piece: Slice) -> None:
+    def _require_same_partitioning(self, piece: TableSlice) -> None:
         with self._failures():
             is_other = self.months(piece.table) if piece.month is None else self._is_whole(piece.table)
         if is_other:
@@ -276,15 +276,15 @@ class GCSLake:
             raise other_partitioning(folder, remedy, by_month=piece.month is not None)
 
     def _is_whole(self, table: str) -> bool:
-        return self._held(path_of(Slice(table))) is not None
+        return self._held(path_of(TableSlice(table))) is not None
 
     def _relative(self, name: str) -> str:
         return name.removeprefix(f"{self._prefix}/") if self._prefix else name
 
-    def _pieces(self, table: str) -> list[Slice]:
+    def _pieces(self, table: str) -> list[TableSlice]:
         if self._is_whole(table):
-            return [Slice(table)]
-        return [Slice(table, month) for month in self.months(table)]
+            return [TableSlice(table)]
+        return [TableSlice(table, month) for month in self.months(table)]
 
     def _held(self, place: str) -> Held | None:
         """What the place stands for in the version that is current; None where there is nothing."""
@@ -311,7 +311,7 @@ class GCSLake:
             return Pointer(), 0
         return Pointer.from_json(found.value, found.updated.timestamp()), found.generation
 
-    def _require_current(self, piece: Slice, before: Held | None) -> None:
+    def _require_current(self, piece: TableSlice, before: Held | None) -> None:
         with self._failures():
             now = self._unpinned()._held(path_of(piece))
         if now is not None and before is not None and now.digest != before.digest:
@@ -325,7 +325,7 @@ class GCSLake:
         lake._seen = None
         return lake
 
-    def _upload_rows(self, group: Group, piece: Slice, rows: Rows) -> tuple[Stored, Held]:
+    def _upload_rows(self, group: Group, piece: TableSlice, rows: Rows) -> tuple[Stored, Held]:
         rows = of_month(rows, self._month_column, piece.month)
         self._require_same_partitioning(piece)
         with self._temporary_folder() as folder:
@@ -570,7 +570,7 @@ class GCSDraft:
         self._turn = turn
         self._members: dict[str, Held] = {}
 
-    def replace(self, piece: Slice, rows: Rows) -> Stored:
+    def replace(self, piece: TableSlice, rows: Rows) -> Stored:
         """As `GCSLake.replace`, to become current with the others."""
         stored, held = self._lake._upload_rows(self._group, piece, rows)
         self._add(path_of(piece), held)
@@ -601,7 +601,7 @@ class GCSDraft:
         Raises:
             SliceMissing: they are not there.
         """
-        [piece] = [Slice(table)] if months is None else [Slice(table, month) for month in months]
+        [piece] = [TableSlice(table)] if months is None else [TableSlice(table, month) for month in months]
         return self._lake._rows(table, [piece], [self._found(path_of(piece))])
 
     def publish(self) -> None:
