@@ -19,7 +19,7 @@ from taxi_assets.io_managers.inputs import confirm_inputs, remember_input
 from taxi_assets.io_managers.metadata import COLUMN_SCHEMA, PREVIEW_ROWS, slice_metadata
 from taxi_assets.month import Month
 from taxi_assets.stores.arrow import description
-from taxi_assets.stores.base import Stored, TableSlice
+from taxi_assets.stores.base import Store, Stored, TableSlice
 from taxi_assets.stores.rows import Rows
 
 RETRIES = 2

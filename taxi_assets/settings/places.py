@@ -1,0 +1,97 @@
+"""Where data can be: one typed value for each form that a `TAXI_*` variable takes, so that a URL is parsed once.
+
+Secrets are `SecretStr`: neither `repr` nor a traceback shows them.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from pydantic import SecretStr
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder on this machine's disk, usable wherever a path is."""
+
+    path: Path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """`gs://name/prefix`: objects in Google Cloud Storage; the prefix may be empty."""
+
+    name: str
+    prefix: str
+
+    def __str__(self) -> str:
+        return f"gs://{self.name}/{self.prefix}" if self.prefix else f"gs://{self.name}"
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A PostgreSQL server that the package starts, with its data in the folder."""
+
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Server:
+    """Somebody's PostgreSQL server, by its `postgresql://` URL."""
+
+    dsn: SecretStr
+
+
+@dataclass(frozen=True)
+class DuckDB:
+    """A DuckDB database file."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class BigQuery:
+    """A BigQuery dataset.
+
+    Attributes:
+        project: the Google Cloud project that holds the dataset and is billed.
+        dataset: the dataset's name.
+        location: where the dataset is, or is made, for example `US`; None leaves that to BigQuery.
+        require_partition_filter: whether queries must select months.
+    """
+
+    project: str
+    dataset: str
+    location: str | None = None
+    require_partition_filter: bool = False
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The built-in source of synthetic files."""
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """A folder laid out like TLC's CDN (`trip-data/`, `misc/`)."""
+
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Website:
+    """TLC's CDN, or an HTTP server laid out like it; the URL may hold a password."""
+
+    url: SecretStr
+
+
+LakePlace: TypeAlias = Folder | Bucket
+PostgresPlace: TypeAlias = Embedded | Server
+WarehousePlace: TypeAlias = DuckDB | BigQuery
+SourcePlace: TypeAlias = Sample | Mirror | Website
