@@ -1,4 +1,4 @@
-"""The composition root: every asset, check, job and resource, put together from the settings.
+"""The composition root: every asset, check, job, sensor, schedule and resource, put together from the settings.
 
 `defs` is what `dagster dev`, `dagster definitions validate`, `dg` and `workspace.yaml` load.
 """
@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 
 from taxi_assets.assets import daily_assets, report_asset, trips_assets, zones_assets
+from taxi_assets.assets.specs import complete_specs
 from taxi_assets.automation import (
     alert_sensors,
     catch_up_job,
@@ -19,9 +20,20 @@ from taxi_assets.automation import (
 )
 from taxi_assets.catalog import DATASETS
 from taxi_assets.checks import trips_checks
+from taxi_assets.io_managers import DuckDBIOManager, LakeIOManager, PostgresIOManager
 from taxi_assets.jobs import checks_job, trips_job, zones_job
-from taxi_assets.places import build_resources
-from taxi_assets.settings import Settings
+from taxi_assets.resources import (
+    AlertResource,
+    DuckDBResource,
+    PostgresResource,
+    ScratchResource,
+    SourceRecordResource,
+    SourceResource,
+    StoresResource,
+)
+from taxi_assets.settings import SCHEMA, Settings
+from taxi_assets.settings.places import Bucket, DuckDB, Embedded, Website
+from taxi_assets.stores.factory import LOAD_LOG
 
 
 def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None = None) -> dg.Definitions:
@@ -31,17 +43,16 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
         settings: where everything is.
         loggers: what runs may log to instead of Dagster's console.
     """
-    kinds = settings.kinds
+    roles = settings.roles
+    assets = [
+        *(asset for dataset in DATASETS for asset in trips_assets(dataset, roles)),
+        *(daily_assets(dataset, roles) for dataset in DATASETS),
+        *(report_asset(dataset) for dataset in DATASETS),
+        *zones_assets(roles),
+    ]
     checks = [(dataset, trips_checks(dataset)) for dataset in DATASETS]
     return dg.Definitions(
-        assets=_linked_to_code(
-            [
-                *(asset for dataset in DATASETS for asset in trips_assets(dataset, kinds)),
-                *(daily_assets(dataset, kinds) for dataset in DATASETS),
-                *(report_asset(dataset, kinds) for dataset in DATASETS),
-                *zones_assets(kinds),
-            ]
-        ),
+        assets=_linked_to_code(complete_specs(assets, roles)),
         asset_checks=[check for _, each in checks for check in each],
         jobs=[
             *(trips_job(dataset) for dataset in DATASETS),
@@ -55,6 +66,85 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
         executor=dg.in_process_executor,
         loggers=loggers,
     )
+
+
+def build_resources(settings: Settings) -> dict[str, Any]:
+    """The resources by name: connections, and the IO managers on top of them; none is opened."""
+    postgres = _postgres(settings)
+    return {
+        "source": SourceResource(url=_source_url(settings)),
+        "source_record": SourceRecordResource(path=str(settings.source_record)),
+        "scratch": ScratchResource(root=str(settings.scratch)),
+        "alerts": AlertResource(
+            webhook=_secret(settings, "alert_webhook"), ui=settings.ui, postgres=_secret(settings, "postgres")
+        ),
+        "stores": StoresResource(
+            lake_url=str(settings.lake),
+            warehouse_url=str(settings.warehouse),
+            postgres=postgres,
+            scratch=str(settings.scratch),
+        ),
+        "postgres": postgres,
+        "postgres_io_manager": PostgresIOManager(
+            postgres=postgres, schema_name=SCHEMA, audit_table=LOAD_LOG, store_name="postgres"
+        ),
+        **_lake(settings),
+        **_warehouse(settings),
+    }
+
+
+def _lake(settings: Settings) -> dict[str, Any]:
+    if not isinstance(settings.lake, Bucket):
+        return {"lake_io_manager": LakeIOManager(folder=str(settings.lake))}
+    from taxi_assets.io_managers import GCSLakeIOManager
+    from taxi_assets.resources.google import GCSResource
+
+    gcs = GCSResource()
+    manager = GCSLakeIOManager(
+        gcs=gcs, url=str(settings.lake), scratch=str(settings.scratch), locks=str(settings.locks)
+    )
+    return {"gcs": gcs, "lake_io_manager": manager}
+
+
+def _warehouse(settings: Settings) -> dict[str, Any]:
+    place = settings.warehouse
+    if isinstance(place, DuckDB):
+        duckdb = DuckDBResource(database=str(place.path))
+        manager = DuckDBIOManager(duckdb=duckdb, schema_name=SCHEMA, audit_table=LOAD_LOG, store_name="warehouse")
+        return {"duckdb": duckdb, "warehouse_io_manager": manager}
+    from taxi_assets.io_managers import BigQueryIOManager
+    from taxi_assets.resources.google import BigQueryResource
+
+    bigquery = BigQueryResource(project=place.project, location=place.location)
+    return {
+        "bigquery": bigquery,
+        "warehouse_io_manager": BigQueryIOManager(
+            bigquery=bigquery,
+            dataset=place.dataset,
+            require_partition_filter=place.require_partition_filter,
+            audit_table=LOAD_LOG,
+            store_name="warehouse",
+        ),
+    }
+
+
+def _postgres(settings: Settings) -> PostgresResource:
+    if isinstance(settings.postgres, Embedded):
+        return PostgresResource(folder=str(settings.postgres.folder))
+    return PostgresResource(url=_secret(settings, "postgres"))
+
+
+def _source_url(settings: Settings) -> str:
+    secret = _secret(settings, "source")
+    if secret is not None:
+        return secret
+    place = settings.source
+    return place.url.get_secret_value() if isinstance(place, Website) else str(place)
+
+
+def _secret(settings: Settings, field: str) -> str | None:
+    """The variable that holds the field's value, of which the UI shows the name only; None where it is no secret."""
+    return dg.EnvVar(settings.secrets[field]) if field in settings.secrets else None
 
 
 def _linked_to_code(assets: Sequence[dg.AssetsDefinition]) -> Sequence[Any]:

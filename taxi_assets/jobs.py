@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from taxi_assets.assets.taxi_zones import ZONES_GROUP
-from taxi_assets.catalog import ZONES_TABLE, Dataset
+from taxi_assets.catalog import ZONES, ZONES_TABLE, Dataset, Layer
 from taxi_assets.partitions import PARTITION_TAG
 
 if TYPE_CHECKING:  # what define_asset_job returns has no public name
@@ -30,6 +29,16 @@ def trips_job(dataset: Dataset) -> "UnresolvedAssetJobDefinition":
     )
 
 
+def sensor_name(dataset: Dataset) -> str:
+    """The sensor that watches the source for new and replaced months of the dataset."""
+    return f"{dataset.table}_published"
+
+
+def clean_op_name(dataset: Dataset) -> str:
+    """The op that cleans a month, under which run config names the rules; as Dagster derives it from a key."""
+    return "__".join(dataset.key(Layer.CLEAN))
+
+
 def checks_job_name(dataset: Dataset) -> str:
     """The job that checks one month of the dataset, and loads nothing."""
     return f"{dataset.table}_checks_job"
@@ -51,6 +60,6 @@ def zones_job() -> "UnresolvedAssetJobDefinition":
     """The zones: all their assets."""
     return dg.define_asset_job(
         ZONES_JOB,
-        dg.AssetSelection.groups(ZONES_GROUP),
+        dg.AssetSelection.groups(ZONES),
         description="The zone lookup and the zones' shapes: fetch, load everywhere.",
     )

@@ -1,5 +1,7 @@
 """The months of each dataset as Dagster partitions; the one place that turns a partition key into a month."""
 
+import warnings
+
 import dagster as dg
 
 from taxi_assets.catalog import Dataset
@@ -26,3 +28,12 @@ def month_of_run(context: dg.AssetExecutionContext | dg.AssetCheckExecutionConte
     if not context.has_partition_key:
         raise dg.Failure("which month? Say it by a run's tag dagster/partition, or: taxi check green 2024-01")
     return Month.parse(context.partition_key)
+
+
+def year_before() -> dg.TimeWindowPartitionMapping:
+    """A month's dependency on the same month of the year before, which may lie before the dataset's first."""
+    with warnings.catch_warnings():  # the parameter is in beta, and the version of Dagster is pinned
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return dg.TimeWindowPartitionMapping(
+            start_offset=-12, end_offset=-12, allow_nonexistent_upstream_partitions=True
+        )

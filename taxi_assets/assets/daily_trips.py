@@ -5,54 +5,51 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_assets.assets.monthly_trips import FOLLOW_CLEAN, OWNERS, tags_of
-from taxi_assets.catalog import Dataset, daily_schema, daily_table
+from taxi_assets.assets.monthly_trips import FOLLOW_CLEAN
+from taxi_assets.assets.specs import io_manager_key, table_in
+from taxi_assets.catalog import DAILY_IN, Dataset, Layer, daily_schema, daily_table
 from taxi_assets.io_managers.common import named_failures
 from taxi_assets.io_managers.metadata import COLUMN_SCHEMA
 from taxi_assets.partitions import months_of
 from taxi_assets.resources import ScratchResource
+from taxi_assets.settings.places import Role
 from taxi_assets.stores.arrow import description
 from taxi_assets.stores.rows import Rows
 
-STORES = ("postgres", "warehouse")
 
-
-def daily_assets(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
-    """The two tables of the summary; `kinds` tells the technology of each role, for the UI."""
+def daily_assets(dataset: Dataset, roles: Mapping[str, Role]) -> dg.AssetsDefinition:
+    """The two tables of the summary; `roles` names the technology that plays each store's role."""
     schema = daily_schema(dataset)
-    # A DataFrame's columns say nothing of themselves: the IO managers take it from here, for comments in the stores.
+    # A DataFrame has no column descriptions: the IO managers take them from here, for the comments in the stores.
     columns = dg.TableSchema([dg.TableColumn(one.name, str(one.type), description(one)) for one in schema])
 
     @dg.multi_asset(
-        name=daily_table(dataset),
-        ins={"clean": dg.AssetIn(["clean", dataset.table])},
+        name=f"{dataset.name}__daily_trips",
+        ins={"clean": dg.AssetIn(dataset.key(Layer.CLEAN))},
         outs={
             store: dg.AssetOut(
-                key=[store, daily_table(dataset)],
+                key=dataset.key(layer),
                 description=description(schema),
-                io_manager_key=store,
+                io_manager_key=io_manager_key(store),
                 is_required=False,
-                kinds={"pandas", kinds[store]},
-                metadata={COLUMN_SCHEMA: columns},
+                metadata={COLUMN_SCHEMA: columns, **table_in(roles[store], daily_table(dataset))},
                 automation_condition=FOLLOW_CLEAN,
-                owners=OWNERS,
-                tags=tags_of(dataset, store),
             )
-            for store in STORES
+            for store, layer in DAILY_IN.items()
         },
         can_subset=True,
         partitions_def=months_of(dataset),
         group_name=dataset.name,
     )
-    def summed_up(
+    def daily_trips(
         context: dg.AssetExecutionContext, scratch: ScratchResource, clean: Rows
     ) -> Iterator[dg.Output[Any]]:  # pandas.DataFrame, which would be imported whenever the definitions load
-        from taxi_assets.report import daily_trips
+        from taxi_assets.report import daily_trips as summarized
 
         with named_failures(), scratch.folder() as folder:
-            frame = daily_trips(clean, dataset, folder)
-            for store in STORES:
+            frame = summarized(clean, dataset, folder)
+            for store in DAILY_IN:
                 if store in context.op_execution_context.selected_output_names:
                     yield dg.Output(frame, store)
 
-    return summed_up
+    return daily_trips

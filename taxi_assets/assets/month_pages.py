@@ -1,89 +1,101 @@
 """A dataset's page by month: one HTML file in the lake, and the same pictures in the UI."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 
-from taxi_assets.assets.monthly_trips import FOLLOW_CLEAN, OWNERS, tags_of
-from taxi_assets.catalog import Dataset
+from taxi_assets.assets.monthly_trips import follow_clean
+from taxi_assets.assets.specs import io_manager_key
+from taxi_assets.catalog import ZONES, Dataset, Layer, Store, ZoneLayer
 from taxi_assets.errors import SliceDamaged, SliceMissing
-from taxi_assets.io_managers import LakeIOManager
 from taxi_assets.io_managers.common import named_failures
 from taxi_assets.io_managers.lake import FILE_NAME
 from taxi_assets.month import Month
-from taxi_assets.partitions import month_of_run, months_of
-from taxi_assets.resources import ScratchResource, SourceResource
+from taxi_assets.partitions import month_of_run, months_of, year_before
+from taxi_assets.resources import ScratchResource, SourceResource, StoresResource
 from taxi_assets.source.synthetic import says_synthetic
 from taxi_assets.stores.rows import Rows
 
 PICTURES = "taxi/pictures"
 
 
-def report_asset(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
-    """The dataset's page; `kinds` tells the technology of each role, for the UI."""
-    file_name = f"{dataset.table}_{{month}}.html"
+def report_asset(dataset: Dataset) -> dg.AssetsDefinition:
+    """The dataset's page."""
+    raw, zones = (
+        dg.AssetKey(dataset.key(Layer.RAW)),
+        [dg.AssetKey([ZONES, one]) for one in (ZoneLayer.RAW, ZoneLayer.SHAPES)],
+    )
 
     @dg.asset(
-        key=["report", dataset.table],
-        ins={"clean": dg.AssetIn(["clean", dataset.table])},
-        deps=[dg.AssetKey(["quarantine", dataset.table])],
+        key=dataset.key(Layer.REPORT),
+        ins={
+            "clean": dg.AssetIn(dataset.key(Layer.CLEAN)),
+            "version_diff": dg.AssetIn(dataset.key(Layer.DIFF)),
+        },
+        deps=[
+            dataset.key(Layer.QUARANTINE),
+            # The page compares with the clean trips of the year before. Dagster keeps one edge between two assets, and
+            # that to the clean trips is the month's own, so that this one leads to the file that they are made from.
+            dg.AssetDep(raw, partition_mapping=year_before()),
+            *zones,
+        ],
         description=(
             "A page about the month for everybody: when, where, how far, how long, for how much, what was set aside "
             "and what changed. One file that opens without a network; the same pictures are in the metadata."
         ),
         partitions_def=months_of(dataset),
-        io_manager_key="lake",
+        io_manager_key=io_manager_key(Store.LAKE),
         group_name=dataset.name,
-        kinds={"html", kinds["lake"]},
-        metadata={FILE_NAME: file_name},
-        automation_condition=FOLLOW_CLEAN,
-        owners=OWNERS,
-        tags=tags_of(dataset, "report"),
+        metadata={FILE_NAME: dataset.page_file_template},
+        automation_condition=follow_clean(apart_from=[raw, *zones]),
     )
-    def trips_page(
+    def report(
         context: dg.AssetExecutionContext,
-        lake: dg.ResourceParam[LakeIOManager],
+        stores: StoresResource,
         source: SourceResource,
         scratch: ScratchResource,
         clean: Rows,
+        version_diff: Path,
     ) -> Iterator[dg.Output[Path]]:
+        from taxi_assets.cleaning import with_changes
         from taxi_assets.report import find_zones, markdown, month_report, page
 
-        month = month_of_run(context)
+        month, lake = month_of_run(context), stores.lake()
         with named_failures(), scratch.folder() as folder:
             zones = find_zones(
-                lake.store(),
+                lake,
                 source.open(patient=False),
                 folder,
                 synthetic=says_synthetic(clean.provenance),
                 warn=context.log.warning,
             )
-            quarantine = lake.store().read(f"quarantine/{dataset.table}", [month])
-            before = _year_before(context, lake, dataset, month.plus(-12))
-            report = month_report(
+            content = month_report(
                 dataset,
                 month,
-                clean,
-                quarantine,
+                with_changes(clean, version_diff.read_text(encoding="utf-8")),
+                lake.read(dataset.path(Layer.QUARANTINE), [month]),
                 folder,
-                year_before=before,
+                year_before=_clean_trips(context, stores, dataset, month.plus(-12)),
                 zones=zones,
                 warn=context.log.warning,
             )
-            pictures = report.pictures
-            path = folder / file_name.format(month=month)
-            path.write_text(page(report, pictures), encoding="utf-8")
+            pictures = content.pictures
+            path = folder / dataset.page_file_template.format(month=month)
+            path.write_text(page(content, pictures), encoding="utf-8")
             # Not as the output's metadata, which the records keep once more: 75 kB a run, of 850 in all.
             context.add_asset_metadata({PICTURES: dg.MetadataValue.md(markdown(pictures))})
             yield dg.Output(path)
 
-    return trips_page
+    return report
 
 
-def _year_before(context: dg.AssetExecutionContext, lake: LakeIOManager, dataset: Dataset, month: Month) -> Rows | None:
+def _clean_trips(
+    context: dg.AssetExecutionContext, stores: StoresResource, dataset: Dataset, month: Month
+) -> Rows | None:
+    """The clean trips of another month; None where the lake does not have them, or has a damaged file."""
     try:
-        return lake.store().read(f"clean/{dataset.table}", [month])
+        return stores.lake().read(dataset.path(Layer.CLEAN), [month])
     except SliceMissing:
         return None
     except SliceDamaged as error:

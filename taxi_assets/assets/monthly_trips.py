@@ -1,42 +1,79 @@
-"""A dataset's assets: raw file -> clean rows and quarantine -> tables, all by month."""
+"""A dataset's assets by month: source file -> clean rows, quarantine and version diff -> tables."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import Field
 
-from taxi_assets.catalog import DEFAULT_RULES, PUBLICATION_LAG_DAYS, RULES, Dataset
+from taxi_assets.assets.specs import io_manager_key, table_in
+from taxi_assets.catalog import (
+    DEFAULT_RULES,
+    PUBLICATION_LAG_DAYS,
+    RULES,
+    TABLE_STORES,
+    TRIPS_IN,
+    Dataset,
+    Layer,
+    Store,
+)
 from taxi_assets.checks.shrinkage import refuse_shrunk, shrinkage_spec
 from taxi_assets.io_managers.common import named_failures
-from taxi_assets.io_managers.lake import FILE_NAME, PUBLISHED_WITH, LakeIOManager
+from taxi_assets.io_managers.lake import FILE_NAME, PUBLISHED_WITH
 from taxi_assets.io_managers.metadata import column_lineage
-from taxi_assets.io_managers.tables import TableIOManager
+from taxi_assets.jobs import clean_op_name
 from taxi_assets.partitions import month_of_run, months_of
 from taxi_assets.raw_file import RawFile
-from taxi_assets.resources import ScratchResource, SourceRecordResource, SourceResource, tell_download
+from taxi_assets.resources import (
+    ScratchResource,
+    SourceRecordResource,
+    SourceResource,
+    StoresResource,
+    log_progress,
+)
+from taxi_assets.settings.places import Role
 from taxi_assets.stores.rows import Rows
 
 if TYPE_CHECKING:
     from taxi_assets.cleaning import Cleaned
 
 COLUMNS_KNOWN = "columns_known"
-OWNERS = ["team:taxi-assets"]
+CHANGES = "taxi/changes"
 _SHORTEST_LAG, _LONGEST_LAG = PUBLICATION_LAG_DAYS
 # Between two publications lie a month and, where the first came as early and the second as late as any, the difference
 # of the lags: only after that has TLC surely published something that is not loaded.
 FRESH = dg.FreshnessPolicy.time_window(
     warn_window=timedelta(days=31 + _SHORTEST_LAG), fail_window=timedelta(days=31 + _LONGEST_LAG - _SHORTEST_LAG + 7)
 )
-# A table is made again when its clean month was made without it, whichever month that is.
-FOLLOW_CLEAN = (
-    dg.AutomationCondition.any_deps_updated().since_last_handled()
-    & dg.AutomationCondition.all_deps_blocking_checks_passed()
-    & ~dg.AutomationCondition.any_deps_missing()
-    & ~dg.AutomationCondition.any_deps_in_progress()
-    & ~dg.AutomationCondition.in_progress()
-).with_label("its clean month was made again")
+
+
+def follow_clean(apart_from: Sequence[dg.AssetKey] = ()) -> dg.AutomationCondition[dg.AssetKey]:
+    """Materialize a partition again when its clean partition was re-materialized without it, whichever month that is.
+
+    Args:
+        apart_from: upstream assets that neither trigger it nor hold it up.
+    """
+    others = dg.AssetSelection.assets(*apart_from)
+
+    def any_deps(
+        condition: "dg.AnyDepsCondition",
+    ) -> "dg.AnyDepsCondition":
+        return condition.ignore(others) if apart_from else condition
+
+    condition = dg.AutomationCondition
+    return (
+        any_deps(condition.any_deps_updated()).since_last_handled()
+        & condition.all_deps_blocking_checks_passed()
+        & ~any_deps(condition.any_deps_missing())
+        & ~any_deps(condition.any_deps_in_progress())
+        & ~condition.in_progress()
+    ).with_label("clean partition re-materialized")
+
+
+FOLLOW_CLEAN = follow_clean()
 
 
 class CleaningConfig(dg.Config):
@@ -53,82 +90,72 @@ class CleaningConfig(dg.Config):
         return dg.DataVersion(f"{raw.sha256}{others}")
 
 
-def tags_of(dataset: Dataset, layer: str) -> dict[str, str]:
-    """What the UI can filter assets by."""
-    return {"dataset": dataset.name, "layer": layer, "source": "nyc-tlc"}
-
-
-def trips_assets(dataset: Dataset, kinds: Mapping[str, str]) -> list[dg.AssetsDefinition]:
-    """The assets of one dataset; `kinds` tells the technology of each role, for the UI."""
-    return [
-        _raw(dataset, kinds),
-        _clean(dataset, kinds),
-        _table("postgres", dataset, kinds["postgres"]),
-        _table("warehouse", dataset, kinds["warehouse"]),
-    ]
+def trips_assets(dataset: Dataset, roles: Mapping[str, Role]) -> list[dg.AssetsDefinition]:
+    """The assets of one dataset; `roles` names the technology that plays each store's role."""
+    return [_raw(dataset), _clean(dataset), *(_table(store, dataset, roles[store]) for store in TABLE_STORES)]
 
 
 def _together(dataset: Dataset) -> dict[str, str]:
-    """A month's file, its clean rows and its quarantine are of one version, so that a month can be made again."""
-    return {PUBLISHED_WITH: f"clean/{dataset.table}"}
+    """A month's file, its clean rows, its quarantine and its diff become current in one step."""
+    return {PUBLISHED_WITH: dataset.path(Layer.CLEAN)}
 
 
-def _raw(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
+def _raw(dataset: Dataset) -> dg.AssetsDefinition:
     @dg.asset(
-        key=["raw", dataset.table],
+        key=dataset.key(Layer.RAW),
         description=f"TLC's own file, byte for byte. {dataset.description}",
         partitions_def=months_of(dataset),
-        io_manager_key="lake",
+        io_manager_key=io_manager_key(Store.LAKE),
         group_name=dataset.name,
-        kinds={"parquet", kinds["lake"]},
         metadata={FILE_NAME: dataset.file_name_template, **_together(dataset)},
-        owners=OWNERS,
-        tags=tags_of(dataset, "raw"),
     )
     def raw_trips(
         context: dg.AssetExecutionContext,
         source: SourceResource,
         source_record: SourceRecordResource,
         scratch: ScratchResource,
-        lake: dg.ResourceParam[LakeIOManager],
+        stores: StoresResource,
     ) -> Iterator[dg.Output[RawFile]]:
         from taxi_assets.source import fetch_month
 
         with named_failures(), scratch.folder() as folder:
             source_record.record().expect(source.open().url)
-            raw = fetch_month(source.open(), dataset, month_of_run(context), folder, tell_download)
-            source_record.record().admit(raw, lake.store())
+            raw = fetch_month(source.open(), dataset, month_of_run(context), folder, log_progress)
+            source_record.record().admit(raw, stores.lake())
             context.set_data_version(context.asset_key, dg.DataVersion(raw.sha256))
             yield dg.Output(raw)
 
     return raw_trips
 
 
-def _clean(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
-    raw_key, clean_key = dg.AssetKey(["raw", dataset.table]), dg.AssetKey(["clean", dataset.table])
+def _clean(dataset: Dataset) -> dg.AssetsDefinition:
+    raw_key, clean_key = dg.AssetKey(dataset.key(Layer.RAW)), dg.AssetKey(dataset.key(Layer.CLEAN))
     rules = "; ".join(f"{rule.name}: {rule.description}" for rule in RULES if rule.default and rule.applies_to(dataset))
+    lake = io_manager_key(Store.LAKE)
 
     @dg.multi_asset(
-        name=f"clean_{dataset.table}",
+        name=clean_op_name(dataset),
         ins={"raw": dg.AssetIn(raw_key)},
         outs={
             "quarantine": dg.AssetOut(
-                key=["quarantine", dataset.table],
+                key=dataset.key(Layer.QUARANTINE),
                 description=f"The rows that broke a rule, as TLC published them, with the rules. Rules: {rules}.",
-                io_manager_key="lake",
-                kinds={"parquet", kinds["lake"]},
+                io_manager_key=lake,
                 metadata=_together(dataset),
-                owners=OWNERS,
-                tags=tags_of(dataset, "quarantine"),
+            ),
+            "diff": dg.AssetOut(
+                key=dataset.key(Layer.DIFF),
+                description=(
+                    "What changed since the partition's last version: rows added, removed and changed, and examples."
+                ),
+                io_manager_key=lake,
+                metadata={FILE_NAME: dataset.diff_file_template, **_together(dataset)},
             ),
             "clean": dg.AssetOut(
                 key=clean_key,
                 description=f"Every row that broke no rule, under canonical names and types. {dataset.description}",
-                io_manager_key="lake",
-                kinds={"duckdb", "parquet", kinds["lake"]},
+                io_manager_key=lake,
                 metadata=_together(dataset),
-                owners=OWNERS,
-                tags=tags_of(dataset, "clean"),
             ),
         },
         partitions_def=months_of(dataset),
@@ -144,13 +171,10 @@ def _clean(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         config: CleaningConfig,
         scratch: ScratchResource,
-        lake: dg.ResourceParam[LakeIOManager],
+        stores: StoresResource,
         raw: RawFile,
-        *,
-        postgres: dg.ResourceParam[TableIOManager],
-        warehouse: dg.ResourceParam[TableIOManager],
-    ) -> Iterator[dg.Output[Rows] | dg.AssetCheckResult]:
-        from taxi_assets.cleaning import cleaned_month, with_changes
+    ) -> Iterator[dg.Output[Rows] | dg.Output[Path] | dg.AssetCheckResult]:
+        from taxi_assets.cleaning import cleaned_month, version_diff
 
         month = month_of_run(context)
         with (
@@ -160,11 +184,9 @@ def _clean(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
         ):
             for key in context.selected_asset_keys:
                 context.set_data_version(key, config.version_of(raw))
-            yield from refuse_shrunk(
-                cleaned, dataset, month, lake, (postgres, warehouse), accepted=config.accept_shrunk
-            )
-            clean = with_changes(cleaned.clean, lake.store(), dataset, month, folder)
-            yield from _outputs(cleaned, clean, raw_key)
+            yield from refuse_shrunk(cleaned, dataset, month, stores, accepted=config.accept_shrunk)
+            diff = version_diff(cleaned.clean, stores.lake(), dataset, month, folder)
+            yield from _outputs(cleaned, raw_key, diff, folder / dataset.diff_file_template.format(month=month))
             yield dg.AssetCheckResult(
                 check_name=COLUMNS_KNOWN,
                 asset_key=clean_key,
@@ -176,33 +198,35 @@ def _clean(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinition:
     return clean_trips
 
 
-def _outputs(cleaned: "Cleaned", clean: Rows, raw_key: dg.AssetKey) -> Iterator[dg.Output[Rows]]:
-    """Both streams, each with the columns of the file that its own are made from."""
+def _outputs(
+    cleaned: "Cleaned", raw_key: dg.AssetKey, diff: str, path: Path
+) -> Iterator[dg.Output[Rows] | dg.Output[Path]]:
+    """Both streams, each with its columns' lineage, and the diff; the clean rows last, which publish the others."""
     unchanged = {name: name for name in cleaned.source_columns}
-    for name, rows, sources in (
-        ("quarantine", cleaned.quarantine, unchanged),
-        ("clean", clean, cleaned.sources),
-    ):
-        yield dg.Output(rows, name, column_lineage(raw_key, sources))
+    yield dg.Output(cleaned.quarantine, "quarantine", column_lineage(raw_key, unchanged))
+    path.write_text(diff, encoding="utf-8")
+    yield dg.Output(path, "diff", {CHANGES: dg.MetadataValue.json(json.loads(diff))})
+    yield dg.Output(cleaned.clean, "clean", column_lineage(raw_key, cleaned.sources))
 
 
-def _table(store: str, dataset: Dataset, kind: str) -> dg.AssetsDefinition:
-    clean_key = dg.AssetKey(["clean", dataset.table])
+def _table(store: Store, dataset: Dataset, role: Role) -> dg.AssetsDefinition:
+    clean_key = dg.AssetKey(dataset.key(Layer.CLEAN))
 
     @dg.asset(
-        key=[store, dataset.table],
-        ins={"clean": dg.AssetIn(clean_key)},
+        key=dataset.key(TRIPS_IN[store]),
+        ins={"clean": dg.AssetIn(clean_key), "version_diff": dg.AssetIn(dataset.key(Layer.DIFF))},
         description=f"The clean rows as a table. {dataset.description}",
         partitions_def=months_of(dataset),
-        io_manager_key=store,
+        io_manager_key=io_manager_key(store),
         group_name=dataset.name,
-        kinds={kind},
+        metadata=table_in(role, dataset.table),
         automation_condition=FOLLOW_CLEAN,
         freshness_policy=FRESH,
-        owners=OWNERS,
-        tags=tags_of(dataset, store),
     )
-    def trips_table(clean: Rows) -> dg.Output[Rows]:
-        return dg.Output(clean, metadata=column_lineage(clean_key, {name: name for name in clean.schema.names}))
+    def trips_table(clean: Rows, version_diff: Path) -> dg.Output[Rows]:
+        from taxi_assets.cleaning import with_changes
+
+        lineage = column_lineage(clean_key, {name: name for name in clean.schema.names})
+        return dg.Output(with_changes(clean, version_diff.read_text(encoding="utf-8")), metadata=lineage)
 
     return trips_table

@@ -7,7 +7,7 @@ from datetime import timedelta
 import dagster as dg
 
 from taxi_assets import month as calendar
-from taxi_assets.catalog import DATASETS, Dataset
+from taxi_assets.catalog import DAILY_IN, DATASETS, TRIPS_IN, Dataset, Layer
 from taxi_assets.jobs import trips_job_name
 from taxi_assets.month import Month
 from taxi_assets.partitions import PARTITION_TAG
@@ -21,9 +21,10 @@ UNDER_WAY = [
 ]
 RECENT_DAYS = 30
 WILL_RETRY = "dagster/will_retry"  # on a run whose process died, and that Dagster starts again by itself
+_DAILY = {layer.value for layer in DAILY_IN.values()}  # made from a loaded month, and no part of loading it
 _RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 _RUNS_OF_A_MONTH = 100  # of every dataset, the newest
-_ORDER = (("raw", "clean"), ("clean", "postgres"), ("clean", "warehouse"))
+_ORDER = ((Layer.RAW, Layer.CLEAN), (Layer.CLEAN, Layer.POSTGRES), (Layer.CLEAN, Layer.WAREHOUSE))
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,13 @@ def loaded_months(instance: dg.DagsterInstance, dataset: Dataset) -> set[Month]:
     return {Month.parse(key) for key in keys if all(newest[first][key] < newest[then][key] for first, then in _ORDER)}
 
 
-def newest_materializations(instance: dg.DagsterInstance, dataset: Dataset) -> Mapping[str, Mapping[str, int]]:
+def newest_materializations(instance: dg.DagsterInstance, dataset: Dataset) -> Mapping[Layer, Mapping[str, int]]:
     """Layer -> partition -> where in the records its newest materialization is; what is higher was made later."""
     return {
         layer: instance.get_latest_storage_id_by_partition(
-            dg.AssetKey([layer, dataset.table]), dg.DagsterEventType.ASSET_MATERIALIZATION
+            dg.AssetKey(dataset.key(layer)), dg.DagsterEventType.ASSET_MATERIALIZATION
         )
-        for layer in ("raw", "clean", "postgres", "warehouse")
+        for layer in (Layer.RAW, *TRIPS_IN.values())
     }
 
 
@@ -97,7 +98,7 @@ def newest_run(instance: dg.DagsterInstance) -> int:
 def is_of(run: dg.DagsterRun, dataset: Dataset) -> bool:
     """Whether the run makes assets of the dataset, by its job or by its selection."""
     if run.asset_selection:
-        return any(key.path[-1] == dataset.table for key in run.asset_selection)
+        return any(key.path[0] == dataset.name and key.path[-1] not in _DAILY for key in run.asset_selection)
     return run.job_name == trips_job_name(dataset)
 
 
@@ -106,7 +107,7 @@ def subject_of(run: dg.DagsterRun, where: Iterable[str] = ()) -> str:
 
     Args:
         run: by its assets, and by its job's name where it has no selection of them.
-        where: assets that are known to be part of it, as `postgres/green_trips`, for a run that shows neither.
+        where: assets that are known to be part of it, as `green/postgres_trips`, for a run that shows neither.
     """
     selected = [*(run.asset_selection or ()), *(check.asset_key for check in run.asset_check_selection or ())]
     names = {part for key in selected for part in key.path} or {run.job_name}
@@ -123,12 +124,12 @@ def _about(names: set[str]) -> list[str]:
 
 def raw_months(instance: dg.DagsterInstance, dataset: Dataset) -> list[Month]:
     """The months whose file was loaded, oldest first."""
-    return sorted(map(Month.parse, instance.get_materialized_partitions(dg.AssetKey(["raw", dataset.table]))))
+    return sorted(map(Month.parse, instance.get_materialized_partitions(dg.AssetKey(dataset.key(Layer.RAW)))))
 
 
 def loaded_file(instance: dg.DagsterInstance, dataset: Dataset, month: Month) -> LoadedFile | None:
     """The month's file as it was loaded last; None where nobody knows."""
-    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(["raw", dataset.table]), asset_partitions=[str(month)])
+    wanted = dg.AssetRecordsFilter(asset_key=dg.AssetKey(dataset.key(Layer.RAW)), asset_partitions=[str(month)])
     for record in instance.fetch_materializations(wanted, limit=1).records:
         facts = record.asset_materialization.metadata if record.asset_materialization else {}
         if "taxi/source_sha256" in facts:

@@ -28,7 +28,7 @@ from taxi_assets.automation.month_requests import (
 from taxi_assets.catalog import Dataset
 from taxi_assets.errors import BadFile, NotPublished, SourceUnavailable
 from taxi_assets.io_managers.load_log import REQUESTED_BY
-from taxi_assets.jobs import trips_job_name
+from taxi_assets.jobs import sensor_name, trips_job_name
 from taxi_assets.month import Month
 from taxi_assets.resources import ScratchResource, SourceResource
 from taxi_assets.source.base import Published, Source
@@ -46,7 +46,7 @@ def publication_sensor(dataset: Dataset) -> dg.SensorDefinition:
     """Requests a run for each month that TLC publishes from now on, and for each that it replaces."""
 
     @dg.sensor(
-        name=f"{dataset.table}_published",
+        name=sensor_name(dataset),
         job_name=trips_job_name(dataset),
         minimum_interval_seconds=SECONDS_BETWEEN_TICKS,
         default_status=dg.DefaultSensorStatus.STOPPED,
@@ -213,7 +213,7 @@ class _Tick:
         return dg.RunRequest(
             run_key=run_key(self._dataset, month, made),
             partition_key=str(month),
-            tags={REQUESTED_BY: f"{self._dataset.table}_published"},
+            tags={REQUESTED_BY: sensor_name(self._dataset)},
         )
 
     def _head(self, month: Month) -> Published | None:

@@ -12,7 +12,7 @@ class Trouble:
     """One thing that went wrong.
 
     Attributes:
-        where: the step, or the asset that was checked, as `postgres/green_trips`.
+        where: the step, or the asset that was checked, as `green/postgres_trips`.
         what: the error or the check's findings.
         severity: WARN where it stopped nothing.
     """

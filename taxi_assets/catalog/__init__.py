@@ -9,6 +9,17 @@ from taxi_assets.catalog.daily_summary import daily_schema, daily_table
 from taxi_assets.catalog.fhv import FHV
 from taxi_assets.catalog.fhvhv import FHVHV
 from taxi_assets.catalog.green import GREEN
+from taxi_assets.catalog.layers import (
+    DAILY_IN,
+    TABLE_STORES,
+    TRIPS_IN,
+    ZONES,
+    ZONES_IN,
+    Layer,
+    Store,
+    ZoneLayer,
+    zones_path,
+)
 from taxi_assets.catalog.model import (
     IDENTITY,
     PUBLICATION_LAG_DAYS,
@@ -25,7 +36,6 @@ from taxi_assets.catalog.rules import DEFAULT_RULES, RULES, select_rules
 from taxi_assets.catalog.yellow import YELLOW
 from taxi_assets.catalog.zone_lookup import (
     SHAPES_FILE,
-    SHAPES_NAME,
     ZONES_FILE,
     ZONES_HEADER,
     ZONES_SCHEMA,
@@ -34,6 +44,7 @@ from taxi_assets.catalog.zone_lookup import (
 from taxi_assets.errors import InvalidRequest
 
 __all__ = [
+    "DAILY_IN",
     "DATASETS",
     "DEFAULT_RULES",
     "IDENTITY",
@@ -41,24 +52,31 @@ __all__ = [
     "PUBLICATION_LAG_DAYS",
     "RULES",
     "SHAPES_FILE",
-    "SHAPES_NAME",
     "SOURCE_MONTH",
     "SOURCE_ROW",
+    "TABLE_STORES",
+    "TRIPS_IN",
+    "ZONES",
     "ZONES_FILE",
     "ZONES_HEADER",
+    "ZONES_IN",
     "ZONES_SCHEMA",
     "ZONES_TABLE",
     "Column",
     "Dataset",
     "Era",
     "Field",
+    "Layer",
     "Rule",
+    "Store",
+    "ZoneLayer",
     "daily_schema",
     "daily_table",
     "dataset_named",
     "disruption_between",
     "published_rows",
     "select_rules",
+    "zones_path",
 ]
 
 DATASETS = (YELLOW, GREEN, FHV, FHVHV)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
+from taxi_assets.catalog.layers import Layer
 from taxi_assets.errors import InvalidRequest
 from taxi_assets.month import Month
 
@@ -152,8 +153,16 @@ class Dataset:
 
     @property
     def table(self) -> str:
-        """The name of the table, and the last part of every asset key."""
+        """The name of the table in every store that has tables."""
         return f"{self.name}_trips"
+
+    def key(self, layer: Layer) -> list[str]:
+        """The key of the asset that is this layer of the dataset."""
+        return [self.name, layer.value]
+
+    def path(self, layer: Layer) -> str:
+        """The same with slashes, which is the layer's folder in the lake as well."""
+        return "/".join(self.key(layer))
 
     @property
     def schema(self) -> pa.Schema:
@@ -174,6 +183,16 @@ class Dataset:
     def file_name(self, month: Month) -> str:
         """The name of the month's file, at TLC and in the lake."""
         return self.file_name_template.format(month=month)
+
+    @property
+    def diff_file_template(self) -> str:
+        """The name of the file with what changed since the month's last version, with `{month}` for the month."""
+        return f"{self.table}_{{month}}.json"
+
+    @property
+    def page_file_template(self) -> str:
+        """The name of the month's page, with `{month}` for the month."""
+        return f"{self.table}_{{month}}.html"
 
     def era(self, month: Month) -> Era:
         """The era that the month lies in.

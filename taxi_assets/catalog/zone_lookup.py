@@ -6,7 +6,6 @@ from taxi_assets.catalog.model import table_hints
 
 ZONES_TABLE = "taxi_zones"
 ZONES_FILE = "taxi_zone_lookup.csv"
-SHAPES_NAME = "taxi_zone_shapes"
 SHAPES_FILE = "taxi_zones.zip"
 ZONES_HEADER = ("LocationID", "Borough", "Zone", "service_zone")
 ZONES_SCHEMA = pa.schema(

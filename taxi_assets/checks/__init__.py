@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from taxi_assets.catalog import Dataset
+from taxi_assets.catalog import TABLE_STORES, Dataset
 from taxi_assets.checks.accounting import accounting_check
 from taxi_assets.checks.content import content_check
 from taxi_assets.checks.quality import quality_checks
@@ -21,6 +21,5 @@ def trips_checks(dataset: Dataset) -> Sequence[dg.AssetChecksDefinition]:
     return [
         accounting_check(dataset),
         quality_checks(dataset),
-        content_check("postgres", dataset),
-        content_check("warehouse", dataset),
+        *(content_check(store, dataset) for store in TABLE_STORES),
     ]

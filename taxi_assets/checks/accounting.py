@@ -2,10 +2,10 @@
 
 import dagster as dg
 
-from taxi_assets.catalog import Dataset
-from taxi_assets.io_managers import LakeIOManager
+from taxi_assets.catalog import Dataset, Layer
 from taxi_assets.io_managers.common import named_failures
 from taxi_assets.partitions import month_of_run
+from taxi_assets.resources import StoresResource
 from taxi_assets.stores.base import TableSlice
 
 
@@ -13,19 +13,17 @@ def accounting_check(dataset: Dataset) -> dg.AssetChecksDefinition:
     """Source rows = clean rows + quarantined rows."""
 
     @dg.asset_check(
-        asset=["clean", dataset.table],
+        asset=dataset.key(Layer.CLEAN),
         description="Source rows = clean rows + quarantined rows. Nothing goes on to the tables before that holds.",
         blocking=True,
     )
-    def rows_accounted_for(
-        context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[LakeIOManager]
-    ) -> dg.AssetCheckResult:
+    def rows_accounted_for(context: dg.AssetCheckExecutionContext, stores: StoresResource) -> dg.AssetCheckResult:
         month = month_of_run(context)
         with named_failures():
-            store = lake.store().pinned()
-            source = store.file_rows(f"raw/{dataset.table}", dataset.file_name(month))
-            clean = store.count(TableSlice(f"clean/{dataset.table}", month))
-            quarantined = store.count(TableSlice(f"quarantine/{dataset.table}", month))
+            lake = stores.lake().pinned()
+            source = lake.file_rows(dataset.path(Layer.RAW), dataset.file_name(month))
+            clean = lake.count(TableSlice(dataset.path(Layer.CLEAN), month))
+            quarantined = lake.count(TableSlice(dataset.path(Layer.QUARANTINE), month))
         return dg.AssetCheckResult(
             passed=source == clean + quarantined,
             metadata={"source": source, "clean": clean, "quarantined": quarantined},

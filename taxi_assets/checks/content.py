@@ -2,36 +2,37 @@
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from taxi_assets.catalog import SOURCE_MONTH, SOURCE_ROW, Dataset
-from taxi_assets.io_managers import LakeIOManager
+from taxi_assets.catalog import SOURCE_MONTH, SOURCE_ROW, TRIPS_IN, Dataset, Layer, Store
 from taxi_assets.io_managers.common import named_failures
-from taxi_assets.io_managers.tables import TableIOManager
 from taxi_assets.month import Month
 from taxi_assets.partitions import month_of_run
-from taxi_assets.stores.base import TableSlice
+from taxi_assets.resources import StoresResource
+from taxi_assets.stores.base import TableSlice, TableStore
 from taxi_assets.stores.comparison import Comparison, compare
 from taxi_assets.stores.digest import Digest, Parts
 from taxi_assets.stores.rows import Rows
 
+if TYPE_CHECKING:
+    from taxi_assets.stores.lake import Lake
+
 _remembered: dict[object, Digest] = {}  # of the newest slice, since a run compares two tables with it
 
 
-def content_check(store: str, dataset: Dataset) -> dg.AssetChecksDefinition:
+def content_check(store: Store, dataset: Dataset) -> dg.AssetChecksDefinition:
     """The month in the table, compared with the month in the lake; each side adds up its own rows."""
 
     @dg.asset_check(
-        asset=[store, dataset.table],
+        asset=dataset.key(TRIPS_IN[store]),
         description="The table has the rows of the lake: as many, with the same total and the same content hash.",
         blocking=True,
-        required_resource_keys={store, "lake"},
     )
-    def equals_clean(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        tables: TableIOManager = getattr(context.resources, store)
+    def equals_clean(context: dg.AssetCheckExecutionContext, stores: StoresResource) -> dg.AssetCheckResult:
         with named_failures():
-            found = _compared(context.resources.lake, tables, dataset, month_of_run(context))
+            found = _compared(stores.lake(), stores.tables(store), dataset, month_of_run(context))
         return dg.AssetCheckResult(
             passed=not found.differences,
             description="; ".join(found.differences) or None,
@@ -41,12 +42,11 @@ def content_check(store: str, dataset: Dataset) -> dg.AssetChecksDefinition:
     return equals_clean
 
 
-def _compared(lake: LakeIOManager, tables: TableIOManager, dataset: Dataset, month: Month) -> Comparison:
-    clean = lake.store().read(f"clean/{dataset.table}", [month])
-    store = tables.store()
+def _compared(lake: "Lake", tables: TableStore, dataset: Dataset, month: Month) -> Comparison:
+    clean = lake.read(dataset.path(Layer.CLEAN), [month])
 
     def found(parts: Parts) -> Digest:
-        return store.digest(TableSlice(dataset.table, month), parts, SOURCE_ROW, dataset.total)
+        return tables.digest(TableSlice(dataset.table, month), parts, SOURCE_ROW, dataset.total)
 
     schema = dataset.schema
     return compare(schema.remove(schema.get_field_index(SOURCE_MONTH)), partial(_digest_of, clean, dataset), found)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from taxi_assets.catalog import OFTEN_LEFT_OUT, Dataset, disruption_between, published_rows
+from taxi_assets.catalog import OFTEN_LEFT_OUT, Dataset, Layer, disruption_between, published_rows
 from taxi_assets.errors import SliceDamaged, SliceMissing
-from taxi_assets.io_managers import LakeIOManager
 from taxi_assets.io_managers.common import named_failures
+from taxi_assets.jobs import clean_op_name
 from taxi_assets.month import Month
 from taxi_assets.partitions import month_of_run
-from taxi_assets.source import TLC_CDN
+from taxi_assets.resources import StoresResource
+from taxi_assets.settings import TLC_CDN
 from taxi_assets.source.synthetic import says_synthetic
 from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.rows import NULL_COUNTS
@@ -38,21 +39,19 @@ DESCRIPTIONS = {
 
 def quality_checks(dataset: Dataset) -> dg.AssetChecksDefinition:
     """The clean month, compared with what is known of it, with its neighbour and with its year before."""
-    asset = dg.AssetKey(["clean", dataset.table])
+    asset = dg.AssetKey(dataset.key(Layer.CLEAN))
     spec = partial(dg.AssetCheckSpec, asset=asset)
 
     @dg.multi_asset_check(
-        name=f"clean__{dataset.table}_as_usual",
+        name=f"{clean_op_name(dataset)}_as_usual",
         specs=[spec(name, description=text) for name, text in DESCRIPTIONS.items()],
         can_subset=True,
-        required_resource_keys={"lake"},
     )
-    def clean_as_usual(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+    def clean_as_usual(context: dg.AssetCheckExecutionContext, stores: StoresResource) -> Iterator[dg.AssetCheckResult]:
         from taxi_assets.cleaning.unknown_codes import strange_codes
 
-        lake: LakeIOManager = context.resources.lake
         with named_failures():
-            file = _File(lake.store().pinned(), dataset, month_of_run(context))
+            file = _File(stores.lake().pinned(), dataset, month_of_run(context))
             results = {
                 "rows_as_usual": _rows_as_usual(file),
                 "nulls_as_usual": _nulls_as_usual(file),
@@ -74,17 +73,17 @@ class _File:
         self.lake = lake
         self.dataset = dataset
         self.month = month
-        self.clean = lake.read(f"clean/{dataset.table}", [month])
+        self.clean = lake.read(dataset.path(Layer.CLEAN), [month])
         self.url = self.clean.provenance.get("taxi/source_url", "")
         self.rows = self.rows_of(month)
 
     def rows_of(self, month: Month) -> int:
         """Rows in that month's file; 0 where the lake does not have it."""
-        return self.lake.file_rows(f"raw/{self.dataset.table}", self.dataset.file_name(month))
+        return self.lake.file_rows(self.dataset.path(Layer.RAW), self.dataset.file_name(month))
 
     def null_shares(self, month: Month) -> Mapping[str, float]:
         """Share of a month's clean rows that lack a value, by column; nothing where the lake does not know."""
-        piece = TableSlice(f"clean/{self.dataset.table}", month)
+        piece = TableSlice(self.dataset.path(Layer.CLEAN), month)
         rows = self.lake.count(piece)
         if not rows:
             return {}
@@ -94,7 +93,7 @@ class _File:
     def is_alike(self, month: Month) -> bool:
         """Whether that month is synthetic as this one is, or real as this one is; so too where the lake lacks it."""
         try:
-            other = self.lake.read(f"clean/{self.dataset.table}", [month])
+            other = self.lake.read(self.dataset.path(Layer.CLEAN), [month])
         except (SliceMissing, SliceDamaged):
             return True
         return says_synthetic(other.provenance) == says_synthetic(self.clean.provenance)
@@ -184,7 +183,7 @@ def _codes_known(strange: Mapping[str, Mapping[str, int]]) -> _Finding:
 
 
 def _quarantine_as_usual(file: _File) -> _Finding:
-    rejected = file.lake.count(TableSlice(f"quarantine/{file.dataset.table}", file.month))
+    rejected = file.lake.count(TableSlice(file.dataset.path(Layer.QUARANTINE), file.month))
     share = rejected / file.rows if file.rows else 0.0
     odd = [f"{share:.1%} of the rows broke a rule"] if share > USUAL_QUARANTINE else []
     return _Finding(odd, share=round(share, 4), rejected=rejected)

@@ -5,14 +5,15 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from taxi_assets.catalog import Dataset
+from taxi_assets.catalog import TABLE_STORES, Dataset, Layer
 from taxi_assets.errors import InvalidRequest, SliceDamaged, SliceMissing, TaxiError
-from taxi_assets.io_managers import LakeIOManager
-from taxi_assets.io_managers.tables import TableIOManager
+from taxi_assets.jobs import clean_op_name
 from taxi_assets.month import Month
-from taxi_assets.source import TLC_CDN
+from taxi_assets.resources import StoresResource
+from taxi_assets.settings import TLC_CDN
 from taxi_assets.source.synthetic import is_sample, says_synthetic
 from taxi_assets.stores.base import TableSlice
+from taxi_assets.stores.factory import LOAD_LOG
 from taxi_assets.stores.load_log import Line, lines_of
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def shrinkage_spec(dataset: Dataset) -> dg.AssetCheckSpec:
     """The check of the clean asset; the asset's own step evaluates it."""
     return dg.AssetCheckSpec(
         NOT_SHRUNK,
-        asset=["clean", dataset.table],
+        asset=dataset.key(Layer.CLEAN),
         description=(
             "The new version has more than half of the rows of the one that is loaded, and not ten times its share of "
             "quarantine. Otherwise nothing is replaced in any store."
@@ -39,8 +40,7 @@ def refuse_shrunk(
     cleaned: "Cleaned",
     dataset: Dataset,
     month: Month,
-    lake: LakeIOManager,
-    tables: Sequence[TableIOManager],
+    stores: StoresResource,
     *,
     accepted: bool,
 ) -> Iterator[dg.AssetCheckResult]:
@@ -50,8 +50,7 @@ def refuse_shrunk(
         cleaned: the version that is about to be stored.
         dataset: of the rows.
         month: of the rows.
-        lake: tells the version that is loaded.
-        tables: their audit logs tell it where the lake does not.
+        stores: the lake holds the version that is loaded; where it does not, the audit tables record it.
         accepted: whether the version is to be stored all the same.
 
     Raises:
@@ -62,9 +61,9 @@ def refuse_shrunk(
     from taxi_assets.cleaning.month_version import MonthVersion, losses
 
     now = MonthVersion(cleaned.source_rows, cleaned.rejected)
-    before = _in_lake(lake, dataset, month)
+    before = _in_lake(stores, dataset, month)
     if before is None:
-        lines = _newest_first(tables, dataset, month)
+        lines = _newest_first(stores, dataset, month)
         _require_same_kind(lines, cleaned.clean.provenance, dataset, month)
         before = _version_of(lines)
     lost = losses(before, now)
@@ -72,7 +71,7 @@ def refuse_shrunk(
     stops = bool(lost) and not accepted
     yield dg.AssetCheckResult(
         check_name=NOT_SHRUNK,
-        asset_key=["clean", dataset.table],
+        asset_key=dataset.key(Layer.CLEAN),
         passed=not stops,
         severity=dg.AssetCheckSeverity.ERROR,
         description=text,
@@ -82,22 +81,21 @@ def refuse_shrunk(
         raise dg.Failure(text, allow_retries=False)
 
 
-def _in_lake(lake: LakeIOManager, dataset: Dataset, month: Month) -> "MonthVersion | None":
+def _in_lake(stores: StoresResource, dataset: Dataset, month: Month) -> "MonthVersion | None":
     from taxi_assets.cleaning.month_version import MonthVersion
 
     try:
-        return MonthVersion.of(lake.store().read(f"clean/{dataset.table}", [month]).provenance)
+        return MonthVersion.of(stores.lake().read(dataset.path(Layer.CLEAN), [month]).provenance)
     except (SliceMissing, SliceDamaged):
         return None
 
 
-def _newest_first(tables: Sequence[TableIOManager], dataset: Dataset, month: Month) -> list[Line]:
+def _newest_first(stores: StoresResource, dataset: Dataset, month: Month) -> list[Line]:
     """The audit logs' lines for the month; a table that does not answer now is for its own step to report."""
     found: list[Line] = []
-    for table in tables:
+    for store in TABLE_STORES:
         try:
-            if table.audit_table is not None:
-                found += lines_of(table.open_store(), table.audit_table, TableSlice(dataset.table, month))
+            found += lines_of(stores.tables(store), LOAD_LOG, TableSlice(dataset.table, month))
         except TaxiError:
             continue
     return sorted(found, key=lambda line: line["finished_at"], reverse=True)
@@ -139,7 +137,7 @@ def _text(
         return f"{told}. It is loaded all the same, as asked for (accept_shrunk)."
     return (
         f"{told}, and stays as it is in every store. If the new version is right, load it by: taxi run {dataset.name} "
-        f"{month} --accept-shrunk, or with accept_shrunk: true in the run config of clean_{dataset.table}."
+        f"{month} --accept-shrunk, or with accept_shrunk: true in the run config of {clean_op_name(dataset)}."
     )
 
 

@@ -5,7 +5,16 @@ The SQL is made from the catalogue and the types that the file happens to have. 
 
 from taxi_assets.cleaning.clean import Cleaned, cleaned_month
 from taxi_assets.cleaning.row_lookup import OneRow, SourceValue, looked_at
-from taxi_assets.cleaning.version_diff import with_changes
+from taxi_assets.cleaning.version_diff import version_diff, with_changes
 from taxi_assets.cleaning.zone_rows import zone_rows
 
-__all__ = ["Cleaned", "OneRow", "SourceValue", "cleaned_month", "looked_at", "with_changes", "zone_rows"]
+__all__ = [
+    "Cleaned",
+    "OneRow",
+    "SourceValue",
+    "cleaned_month",
+    "looked_at",
+    "version_diff",
+    "with_changes",
+    "zone_rows",
+]

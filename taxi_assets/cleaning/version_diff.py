@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from taxi_assets.catalog import SOURCE_ROW, Dataset
+from taxi_assets.catalog import SOURCE_ROW, Dataset, Layer
 from taxi_assets.cleaning.clean import duckdb_config
 from taxi_assets.errors import SchemaMismatch, SliceDamaged, SliceMissing, StoreUnavailable
 from taxi_assets.month import Month
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from taxi_assets.stores.lake import Lake
 
 CHANGES = f"{PROVENANCE}changes"
+NO_DIFF = "null"
 _VERSION = ("source_sha256", "rules", "code_version")  # with the same of these, rows are the same
 _EXAMPLES = 5  # of each kind
 _SHARE_ROWS = 2_000_000  # of both months, whose fingerprints are compared at a time
@@ -43,16 +44,16 @@ _TRIP = (
 )
 
 
-def with_changes(clean: Rows, lake: "Lake", dataset: Dataset, month: Month, scratch: Path) -> Rows:
-    """The clean rows, with what they change in the lake's as provenance `taxi/changes`.
+def version_diff(clean: Rows, lake: "Lake", dataset: Dataset, month: Month, scratch: Path) -> str:
+    """What the clean rows change in those that the lake has, as JSON; `null` where there is nothing to compare.
 
-    It is JSON: `since_sha256`, `since_rules`, `since_code_version`, `rows_before`, `rows_after`, `added`, `removed`,
+    Its keys: `since_sha256`, `since_rules`, `since_code_version`, `rows_before`, `rows_after`, `added`, `removed`,
     `changed`, `amount_before`, `amount_after` (dollars, null where the dataset has no total) and `examples`. A trip
     that has other values counts as changed, and not as removed and added. Each example has a `kind` and a `row`; that
     of a changed trip is the trip, with `before` and `after` for the values that differ.
 
-    Nothing is said where the lake has no such month, or has one that cannot be read. Rows of the same file by the same
-    rules and code say what the lake's say, so that the same file gives the same bytes again.
+    It is `null` where the lake has no such month, or has one that cannot be read. Rows of the same file by the same rules
+    and code are no new version: they have the diff that the lake has.
 
     Args:
         clean: the rows that are about to be stored.
@@ -65,17 +66,29 @@ def with_changes(clean: Rows, lake: "Lake", dataset: Dataset, month: Month, scra
         StoreUnavailable: the lake does not answer, or there is no room in the scratch folder.
     """
     try:
-        old = lake.read(f"clean/{dataset.table}", [month])
+        old = lake.read(dataset.path(Layer.CLEAN), [month])
         since = {f"since_{name.removeprefix('source_')}": old.provenance.get(PROVENANCE + name) for name in _VERSION}
         if all(old.provenance.get(PROVENANCE + name) == clean.provenance.get(PROVENANCE + name) for name in _VERSION):
-            told = old.provenance.get(CHANGES)
-            return clean if told is None else clean.with_provenance({CHANGES: told})
+            return _stored_diff(lake, dataset, month)
         before = _at_hand(old).with_schema(clean.schema)
         with _compared(before, clean, dataset, scratch) as comparison:
             changes = comparison.changes()
     except (SliceMissing, SliceDamaged, SchemaMismatch):
-        return clean
-    return clean.with_provenance({CHANGES: json.dumps({**since, **changes})})
+        return NO_DIFF
+    return json.dumps({**since, **changes})
+
+
+def with_changes(clean: Rows, diff: str) -> Rows:
+    """The clean rows, with the diff as provenance `taxi/changes`, for the audit tables."""
+    return clean if diff == NO_DIFF else clean.with_provenance({CHANGES: diff})
+
+
+def _stored_diff(lake: "Lake", dataset: Dataset, month: Month) -> str:
+    try:
+        file = lake.get_file(dataset.path(Layer.DIFF), dataset.diff_file_template.format(month=month))
+    except (SliceMissing, SliceDamaged):
+        return NO_DIFF
+    return file.path.read_text(encoding="utf-8")
 
 
 class _Comparison:

@@ -4,7 +4,7 @@ import codecs
 import io
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
-from taxi_assets.catalog import RULES
+from taxi_assets.catalog import RULES, ZONES, Layer, ZoneLayer
 from taxi_assets.cli import interrupts
 from taxi_assets.cli.runs import Outcome, Request
 from taxi_assets.resources import DOWNLOADS
@@ -24,7 +24,13 @@ from taxi_assets.resources import DOWNLOADS
 LOGGER = "terminal"
 _PLAIN = {"●": "*", "◐": "~", "○": "o", "✗": "x", "·": ".", "…": "."}
 _PACKAGE = logging.getLogger("taxi_assets")
-_LAYERS = ("raw", "clean", "quarantine", "postgres", "warehouse")
+_LAYERS: Mapping[str, tuple[Layer, ZoneLayer | None]] = {  # heading -> of trips, of zones
+    "raw": (Layer.RAW, ZoneLayer.RAW),
+    "clean": (Layer.CLEAN, None),
+    "quarantine": (Layer.QUARANTINE, None),
+    "postgres": (Layer.POSTGRES, ZoneLayer.POSTGRES),
+    "warehouse": (Layer.WAREHOUSE, ZoneLayer.WAREHOUSE),
+}
 
 
 def write_plainly() -> None:
@@ -185,7 +191,8 @@ def _rows_table(outcomes: Sequence[Outcome]) -> Table:
         table.add_column(layer, justify="right")
     table.add_column("seconds", justify="right")
     for outcome in outcomes:
-        rows = (outcome.rows.get(f"{layer}/{outcome.request.table}") for layer in _LAYERS)
+        kind = outcome.request.group == ZONES
+        rows = (outcome.rows.get(f"{outcome.request.group}/{layers[kind]}") for layers in _LAYERS.values())
         cells = ("-" if count is None else f"{count:,}" for count in rows)
         name = outcome.request.name if outcome.loaded else f"[red]{outcome.request.name}[/red]"
         table.add_row(name, *cells, f"{outcome.seconds:.1f}")

@@ -3,11 +3,9 @@
 It lives in a home of its own below the usual one, so that no real month lands beside synthetic ones.
 """
 
-import os
 import shlex
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from taxi_assets.catalog import DATASETS, DEFAULT_RULES
 from taxi_assets.cli import console, runs
@@ -15,8 +13,8 @@ from taxi_assets.cli.batch import run_all
 from taxi_assets.cli.interrupts import supervised
 from taxi_assets.definitions import build_definitions
 from taxi_assets.month import Month
-from taxi_assets.places import SCHEMA
-from taxi_assets.settings import EMBEDDED, Settings, load_env_file
+from taxi_assets.settings import SCHEMA, Settings, environment_of_children, load_env_file
+from taxi_assets.settings.places import BigQuery, Embedded
 
 DEMO_MONTH = Month(2024, 1)
 _HOME = "demo"
@@ -67,20 +65,21 @@ Every source row is accounted for: raw = clean + quarantine, and both tables hol
 
 def demo_settings() -> Settings:
     """The settings of the demo: the sample, in a folder of the usual home, with records of runs of its own."""
-    usual = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
+    usual = {name: value for name, value in environment_of_children().items() if name != "DAGSTER_HOME"}
     home = Settings.from_environment(usual).home / _HOME
     return Settings.from_environment({**usual, "TAXI_SOURCE": "sample", "TAXI_HOME": str(home)})
 
 
 def _postgres(settings: Settings) -> str:
-    return f"embedded, data in {settings.postgres_folder}" if settings.postgres == EMBEDDED else "that of TAXI_POSTGRES"
+    place = settings.postgres
+    return f"embedded, data in {place.folder}" if isinstance(place, Embedded) else "that of TAXI_POSTGRES"
 
 
 def _warehouse(settings: Settings) -> str:
-    url = urlsplit(settings.warehouse)
-    if url.scheme == "bigquery":
-        return f"BigQuery, project {url.netloc}, dataset {url.path.strip('/')}"
-    return f"{settings.duckdb_path}, schema {SCHEMA}"
+    place = settings.warehouse
+    if isinstance(place, BigQuery):
+        return f"BigQuery, project {place.project}, dataset {place.dataset}"
+    return f"{place.path}, schema {SCHEMA}"
 
 
 def _shown(folder: Path) -> str:

@@ -2,7 +2,6 @@
 
 import errno
 import json
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -19,11 +18,11 @@ from taxi_assets.cli.batch import run_all
 from taxi_assets.cli.status import STORES, Shown, State, as_json, print_status, read_status
 from taxi_assets.errors import InvalidRequest, SliceMissing, TaxiError
 from taxi_assets.month import Month
-from taxi_assets.places import LOAD_LOG, SCHEMA, opened_stores
-from taxi_assets.resources import SourceResource
-from taxi_assets.settings import EMBEDDED, Settings, load_env_file
+from taxi_assets.settings import SCHEMA, Settings, environment_of_children, export, load_env_file
+from taxi_assets.source import open_source
 from taxi_assets.source.data_kind import SourceRecord
 from taxi_assets.stores.base import TableSlice
+from taxi_assets.stores.factory import LOAD_LOG, dsn_of, opened_stores
 
 if TYPE_CHECKING:
     from taxi_assets.stores.load_log import Line
@@ -121,7 +120,7 @@ def show_status(
     chosen = [dataset_named(dataset)] if dataset else DATASETS
     with runs.instance_of(settings) as instance, opened_stores(settings, shown.stores) as stores:
         report_dead_runs(instance)
-        status = read_status(instance, stores, SourceResource(url=settings.source), chosen).only(shown)
+        status = read_status(instance, stores, open_source(settings.source, patient=False), chosen).only(shown)
     synthetic = bool(SourceRecord(settings.source_record).is_synthetic())
     if as_document:
         click.echo(as_json(status, synthetic=synthetic))
@@ -192,12 +191,14 @@ def audit(dataset: str, month: str | None, as_json: bool) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def psql(arguments: tuple[str, ...]) -> None:
     """Open psql on the Postgres that holds the tables; arguments go to psql, as in `taxi psql -c "SELECT 1"`."""
-    from taxi_assets.stores.postgres.embedded import PSQL, embedded_url
+    from taxi_assets.stores.postgres.embedded import PSQL
     from taxi_assets.stores.postgres.psql import start_psql
 
-    settings = _settings()
-    url = embedded_url(settings.postgres_folder) if settings.postgres == EMBEDDED else settings.postgres
-    with start_psql(PSQL, url, SCHEMA, arguments, os.environ) as process, interrupts.passed_on_to(process):
+    url = dsn_of(_settings().postgres)
+    with (
+        start_psql(PSQL, url, SCHEMA, arguments, environment_of_children()) as process,
+        interrupts.passed_on_to(process),
+    ):
         status = process.wait()
     sys.exit(status if status >= 0 else 128 - status)
 
@@ -209,8 +210,8 @@ def dev(port: int) -> None:
     from taxi_assets.cli.dev import HOST, become_server
 
     settings = _settings()
-    os.environ.setdefault("TAXI_UI_URL", f"http://{HOST}:{port}")  # for the links in alerts
-    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
+    ui = environment_of_children().get("TAXI_UI_URL") or f"http://{HOST}:{port}"  # for the links in alerts
+    export(TAXI_UI_URL=ui, DAGSTER_HOME=str(settings.dagster_home))
     become_server(settings, port)
 
 
@@ -227,7 +228,7 @@ def sample(folder: Path, rows: int | None) -> None:
 
 def _settings(source: str | None = None) -> Settings:
     if source:
-        os.environ["TAXI_SOURCE"] = source  # where runs look, so that a password in it is in no record of theirs
+        export(TAXI_SOURCE=source)  # where runs look, so that a password in it is in no record of theirs
     return Settings.from_environment()
 
 

@@ -13,15 +13,15 @@ from dagster_shared.error import SerializableErrorInfo
 
 from taxi_assets.automation.run_errors import failed_checks, failed_steps, root_of
 from taxi_assets.automation.run_worker import tags_of_this_process
-from taxi_assets.catalog import ZONES_FILE, ZONES_TABLE, Dataset
+from taxi_assets.catalog import ZONES, ZONES_FILE, Dataset, Layer, ZoneLayer, zones_path
 from taxi_assets.cli.instance import instance_of as instance_of  # noqa: PLC0414 - it belongs to what makes a run
 from taxi_assets.errors import NotPublished, SliceDamaged, SliceMissing, SourceUnavailable
 from taxi_assets.io_managers.load_log import REQUESTED_BY
-from taxi_assets.jobs import ZONES_JOB, checks_job_name, trips_job_name
+from taxi_assets.jobs import ZONES_JOB, checks_job_name, clean_op_name, trips_job_name
 from taxi_assets.month import Month
 from taxi_assets.partitions import PARTITION_TAG, months_of
-from taxi_assets.places import opened_stores
 from taxi_assets.settings import Settings
+from taxi_assets.stores.factory import opened_stores
 
 ROW_COUNT = "dagster/partition_row_count"
 REJECTED = "taxi/rejected_by_rule"
@@ -39,7 +39,7 @@ class Request:
     Attributes:
         name: what people call it.
         job: the job's name.
-        table: the last part of the keys of the assets that hold what was asked for.
+        group: of the assets that hold what was asked for, the first part of their keys.
         month: the partition, for a job that has partitions.
         config: run configuration, for example the rules to clean by.
         tags: of the run.
@@ -48,7 +48,7 @@ class Request:
 
     name: str
     job: str
-    table: str
+    group: str
     month: Month | None = None
     config: Mapping[str, object] | None = None
     tags: Mapping[str, str] | None = None
@@ -62,7 +62,7 @@ class Outcome:
     Attributes:
         request: what was asked for.
         loaded: whether every asset was materialized and every blocking check passed.
-        rows: asset key, as `postgres/green_trips` -> rows in its slice.
+        rows: asset key, as `green/postgres_trips` -> rows in its slice.
         rejected: rule -> rows it sent to quarantine.
         page: where the month's page is; None where there is none.
         failures: what went wrong, a line each.
@@ -88,19 +88,19 @@ class Outcome:
 def month_request(dataset: Dataset, month: Month, rules: Sequence[str], *, accept_shrunk: bool = False) -> Request:
     """One month of a dataset, cleaned by those rules, and where that is accepted loaded however little is left."""
     cleaning: dict[str, object] = {"rules": list(rules), "accept_shrunk": accept_shrunk}
-    config = {"ops": {f"clean_{dataset.table}": {"config": cleaning}}}
-    return Request(f"{dataset.name} {month}", trips_job_name(dataset), dataset.table, month, config)
+    config = {"ops": {clean_op_name(dataset): {"config": cleaning}}}
+    return Request(f"{dataset.name} {month}", trips_job_name(dataset), dataset.name, month, config)
 
 
 def checks_request(dataset: Dataset, month: Month) -> Request:
     """The checks of one month of a dataset."""
     tags = {PARTITION_TAG: str(month)}
-    return Request(f"{dataset.name} {month}", checks_job_name(dataset), dataset.table, tags=tags)
+    return Request(f"{dataset.name} {month}", checks_job_name(dataset), dataset.name, tags=tags)
 
 
 def zones_request() -> Request:
     """The zone lookup."""
-    return Request("zones", ZONES_JOB, ZONES_TABLE)
+    return Request("zones", ZONES_JOB, ZONES)
 
 
 def zones_requests(settings: Settings) -> list[Request]:
@@ -114,7 +114,7 @@ def zones_requests(settings: Settings) -> list[Request]:
     source = open_source(settings.source, patient=False)
     with opened_stores(settings, ["lake"]) as stores:
         try:
-            origin = stores["lake"]().get_file(f"raw/{ZONES_TABLE}", ZONES_FILE).url
+            origin = stores["lake"]().get_file(zones_path(ZoneLayer.RAW), ZONES_FILE).url
         except (SliceMissing, SliceDamaged):
             origin = None
     if origin == f"{source.url}/{ZONES_PATH}":
@@ -188,7 +188,7 @@ def run(
         loaded=result.success,
         rows={key: int(str(facts[ROW_COUNT].value)) for key, facts in metadata.items() if ROW_COUNT in facts},
         rejected=rejected,
-        page=next((str(facts[URI].value) for key, facts in metadata.items() if key.startswith("report/")), None),
+        page=next((str(facts[URI].value) for key, facts in metadata.items() if key.endswith(f"/{Layer.REPORT}")), None),
         failures=failures if request.is_asked_for else [],
         warnings=warnings if request.is_asked_for else [*warnings, *failures],
         seconds=(stats.end_time or 0) - (stats.start_time or 0),

@@ -1,15 +1,24 @@
-"""IO managers for a lake of Parquet files, Postgres and DuckDB.
+"""IO managers for a lake of Parquet files, Postgres, BigQuery and DuckDB.
 
-They know nothing of taxis: names come from asset keys, types and comments from the rows, months from the partitions, so
-that they serve any project with assets by month. Their drivers are imported when they are first used.
+They know nothing of taxis: names come from asset keys and definition metadata, types and comments from the rows, months
+from the partitions, so that they serve any project with assets by month. Those for Google Cloud are imported when they
+are first asked for.
 """
 
-from taxi_assets.io_managers.lake import LakeIOManager
-from taxi_assets.io_managers.tables import (
-    BigQueryIOManager,
-    DuckDBIOManager,
-    EmbeddedPostgresIOManager,
-    PostgresIOManager,
-)
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["BigQueryIOManager", "DuckDBIOManager", "EmbeddedPostgresIOManager", "LakeIOManager", "PostgresIOManager"]
+from taxi_assets.io_managers.lake import LakeIOManager
+from taxi_assets.io_managers.tables import DuckDBIOManager, PostgresIOManager
+
+if TYPE_CHECKING:
+    from taxi_assets.io_managers.google import BigQueryIOManager, GCSLakeIOManager
+
+__all__ = ["BigQueryIOManager", "DuckDBIOManager", "GCSLakeIOManager", "LakeIOManager", "PostgresIOManager"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("BigQueryIOManager", "GCSLakeIOManager"):
+        from taxi_assets.io_managers import google
+
+        return getattr(google, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,7 +6,7 @@ partitioned is one whole table.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -108,6 +108,13 @@ def from_rows(rows: Rows, wanted: object) -> Any:
     if wanted in (None, Any, type(None)) or _type_name(wanted) == "pandas.DataFrame":
         return rows.to_pandas()
     raise TypeError(f"cannot load rows as {wanted}: annotate the input as pandas.DataFrame, pyarrow.Table or Rows")
+
+
+def definition_metadata(context: dg.InputContext | dg.OutputContext) -> Mapping[str, Any]:
+    """The definition metadata of the asset that is written or read, and not that of the reader."""
+    if isinstance(context, dg.InputContext):
+        return (context.upstream_output.definition_metadata if context.upstream_output else None) or {}
+    return context.definition_metadata or {}
 
 
 def store_slice(

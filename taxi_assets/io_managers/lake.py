@@ -1,8 +1,8 @@
 """The lake IO manager: Parquet by month, and files as they are."""
 
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from abc import abstractmethod
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from taxi_assets.io_managers.common import (
+    definition_metadata,
     from_rows,
     load_slice,
     month_of,
@@ -26,66 +27,27 @@ from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.settings.urls import local_path
 from taxi_assets.stores.base import Stored, TableSlice
 from taxi_assets.stores.rows import Rows, schema_of_parquet
-from taxi_assets.stores.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from taxi_assets.stores.lake import Draft, Lake
+    from taxi_assets.stores.lake.folder.store import LocalLake
 
 FILE_NAME = "taxi/file_name"
 PUBLISHED_WITH = "taxi/published_with"
 
 
-class LakeIOManager(dg.ConfigurableIOManager):
-    """Keeps each asset in a folder named after its key: `clean/green_trips/month=2024-01/…parquet`.
+class BaseLakeIOManager(dg.ConfigurableIOManager):
+    """What a lake in a folder and one in a bucket have in common; `store` is all that a further one has to bring."""
 
-    An asset that returns a `RawFile`, or the `Path` of a file that it made, keeps the file's bytes and its name
-    instead; its definition metadata `taxi/file_name` tells the name, in which `{month}` stands for the partition.
-
-    Assets that make sense together only become current together: those whose definition metadata
-    `taxi/published_with` names the last of them, as `clean/green_trips`, do when that one, which names itself, is
-    stored. Until then nobody sees them but their own run, and the run that is made in its place. Runs that make them
-    for the same month on one machine do so one after the other.
-    """
-
-    url: str = Field(description="Folder of the lake, or gs://bucket/prefix.")
-    scratch: str | None = Field(
-        default=None,
-        description="Folder for files on their way to and from a bucket; where it is not set, a private one.",
-    )
-    locks: str | None = Field(
-        default=None,
-        description="Folder for locks, by which runs on this machine make what belongs together in a bucket one after "
-        "the other; where it is not set, the one that is overtaken fails.",
-    )
     month_column: str = Field(
         default="source_month",
         description="Column that, where rows have it, holds their month's first day: see the IO managers of tables.",
     )
-    _run_scratch: Path | None = PrivateAttr(None)
-    _private: tempfile.TemporaryDirectory[str] | None = PrivateAttr(None)
     _drafts: dict[tuple[TableSlice, str], "Draft"] = PrivateAttr(default_factory=dict)
 
-    @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["LakeIOManager"]:
-        """Keep what a run brings from a bucket, and its turn to make what belongs together, until the run ends."""
-        with ExitStack() as stack:
-            stack.callback(self._end_drafts)
-            if self._is_bucket:
-                root = Path(self.scratch or tempfile.gettempdir())
-                self._run_scratch = stack.enter_context(scratch_folder(root))
-            yield self
-
+    @abstractmethod
     def store(self) -> "Lake":
-        """The store itself, for checks and for whoever wants more than whole assets."""
-        if self._is_bucket:
-            from taxi_assets.stores.lake.gcs.store import GCSLake
-
-            turns = None if self.locks is None else Path(self.locks)
-            scratch = self._run_scratch or self._scratch_outside_of_runs()
-            return GCSLake(self.url, scratch, self.month_column, turns=turns)
-        from taxi_assets.stores.lake.folder.store import LocalLake
-
-        return LocalLake(local_path("the lake's url, where it is not gs://bucket/prefix,", self.url), self.month_column)
+        """The lake."""
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Replace the asset's slice, or its file, with the output, now or together with what it belongs to."""
@@ -120,13 +82,9 @@ class LakeIOManager(dg.ConfigurableIOManager):
             piece = store_slice(context, replace, path, obj)
             context.add_output_metadata({"dagster/uri": dg.MetadataValue.url(store.uri(piece))})
 
-    @property
-    def _is_bucket(self) -> bool:
-        return self.url.startswith("gs://")
-
     def load_input(self, context: dg.InputContext) -> Any:
         """The asset's rows in the type that the input is annotated with, or its file for a `RawFile` or a `Path`."""
-        known = _definition_metadata(context)
+        known = definition_metadata(context)
         file_name = known.get(FILE_NAME)
         path, store = _path(context), self.store()
         with named_failures():
@@ -145,7 +103,7 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
     def _draft(self, context: dg.InputContext | dg.OutputContext, month: Month | None) -> "Draft | None":
         """What the asset becomes current with, where it says so, in this run; begins when it is the run's turn."""
-        last = _definition_metadata(context).get(PUBLISHED_WITH)
+        last = definition_metadata(context).get(PUBLISHED_WITH)
         step = step_of(context)
         if last is None or step is None or (month is None and context.has_asset_partitions):
             return None
@@ -159,19 +117,37 @@ class LakeIOManager(dg.ConfigurableIOManager):
         while self._drafts:
             self._drafts.popitem()[1].end()
 
-    def _scratch_outside_of_runs(self) -> Path:
-        if self.scratch is not None:
-            return Path(self.scratch)
-        if self._private is None:
-            self._private = tempfile.TemporaryDirectory(prefix="taxi-lake-")
-        return Path(self._private.name)
 
+class LakeIOManager(BaseLakeIOManager):
+    """Keeps each asset in a folder named after its key: `green/clean_trips/month=2024-01/…parquet`.
 
-def _definition_metadata(context: dg.InputContext | dg.OutputContext) -> Mapping[str, Any]:
-    """What the definition of the asset that is written or read says, and not that of who reads it."""
-    if isinstance(context, dg.InputContext):
-        return (context.upstream_output.definition_metadata if context.upstream_output else None) or {}
-    return context.definition_metadata or {}
+    An asset that returns a `RawFile`, or the `Path` of a file that it made, keeps the file's bytes and its name
+    instead; its definition metadata `taxi/file_name` is the name, in which `{month}` stands for the partition.
+
+    Assets that make sense together only become current together: those whose definition metadata
+    `taxi/published_with` names the last of them, as `green/clean_trips`, do when that one, which names itself, is
+    stored. Until then nobody sees them but their own run, and the run that is made in its place. Runs that make them
+    for the same month on one machine do so one after the other.
+    """
+
+    folder: str = Field(description="Folder of the lake; made where it is missing.")
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["LakeIOManager"]:
+        """Keep the run's turn to make what belongs together until the run ends."""
+        with ExitStack() as stack:
+            stack.callback(self._end_drafts)
+            yield self
+
+    def store(self) -> "LocalLake":
+        """The lake.
+
+        Raises:
+            InvalidRequest: the folder is a URL.
+        """
+        from taxi_assets.stores.lake.folder.store import LocalLake
+
+        return LocalLake(local_path("the lake's folder", self.folder), self.month_column)
 
 
 def _only_month(context: dg.InputContext) -> Month | None:

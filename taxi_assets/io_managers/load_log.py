@@ -19,11 +19,11 @@ _BACKFILL = "dagster/backfill"
 _NOBODY_NAMED = "a person in the UI, or a program by the API"
 
 
-def entry_of(context: dg.OutputContext, audit_table: str, rows: Rows) -> Entry:
+def entry_of(context: dg.OutputContext, audit_table: str, store: str, rows: Rows) -> Entry:
     """The entry of a load that begins now."""
     return Entry(
         audit_table=audit_table,
-        store=context.asset_key.path[0],
+        store=store,
         run_id=context.run_id,
         started_by=started_by(context.step_context.run_tags),
         started_at=datetime.now(tz=UTC),

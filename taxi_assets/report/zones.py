@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taxi_assets.catalog import SHAPES_FILE, SHAPES_NAME, ZONES_FILE, ZONES_TABLE
+from taxi_assets.catalog import SHAPES_FILE, ZONES_FILE, ZoneLayer, zones_path
 from taxi_assets.errors import BadFile, NotPublished, SliceDamaged, SliceMissing, SourceUnavailable
 from taxi_assets.report.sections import Zones
 from taxi_assets.report.shapes import ZoneShapes, read_shapes
@@ -45,7 +45,7 @@ def _shapes(
     lake: "Lake", source: Source, folder: Path, synthetic: bool | None, warn: Callable[[str], object]
 ) -> ZoneShapes | None:
     try:
-        path = lake.get_file(f"raw/{SHAPES_NAME}", SHAPES_FILE).path
+        path = lake.get_file(zones_path(ZoneLayer.SHAPES), SHAPES_FILE).path
         shapes = read_shapes(path)
         if synthetic in (None, is_synthetic(path)):
             return shapes
@@ -62,7 +62,7 @@ def _shapes(
 
 def _names(lake: "Lake", synthetic: bool | None, warn: Callable[[str], object]) -> Mapping[int, str]:
     try:
-        path = lake.get_file(f"raw/{ZONES_TABLE}", ZONES_FILE).path
+        path = lake.get_file(zones_path(ZoneLayer.RAW), ZONES_FILE).path
     except SliceMissing:
         return {}
     except SliceDamaged as error:

@@ -1,55 +1,81 @@
-"""Where everything is, read from the environment and checked before anything runs.
+"""Every setting, read from the environment once and checked before anything runs: floor 0, which imports nothing above.
 
-One variable a role; the value's form picks the store. Nothing else in the package reads the environment.
+One variable a role; the form of its value picks the store. Each becomes one typed value (`settings.places`), and no
+other module reads the environment or parses such a URL.
 """
 
 import os
 import re
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from dotenv import dotenv_values
+from pydantic import SecretStr
 
 from taxi_assets.errors import InvalidRequest
+from taxi_assets.settings.places import (
+    BigQuery,
+    Bucket,
+    DuckDB,
+    Embedded,
+    Folder,
+    LakePlace,
+    Mirror,
+    PostgresPlace,
+    Role,
+    Sample,
+    Server,
+    SourcePlace,
+    WarehousePlace,
+    Website,
+)
 from taxi_assets.settings.urls import bucket_and_prefix, host_and_port, refuse_unescaped, without_login
-from taxi_assets.source import TLC_CDN, open_source
 
+TLC_CDN = "https://d37ci6vzurychx.cloudfront.net"
+SOURCE_FORMS = (
+    "https://…",
+    "http://…",
+    "file:///…",
+    "a folder laid out like TLC's CDN (trip-data/, misc/)",
+    "sample",
+)
 LAKE_FORMS = "gs://bucket/prefix, or a folder"
 POSTGRES_FORMS = "postgresql://user:password@host:5432/database, or embedded"
 WAREHOUSE_FORMS = (
     "bigquery://project/dataset?location=US&require_partition_filter=true, or duckdb:///absolute/path/to/file.duckdb"
 )
 ADDRESS_FORMS = "https://… or http://…"
-EMBEDDED = "embedded"
+SCHEMA = "taxi"  # of the tables in Postgres and in DuckDB
 _SECRETS = {"source": "TAXI_SOURCE", "postgres": "TAXI_POSTGRES", "alert_webhook": "TAXI_ALERT_WEBHOOK"}
 _BIGQUERY_OPTIONS = {"location", "require_partition_filter"}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The place of each role, each in a form that its variable accepts.
+    """The place of each role.
 
     Attributes:
         home: folder for everything that has no place of its own.
         dagster_home: folder of the Dagster instance.
-        source: as `TAXI_SOURCE`.
-        lake: as `TAXI_LAKE`.
-        postgres: as `TAXI_POSTGRES`.
-        warehouse: as `TAXI_WAREHOUSE`.
-        alert_webhook: as `TAXI_ALERT_WEBHOOK`; None where it is not set.
-        ui: as `TAXI_UI_URL`: where the UI is, for links in alerts.
-        secrets: fields whose value the environment holds, and the variable that does; the UI shows its name only.
+        source: where the source files come from: `TAXI_SOURCE`.
+        lake: where the lake is: `TAXI_LAKE`.
+        postgres: which PostgreSQL server holds the tables: `TAXI_POSTGRES`.
+        warehouse: which warehouse holds the tables: `TAXI_WAREHOUSE`.
+        alert_webhook: where alerts go: `TAXI_ALERT_WEBHOOK`; None where it is not set.
+        ui: URL of the Dagster UI, for links in alerts: `TAXI_UI_URL`.
+        secrets: field -> the variable that holds it, for fields whose value the UI must not show.
     """
 
     home: Path
     dagster_home: Path
-    source: str = field(repr=False)
-    lake: str
-    postgres: str = field(repr=False)
-    warehouse: str
-    alert_webhook: str | None = field(repr=False)
+    source: SourcePlace
+    lake: LakePlace
+    postgres: PostgresPlace
+    warehouse: WarehousePlace
+    alert_webhook: SecretStr | None
     ui: str
     secrets: Mapping[str, str]
 
@@ -62,46 +88,119 @@ class Settings:
         """
         given = {name: value.strip() for name, value in environment.items() if name.startswith("TAXI_")}
         home = home_of(environment)
-        settings = cls(
+        webhook = _address("TAXI_ALERT_WEBHOOK", given.get("TAXI_ALERT_WEBHOOK") or None)
+        return cls(
             home=home,
             dagster_home=dagster_home_of(environment),
-            source=given.get("TAXI_SOURCE") or TLC_CDN,
-            lake=_lake(given.get("TAXI_LAKE") or str(home / "lake")),
-            postgres=given.get("TAXI_POSTGRES") or EMBEDDED,
-            warehouse=_warehouse(given.get("TAXI_WAREHOUSE") or f"duckdb://{quote(str(home / 'warehouse.duckdb'))}"),
-            alert_webhook=given.get("TAXI_ALERT_WEBHOOK") or None,
-            ui=given.get("TAXI_UI_URL") or "http://127.0.0.1:3000",
+            source=_source(given.get("TAXI_SOURCE") or TLC_CDN),
+            lake=parse_lake(given.get("TAXI_LAKE") or str(home / "lake")),
+            postgres=_postgres(given.get("TAXI_POSTGRES") or "embedded", home),
+            warehouse=parse_warehouse(given.get("TAXI_WAREHOUSE") or str(DuckDB(home / "warehouse.duckdb"))),
+            alert_webhook=None if webhook is None else SecretStr(webhook),
+            ui=_address("TAXI_UI_URL", given.get("TAXI_UI_URL") or None) or "http://127.0.0.1:3000",
             secrets=_secrets(given),
         )
-        _check_source(settings.source)
-        _check_postgres(settings.postgres)
-        _check_address("TAXI_ALERT_WEBHOOK", settings.alert_webhook)
-        _check_address("TAXI_UI_URL", settings.ui)
-        return settings
 
     @property
-    def kinds(self) -> Mapping[str, str]:
-        """Role -> the technology that plays it."""
+    def roles(self) -> Mapping[str, Role]:
+        """Store -> the technology that plays its role."""
+        warehouse = self.warehouse
         return {
-            "lake": "gcs" if self.lake.startswith("gs://") else "file",
-            "postgres": "postgres",
-            "warehouse": urlsplit(self.warehouse).scheme,
+            "lake": Role("gcs" if isinstance(self.lake, Bucket) else "file"),
+            "postgres": Role("postgres", SCHEMA),
+            "warehouse": Role("bigquery", warehouse.dataset)
+            if isinstance(warehouse, BigQuery)
+            else Role("duckdb", SCHEMA),
         }
 
     @property
     def source_record(self) -> Path:
-        """The file that says which kind of data the home holds."""
+        """The file that records which kind of data the home holds, TLC's or synthetic."""
         return self.home / "source.json"
 
     @property
-    def postgres_folder(self) -> Path:
-        """The data of the embedded server."""
-        return self.home / "postgres"
+    def scratch(self) -> Path:
+        """Folder for files that live as long as a step or a run."""
+        return self.home / "scratch"
 
     @property
-    def duckdb_path(self) -> Path:
-        """The file of a `duckdb:///` warehouse; as in `file:///`, what follows is an absolute path."""
-        return Path("/" + unquote(urlsplit(self.warehouse).path).lstrip("/"))
+    def locks(self) -> Path:
+        """Folder for the locks by which runs of one month on this machine queue."""
+        return self.home / "locks"
+
+
+def parse_source(value: str) -> SourcePlace:
+    """The source that the value stands for; nothing is connected to or looked at.
+
+    Raises:
+        InvalidRequest: the value has none of `SOURCE_FORMS`; the text lists them and repeats no password.
+    """
+    value = value.strip()
+    if value == "sample":
+        return Sample()
+    with suppress(ValueError, RuntimeError):  # of a host or port that cannot be one, of a ~user that is none
+        parts = urlsplit(value)
+        bare = "?" not in value and "#" not in value
+        if parts.scheme in ("https", "http") and parts.hostname and parts.port != 0 and bare:
+            return Website(SecretStr(value))
+        if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/") and bare:
+            return Mirror(Path(unquote(parts.path)))
+        if not parts.scheme and value:
+            return Mirror(Path(value))
+    scheme, colon, _ = value.partition(":")
+    shown = f"{scheme}:…" if colon else repr(value)
+    raise InvalidRequest(f"TAXI_SOURCE cannot be {shown}: it takes {', '.join(SOURCE_FORMS)}")
+
+
+def parse_lake(value: str) -> LakePlace:
+    """The lake that the value stands for.
+
+    Raises:
+        InvalidRequest: the value has none of `LAKE_FORMS`.
+    """
+    url = _split("TAXI_LAKE", value, LAKE_FORMS)
+    bucket = bucket_and_prefix(value)
+    if bucket is not None:
+        return Bucket(*bucket)
+    if url.scheme or value.startswith("//"):
+        raise _wrong("TAXI_LAKE", LAKE_FORMS)
+    return Folder(_folder("TAXI_LAKE", value))
+
+
+def parse_warehouse(value: str) -> WarehousePlace:
+    """The warehouse that the value stands for.
+
+    Raises:
+        InvalidRequest: the value has none of `WAREHOUSE_FORMS`.
+    """
+    url = _split("TAXI_WAREHOUSE", value, WAREHOUSE_FORMS)
+    if url.scheme == "duckdb" and url.netloc in ("", "~") and not set("?#") & set(value):
+        path = unquote(url.netloc + url.path)
+        file = _folder("TAXI_WAREHOUSE", re.sub(r"^/+(?=~/)", "", path))
+        if path.startswith(("/", "~/")) and not path.endswith("/"):
+            return DuckDB(Path("/" + str(file).lstrip("/")))
+    elif url.scheme == "bigquery" and url.netloc and re.fullmatch(r"/\w+/?", url.path):
+        options = dict(parse_qsl(url.query, keep_blank_values=True))
+        filter_required = options.get("require_partition_filter") or "false"
+        if set(options) <= _BIGQUERY_OPTIONS and filter_required in ("true", "false"):
+            location = options.get("location") or None
+            return BigQuery(url.netloc, url.path.strip("/"), location, filter_required == "true")
+    raise _wrong("TAXI_WAREHOUSE", WAREHOUSE_FORMS)
+
+
+def bigquery_emulator(environment: Mapping[str, str] = os.environ) -> str | None:
+    """The address of a BigQuery emulator; None where Google's own service is meant."""
+    return environment.get("BIGQUERY_EMULATOR_HOST") or None
+
+
+def export(**variables: str) -> None:
+    """Set variables for this process and for those that it starts: a secret in a run's config would be recorded."""
+    os.environ.update(variables)
+
+
+def environment_of_children() -> dict[str, str]:
+    """The environment that a program started from here gets."""
+    return dict(os.environ)
 
 
 def load_env_file(environment: MutableMapping[str, str] = os.environ) -> None:
@@ -152,56 +251,31 @@ def _folder(variable: str, value: str) -> Path:
         raise InvalidRequest(f"{variable}: {error}; write the path in full") from error
 
 
-def _lake(value: str) -> str:
-    url = _split("TAXI_LAKE", value, LAKE_FORMS)
-    if bucket_and_prefix(value) is not None:
-        return value
-    if url.scheme or value.startswith("//"):
-        raise _wrong("TAXI_LAKE", LAKE_FORMS)
-    return str(_folder("TAXI_LAKE", value))
-
-
-def _check_source(value: str) -> None:
+def _source(value: str) -> SourcePlace:
     refuse_unescaped("TAXI_SOURCE", value)
-    open_source(value)
+    return parse_source(value)
 
 
-def _check_postgres(value: str) -> None:
-    if value == EMBEDDED:
-        return
+def _postgres(value: str, home: Path) -> PostgresPlace:
+    if value == "embedded":
+        return Embedded(home / "postgres")
     refuse_unescaped("TAXI_POSTGRES", value)
     scheme, separator, rest = value.partition("://")
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
     hosts = [host_and_port(one) for one in authority.split(",")]
     if not separator or scheme not in ("postgresql", "postgres") or None in hosts or "://" in rest:
         raise _wrong("TAXI_POSTGRES", POSTGRES_FORMS)
+    return Server(SecretStr(value))
 
 
-def _warehouse(value: str) -> str:
-    url = _split("TAXI_WAREHOUSE", value, WAREHOUSE_FORMS)
-    if url.scheme == "duckdb" and url.netloc in ("", "~") and not set("?#") & set(value):
-        path = unquote(url.netloc + url.path)
-        file = _folder("TAXI_WAREHOUSE", re.sub(r"^/+(?=~/)", "", path))
-        if path.startswith(("/", "~/")) and not path.endswith("/"):
-            return f"duckdb://{quote(str(file))}"
-    elif (
-        url.scheme == "bigquery"
-        and url.netloc
-        and re.fullmatch(r"/\w+/?", url.path)
-        and set(dict(parse_qsl(url.query, keep_blank_values=True))) <= _BIGQUERY_OPTIONS
-        and dict(parse_qsl(url.query)).get("require_partition_filter", "true") in ("true", "false")
-    ):
-        return value
-    raise _wrong("TAXI_WAREHOUSE", WAREHOUSE_FORMS)
-
-
-def _check_address(variable: str, value: str | None) -> None:
+def _address(variable: str, value: str | None) -> str | None:
     if value is None:
-        return
+        return None
     refuse_unescaped(variable, value)
     url = _split(variable, value, ADDRESS_FORMS)
     if not (url.scheme in ("http", "https") and url.hostname):
         raise _wrong(variable, ADDRESS_FORMS)
+    return value
 
 
 def _split(variable: str, value: str, forms: str) -> SplitResult:

@@ -6,8 +6,11 @@ Secrets are `SecretStr`: neither `repr` nor a traceback shows them.
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
+from urllib.parse import quote, urlencode
 
 from pydantic import SecretStr
+
+from taxi_assets.settings.urls import without_login
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,9 @@ class DuckDB:
 
     path: Path
 
+    def __str__(self) -> str:
+        return f"duckdb://{quote(str(self.path))}"
+
 
 @dataclass(frozen=True)
 class BigQuery:
@@ -71,10 +77,18 @@ class BigQuery:
     location: str | None = None
     require_partition_filter: bool = False
 
+    def __str__(self) -> str:
+        chosen = {"location": self.location, "require_partition_filter": self.require_partition_filter and "true"}
+        options = urlencode({name: value for name, value in chosen.items() if value})
+        return f"bigquery://{self.project}/{self.dataset}{'?' if options else ''}{options}"
+
 
 @dataclass(frozen=True)
 class Sample:
     """The built-in source of synthetic files."""
+
+    def __str__(self) -> str:
+        return "sample"
 
 
 @dataclass(frozen=True)
@@ -83,12 +97,31 @@ class Mirror:
 
     folder: Path
 
+    def __str__(self) -> str:
+        return str(self.folder)
+
 
 @dataclass(frozen=True)
 class Website:
     """TLC's CDN, or an HTTP server laid out like it; the URL may hold a password."""
 
     url: SecretStr
+
+    def __str__(self) -> str:
+        return without_login(self.url.get_secret_value())
+
+
+@dataclass(frozen=True)
+class Role:
+    """The technology that plays a store's role, as the UI shows it.
+
+    Attributes:
+        kind: Dagster's kind.
+        schema: the schema, or BigQuery's dataset, that holds the tables; None where there are none.
+    """
+
+    kind: str
+    schema: str | None = None
 
 
 LakePlace: TypeAlias = Folder | Bucket

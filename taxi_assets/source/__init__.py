@@ -5,7 +5,7 @@ may be. Not here: what the files mean (`catalog`), what their rows hold (`cleani
 """
 
 from taxi_assets.source.base import Published, Source
-from taxi_assets.source.factory import SOURCE_FORMS, TLC_CDN, open_source
+from taxi_assets.source.factory import open_source
 from taxi_assets.source.files import (
     fetch_month,
     fetch_zone_shapes,
@@ -16,8 +16,6 @@ from taxi_assets.source.files import (
 )
 
 __all__ = [
-    "SOURCE_FORMS",
-    "TLC_CDN",
     "Published",
     "Source",
     "fetch_month",

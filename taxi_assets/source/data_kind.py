@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taxi_assets.catalog import DATASETS
+from taxi_assets.catalog import DATASETS, Layer
 from taxi_assets.errors import InvalidRequest, StoreError, StoreUnavailable
 from taxi_assets.raw_file import RawFile
-from taxi_assets.source import TLC_CDN
+from taxi_assets.settings import TLC_CDN
 from taxi_assets.source.synthetic import is_sample, is_synthetic, says_synthetic
 from taxi_assets.stores.os_errors import disk_failures
 
@@ -96,7 +96,7 @@ class SourceRecord:
 def _kind_of(lake: "Lake") -> bool | None:
     """Whether the lake's months are synthetic; None where it has none that can be read."""
     for dataset in DATASETS:
-        table = f"clean/{dataset.table}"
+        table = dataset.path(Layer.CLEAN)
         for month in reversed(lake.months(table)):
             try:
                 return says_synthetic(lake.read(table, [month]).provenance)

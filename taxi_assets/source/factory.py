@@ -1,49 +1,29 @@
-"""What may be given as a source, in `TAXI_SOURCE` or on the command line."""
+"""From a setting to a source: the one place that knows every kind of them."""
 
-from contextlib import suppress
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
-
-from taxi_assets.errors import InvalidRequest
+from taxi_assets.settings import parse_source
+from taxi_assets.settings.places import Mirror, Sample, SourcePlace
 from taxi_assets.source.base import Source
 from taxi_assets.source.folder import FolderSource
 from taxi_assets.source.http import HttpSource
 
-TLC_CDN = "https://d37ci6vzurychx.cloudfront.net"
-SOURCE_FORMS = (
-    "https://…",
-    "http://…",
-    "file:///…",
-    "a folder laid out like TLC's CDN (trip-data/, misc/)",
-    "sample",
-)
 
-
-def open_source(value: str, *, patient: bool = True) -> Source:
-    """The source that the value stands for; nothing is connected to or looked at yet.
+def open_source(place: SourcePlace | str, *, patient: bool = True) -> Source:
+    """The source at the place; nothing is connected to or looked at yet.
 
     Args:
-        value: one of `SOURCE_FORMS`.
-        patient: whether to ask a server that does not answer again and again; a sensor has no time for that.
+        place: a parsed setting, or text in one of `settings.SOURCE_FORMS`.
+        patient: whether a server that does not answer is asked again with backoff; a sensor's tick has no time for it.
 
     Raises:
-        InvalidRequest: the value has none of `SOURCE_FORMS`; the text lists them and repeats no password.
+        InvalidRequest: the text has none of the accepted forms.
     """
-    value = value.strip()
-    if value == "sample":
+    place = parse_source(place) if isinstance(place, str) else place
+    if isinstance(place, Sample):
         # The sample is made of what this package offers: importing it above would go round in a circle.
         from taxi_assets.sample import SampleSource
 
         return SampleSource()
-    with suppress(ValueError, RuntimeError):  # of a host or port that cannot be one, of a ~user that is none
-        parts = urlsplit(value)
-        bare = "?" not in value and "#" not in value
-        if parts.scheme in ("https", "http") and parts.hostname and parts.port != 0 and bare:
-            return HttpSource(value) if patient else HttpSource(value, attempts=1, read_timeout=10)
-        if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/") and bare:
-            return FolderSource(Path(unquote(parts.path)))
-        if not parts.scheme and value:
-            return FolderSource(Path(value))
-    scheme, colon, _ = value.partition(":")
-    shown = f"{scheme}:…" if colon else repr(value)
-    raise InvalidRequest(f"TAXI_SOURCE cannot be {shown}: it takes {', '.join(SOURCE_FORMS)}")
+    if isinstance(place, Mirror):
+        return FolderSource(place.folder)
+    url = place.url.get_secret_value()
+    return HttpSource(url) if patient else HttpSource(url, attempts=1, read_timeout=10)

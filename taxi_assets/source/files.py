@@ -6,8 +6,8 @@ from taxi_assets.catalog import SHAPES_FILE, ZONES_FILE, Dataset
 from taxi_assets.errors import NotPublished, SourceUnavailable
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
+from taxi_assets.settings import TLC_CDN
 from taxi_assets.source.base import Progress, Source
-from taxi_assets.source.factory import TLC_CDN
 
 _PROBES = 36
 

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from taxi_assets.errors import InvalidRequest
-from taxi_assets.source import SOURCE_FORMS, TLC_CDN, open_source
+from taxi_assets.settings import SOURCE_FORMS, TLC_CDN
+from taxi_assets.source import open_source
 from taxi_assets.source.folder import FolderSource
 from taxi_assets.source.http import HttpSource
 

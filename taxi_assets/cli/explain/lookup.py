@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from taxi_assets.catalog import RULES, SOURCE_ROW, Dataset, Rule
+from taxi_assets.catalog import RULES, SOURCE_ROW, TABLE_STORES, Dataset, Layer, Rule
 from taxi_assets.errors import BadFile, InvalidRequest, SchemaBroken, SliceDamaged, SliceMissing, TaxiError
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from taxi_assets.cleaning import OneRow, SourceValue
     from taxi_assets.stores.lake import Lake
 
-TABLE_STORES = ("postgres", "warehouse")
-CLEAN, QUARANTINE = "clean", "quarantine"
+
+CLEAN, QUARANTINE = "clean", "quarantine"  # where the row is, in the JSON document
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def _explained(
 
     raw = _raw_file(lake, dataset, month)
     rejected = _rejected(lake, dataset, month, row)
-    clean = None if rejected else lake.row(TableSlice(f"{CLEAN}/{dataset.table}", month), {SOURCE_ROW: row})
+    clean = None if rejected else lake.row(TableSlice(dataset.path(Layer.CLEAN), month), {SOURCE_ROW: row})
     with looked_at(raw, dataset, month, row) as one:
         values = one.values()
         if values is None:
@@ -130,10 +130,10 @@ def _damages(dataset: Dataset, month: Month) -> Iterator[None]:
 def _raw_file(lake: "Lake", dataset: Dataset, month: Month) -> RawFile:
     dataset.era(month)
     try:
-        return lake.get_file(f"raw/{dataset.table}", dataset.file_name(month))
+        return lake.get_file(dataset.path(Layer.RAW), dataset.file_name(month))
     except SliceMissing as error:
         command = f"taxi run {dataset.name} {month}"
-        if lake.count(TableSlice(f"{CLEAN}/{dataset.table}", month)):
+        if lake.count(TableSlice(dataset.path(Layer.CLEAN), month)):
             raise SliceMissing(
                 f"the lake has rows of {dataset.name} {month}, and TLC's file they were made from is gone: "
                 f"{command} fetches it again"
@@ -142,7 +142,7 @@ def _raw_file(lake: "Lake", dataset: Dataset, month: Month) -> RawFile:
 
 
 def _rejected(lake: "Lake", dataset: Dataset, month: Month, row: int) -> Mapping[str, Any] | None:
-    return lake.row(TableSlice(f"{QUARANTINE}/{dataset.table}", month), {SOURCE_ROW: row})
+    return lake.row(TableSlice(dataset.path(Layer.QUARANTINE), month), {SOURCE_ROW: row})
 
 
 def _broken(rule: Rule, row: "OneRow") -> Broken:
@@ -166,7 +166,7 @@ def _in_table(
 
 def _is_of_this_file(lake: "Lake", dataset: Dataset, month: Month, raw: RawFile) -> bool:
     try:
-        known = lake.read(f"{CLEAN}/{dataset.table}", [month]).provenance
+        known = lake.read(dataset.path(Layer.CLEAN), [month]).provenance
     except SliceMissing:
         return False
     return known.get("taxi/source_sha256") == raw.sha256

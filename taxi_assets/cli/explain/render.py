@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from taxi_assets.catalog import Layer
 from taxi_assets.cli.explain.lookup import QUARANTINE, Explanation
 
 _ROWS_NAMED = 5
@@ -39,14 +40,15 @@ def _values(found: Explanation) -> Table:
 
 
 def _whereabouts(found: Explanation) -> Iterator[str]:
-    name, command = found.dataset.table, f"taxi run {found.dataset.name} {found.month}"
+    command = f"taxi run {found.dataset.name} {found.month}"
     if found.layer is None:
         yield f"nowhere: the month's clean rows are missing, or were made from another file: {command}"
     elif found.layer == QUARANTINE:
-        yield f"lake       in {QUARANTINE}/{name}, by {found.broken[0].rule.name if found.broken else 'a rule'}"
+        rule = found.broken[0].rule.name if found.broken else "a rule"
+        yield f"lake       in {found.dataset.path(Layer.QUARANTINE)}, by {rule}"
         yield "tables     not there, since it was rejected"
     else:
-        yield f"lake       in {found.layer}/{name}"
+        yield f"lake       in {found.dataset.path(Layer.CLEAN)}"
     for store, there in found.tables.items():
         yield f"{store:<10} {_in_table(found, store, there)}"
     if found.layer is not None and not found.is_of_this_file:

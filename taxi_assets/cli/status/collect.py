@@ -8,12 +8,12 @@ from typing import Protocol
 import dagster as dg
 
 from taxi_assets.automation.event_log import recent_runs
-from taxi_assets.catalog import Dataset
+from taxi_assets.catalog import Dataset, Layer, Store
 from taxi_assets.cli.status.history import History
-from taxi_assets.cli.status.states import TABLES, DatasetStatus, State, Status
+from taxi_assets.cli.status.states import DatasetStatus, State, Status
 from taxi_assets.errors import SourceUnavailable, TaxiError
 from taxi_assets.month import Month
-from taxi_assets.resources import SourceResource
+from taxi_assets.source import Source
 
 
 class Catalogue(Protocol):
@@ -68,7 +68,7 @@ class _Known:
 def read_status(
     instance: dg.DagsterInstance,
     stores: Mapping[str, Callable[[], Catalogue]],
-    source: SourceResource,
+    source: Source,
     datasets: Sequence[Dataset],
 ) -> Status:
     """The states of the datasets in those stores; who does not answer is named, and no error.
@@ -106,15 +106,20 @@ def _held(name: str, opening: Callable[[], Catalogue], datasets: Iterable[Datase
     """Dataset -> the months that the store has; or why it does not answer."""
     try:
         store = opening()
-        return {dataset.name: set(store.months(TABLES[name].format(dataset.table))) for dataset in datasets}
+        return {dataset.name: set(store.months(_table_of(name, dataset))) for dataset in datasets}
     except TaxiError as error:
         return str(error)
 
 
-def _published(source: SourceResource, dataset: Dataset) -> set[Month] | str:
+def _table_of(store: str, dataset: Dataset) -> str:
+    """What the store calls the dataset's clean rows."""
+    return dataset.path(Layer.CLEAN) if store == Store.LAKE else dataset.table
+
+
+def _published(source: Source, dataset: Dataset) -> set[Month] | str:
     from taxi_assets.source import published_months
 
     try:
-        return published_months(source.open(patient=False), dataset)
+        return published_months(source, dataset)
     except SourceUnavailable as error:
         return str(error)

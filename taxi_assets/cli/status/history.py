@@ -14,12 +14,12 @@ from taxi_assets.automation.event_log import (
     is_of,
     newest_materializations,
 )
-from taxi_assets.catalog import Dataset
+from taxi_assets.catalog import TRIPS_IN, Dataset, Layer, Store
 from taxi_assets.io_managers.load_log import REQUESTED_BY
+from taxi_assets.jobs import sensor_name
 from taxi_assets.month import Month
 from taxi_assets.partitions import PARTITION_TAG
 
-_LAYER_OF = {"lake": "clean", "postgres": "postgres", "warehouse": "warehouse"}
 _UNSETTLED = (*UNDER_WAY, dg.DagsterRunStatus.CANCELED)
 
 
@@ -45,14 +45,14 @@ class History:
         self._dataset = dataset
         self._runs = _newest_runs(dataset, runs)
         self._ids = newest_materializations(instance, dataset)
-        looked_at = {key for key in self._ids["raw"] if self._is_out_of_line(key)}
+        looked_at = {key for key in self._ids[Layer.RAW] if self._is_out_of_line(key)}
         looked_at |= {str(month) for (_, month), run in self._runs.items() if run.status != dg.DagsterRunStatus.SUCCESS}
         self._made = {layer: _made(instance, dataset, layer, ids, looked_at) for layer, ids in self._ids.items()}
 
     @property
     def cleaned(self) -> set[Month]:
         """The months that were ever cleaned into the lake."""
-        return {Month.parse(key) for key in self._ids["clean"]}
+        return {Month.parse(key) for key in self._ids[Layer.CLEAN]}
 
     @property
     def under_way(self) -> set[Month]:
@@ -76,26 +76,26 @@ class History:
         is taken to be right.
         """
         key, run = str(month), self._runs.get((store, month))
-        if key not in self._ids[_LAYER_OF[store]]:
+        if key not in self._ids[TRIPS_IN[Store(store)]]:
             return False
-        if run is not None and run.status in _UNSETTLED and run.tags.get(REQUESTED_BY) == _sensor_of(self._dataset):
+        if run is not None and run.status in _UNSETTLED and run.tags.get(REQUESTED_BY) == sensor_name(self._dataset):
             return not self._is_made_by(run, store, month)
-        return self._is_out_of_line(key) and self._has_other_bytes(_LAYER_OF[store], key)
+        return self._is_out_of_line(key) and self._has_other_bytes(TRIPS_IN[Store(store)], key)
 
     def _is_out_of_line(self, key: str) -> bool:
         """Whether something was made before what it is made from."""
-        raw, clean = self._ids["raw"].get(key, 0), self._ids["clean"].get(key, 0)
-        tables = [self._ids[layer][key] for layer in ("postgres", "warehouse") if key in self._ids[layer]]
+        raw, clean = self._ids[Layer.RAW].get(key, 0), self._ids[Layer.CLEAN].get(key, 0)
+        tables = [self._ids[layer][key] for layer in (Layer.POSTGRES, Layer.WAREHOUSE) if key in self._ids[layer]]
         return clean < raw or any(table < clean for table in tables)
 
-    def _has_other_bytes(self, layer: str, key: str) -> bool:
-        raw, clean, there = (self._made[one].get(key) for one in ("raw", "clean", layer))
+    def _has_other_bytes(self, layer: Layer, key: str) -> bool:
+        raw, clean, there = (self._made[one].get(key) for one in (Layer.RAW, Layer.CLEAN, layer))
         if there is None or (raw is not None and raw.sha256 != there.sha256):
             return True
         return clean is not None and clean.rejected != there.rejected
 
     def _is_made_by(self, run: dg.DagsterRun, store: str, month: Month) -> bool:
-        made = self._made[_LAYER_OF[store]].get(str(month))
+        made = self._made[TRIPS_IN[Store(store)]].get(str(month))
         return made is not None and made.run_id == run.run_id
 
 
@@ -105,19 +105,19 @@ def _newest_runs(dataset: Dataset, runs: Iterable[dg.DagsterRun]) -> Mapping[tup
     for run in runs:
         if is_of(run, dataset):
             month = Month.parse(run.tags[PARTITION_TAG])
-            for store, layer in _LAYER_OF.items():
-                if not run.asset_selection or dg.AssetKey([layer, dataset.table]) in run.asset_selection:
+            for store, layer in TRIPS_IN.items():
+                if not run.asset_selection or dg.AssetKey(dataset.key(layer)) in run.asset_selection:
                     newest.setdefault((store, month), run)
     return newest
 
 
 def _made(
-    instance: dg.DagsterInstance, dataset: Dataset, layer: str, ids: Mapping[str, int], keys: Iterable[str]
+    instance: dg.DagsterInstance, dataset: Dataset, layer: Layer, ids: Mapping[str, int], keys: Iterable[str]
 ) -> dict[str, _Made]:
     wanted: Sequence[int] = [ids[key] for key in keys if key in ids]
     if not wanted:
         return {}
-    asked = dg.AssetRecordsFilter(asset_key=dg.AssetKey([layer, dataset.table]), storage_ids=wanted)
+    asked = dg.AssetRecordsFilter(asset_key=dg.AssetKey(dataset.key(layer)), storage_ids=wanted)
     made = {}
     for record in instance.fetch_materializations(asked, limit=len(wanted)).records:
         facts = record.asset_materialization.metadata if record.asset_materialization else {}
@@ -125,7 +125,3 @@ def _made(
         rejected = values.get("taxi/rejected_by_rule")
         made[record.partition_key or ""] = _Made(record.run_id, values.get("taxi/source_sha256"), rejected)
     return made
-
-
-def _sensor_of(dataset: Dataset) -> str:
-    return f"{dataset.table}_published"

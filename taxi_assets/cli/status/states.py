@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 
-from taxi_assets.catalog import Dataset
+from taxi_assets.catalog import Dataset, Store
 from taxi_assets.month import Month
 
-TABLES = {"lake": "clean/{}", "postgres": "{}", "warehouse": "{}"}  # store -> its name for a dataset's clean rows
-STORES = tuple(TABLES)
+STORES = tuple(store.value for store in Store)
 
 
 class State(StrEnum):

@@ -5,7 +5,6 @@ done, and the new one after it. Rows that lie in GCS are loaded from there by Bi
 DML, which has quotas, costs a scan, and would leave a gap between DELETE and INSERT.
 """
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,12 +14,12 @@ from typing import Any
 
 import pyarrow as pa
 from google.api_core.exceptions import GoogleAPICallError, NotFound, PreconditionFailed, ServiceUnavailable
-from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from taxi_assets.errors import InvalidRequest, Overtaken, SliceMissing, StoreUnavailable
 from taxi_assets.month import Month
 from taxi_assets.raw_file import sha256_of
+from taxi_assets.settings import bigquery_emulator
 from taxi_assets.stores import load_log
 from taxi_assets.stores.arrow import storable, type_names, with_month
 from taxi_assets.stores.base import Stored, TableSlice
@@ -44,7 +43,6 @@ from taxi_assets.stores.rows import Rows, conform
 _TRIES = 4  # that fit into the patience, where each waits for an answer that never comes
 _ATTEMPTS = 10  # against others who change the same table at the same time
 _PAGE_ROWS = 50_000
-_EMULATOR = "BIGQUERY_EMULATOR_HOST"
 
 
 class BigQueryStore:
@@ -53,6 +51,7 @@ class BigQueryStore:
     Credentials are Google's Application Default Credentials; `BIGQUERY_EMULATOR_HOST` is honoured.
 
     Args:
+        client: opens the client, once.
         project: the project that holds the dataset and is billed.
         dataset: the dataset; made where it is missing.
         month_column: the DATE column by which a table of months is partitioned.
@@ -63,6 +62,7 @@ class BigQueryStore:
 
     def __init__(
         self,
+        client: Callable[[], bigquery.Client],
         project: str,
         dataset: str,
         month_column: str,
@@ -71,6 +71,7 @@ class BigQueryStore:
         require_partition_filter: bool = False,
         patience: float = 120,
     ) -> None:
+        self._open_client = client
         self._project = project
         self._dataset = dataset
         self._month_column = month_column
@@ -189,13 +190,11 @@ class BigQueryStore:
 
     @cached_property
     def _client(self) -> bigquery.Client:
-        # Google's client honours the variable, but would still ask for credentials.
-        credentials = AnonymousCredentials() if os.environ.get(_EMULATOR) else None
-        return bigquery.Client(self._project, credentials=credentials, location=self._location)
+        return self._open_client()
 
     def _read_client(self) -> Any:
         """The Storage Read API, which is several times as fast as pages; an emulator is read by pages."""
-        if os.environ.get(_EMULATOR):
+        if bigquery_emulator():
             return None
         from google.cloud.bigquery_storage import BigQueryReadClient
 

@@ -30,10 +30,9 @@ from google.cloud import storage
 from google.cloud.storage.exceptions import DataCorruption
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from taxi_assets.errors import InvalidRequest, Overtaken, SliceDamaged, SliceMissing, StoreError, StoreUnavailable
+from taxi_assets.errors import Overtaken, SliceDamaged, SliceMissing, StoreError, StoreUnavailable
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
-from taxi_assets.settings.urls import bucket_and_prefix
 from taxi_assets.stores.arrow import of_month
 from taxi_assets.stores.base import Stored, TableSlice, other_partitioning
 from taxi_assets.stores.google_errors import google_failures, session_is_lost
@@ -79,32 +78,29 @@ class GCSLake:
     Credentials are Google's Application Default Credentials; `STORAGE_EMULATOR_HOST` is honoured.
 
     Args:
-        url: `gs://bucket` or `gs://bucket/prefix`; the bucket exists.
+        client: opens the client, once.
+        bucket: the bucket's name; it exists.
+        prefix: of every object's name; may be empty.
         scratch: a folder for files on their way, and for those that were asked for; its owner removes it.
         month_column: where the rows have this column, each holds its month's first day in it, as in the tables.
         patience: seconds to go on asking a service that does not answer.
         turns: a folder by which runs on this machine take turns at what becomes current together; None if they do not.
-
-    Raises:
-        InvalidRequest: the URL has another form.
     """
 
     def __init__(
         self,
-        url: str,
+        client: Callable[[], storage.Client],
+        bucket: str,
+        prefix: str,
         scratch: Path,
         month_column: str = "source_month",
         *,
         patience: float = 120,
         turns: Path | None = None,
     ) -> None:
-        place = bucket_and_prefix(url)
-        if place is None:
-            raise InvalidRequest(
-                f"the URL of a lake in a bucket is gs://bucket/prefix, without @, ? and #, not {url!r}"
-            )
-        self._bucket_name, self._prefix = place
-        self._url = url
+        self._open_client = client
+        self._bucket_name, self._prefix = bucket, prefix
+        self._url = f"gs://{bucket}/{prefix}" if prefix else f"gs://{bucket}"
         self._scratch = scratch
         self._month_column = month_column
         self._patience = patience
@@ -258,7 +254,7 @@ class GCSLake:
 
     @cached_property
     def _bucket(self) -> storage.Bucket:
-        return storage.Client().bucket(self._bucket_name)
+        return self._open_client().bucket(self._bucket_name)
 
     @property
     def _trying(self) -> Mapping[str, Any]:

@@ -1,0 +1,53 @@
+"""What every asset's definition has in common: owners, tags, kinds and names of tables, given in one pass over them."""
+
+from collections.abc import Iterable, Mapping
+
+import dagster as dg
+
+from taxi_assets.catalog import ZONES, Layer, Store, ZoneLayer
+from taxi_assets.settings.places import Role
+
+TABLE_NAME = "dagster/table_name"
+_OWNERS = ["team:taxi-assets"]
+# What each layer is made of, and the store that holds it; Dagster shows four kinds at most.
+_KINDS: Mapping[str, tuple[Store, tuple[str, ...]]] = {
+    Layer.RAW: (Store.LAKE, ("parquet",)),
+    Layer.CLEAN: (Store.LAKE, ("duckdb", "parquet")),
+    Layer.QUARANTINE: (Store.LAKE, ("parquet",)),
+    Layer.DIFF: (Store.LAKE, ("json",)),
+    Layer.POSTGRES: (Store.POSTGRES, ()),
+    Layer.WAREHOUSE: (Store.WAREHOUSE, ()),
+    Layer.POSTGRES_DAILY: (Store.POSTGRES, ("pandas",)),
+    Layer.WAREHOUSE_DAILY: (Store.WAREHOUSE, ("pandas",)),
+    Layer.REPORT: (Store.LAKE, ("html",)),
+    ZoneLayer.RAW: (Store.LAKE, ("csv",)),
+    ZoneLayer.SHAPES: (Store.LAKE, ("shapefile",)),
+    ZoneLayer.POSTGRES: (Store.POSTGRES, ()),
+    ZoneLayer.WAREHOUSE: (Store.WAREHOUSE, ()),
+}
+
+
+def io_manager_key(store: Store) -> str:
+    """The resource that writes the assets of a store."""
+    return f"{store}_io_manager"
+
+
+def table_in(role: Role, table: str) -> Mapping[str, str]:
+    """The definition metadata from which an IO manager takes the table, since the key's last part names the layer."""
+    return {TABLE_NAME: f"{role.schema}.{table}"}
+
+
+def complete_specs(assets: Iterable[dg.AssetsDefinition], roles: Mapping[str, Role]) -> list[dg.AssetsDefinition]:
+    """The assets with owners, with tags to filter by in the UI, and with kinds that name the technology in use."""
+
+    def complete(spec: dg.AssetSpec) -> dg.AssetSpec:
+        group, layer = spec.key.path
+        store, made_of = _KINDS[layer]
+        dataset = {} if group == ZONES else {"dataset": group}
+        return spec.replace_attributes(
+            owners=_OWNERS,
+            tags={**spec.tags, **dataset, "layer": layer, "source": "nyc-tlc"},
+            kinds={*made_of, roles[store].kind},
+        )
+
+    return [one.map_asset_specs(complete) for one in assets]

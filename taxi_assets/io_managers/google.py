@@ -1,0 +1,101 @@
+"""The IO managers for Google Cloud: the lake in a bucket, and tables in BigQuery; imported only where they are used."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import dagster_gcp
+from pydantic import Field, PrivateAttr
+
+from taxi_assets.io_managers.lake import BaseLakeIOManager
+from taxi_assets.io_managers.tables import TableIOManager
+from taxi_assets.settings import parse_lake
+from taxi_assets.settings.places import Bucket
+from taxi_assets.stores.base import TableStore
+from taxi_assets.stores.scratch import scratch_folder
+
+if TYPE_CHECKING:
+    from taxi_assets.stores.lake.gcs.store import GCSLake
+
+
+class GCSLakeIOManager(BaseLakeIOManager):
+    """The lake IO manager over a bucket: see `LakeIOManager`."""
+
+    gcs: dg.ResourceDependency[dagster_gcp.GCSResource]
+    url: str = Field(description="gs://bucket/prefix; the bucket exists.")
+    scratch: str | None = Field(
+        default=None,
+        description="Folder for files on their way to and from the bucket; where it is not set, a private one.",
+    )
+    locks: str | None = Field(
+        default=None,
+        description="Folder for locks, by which runs on this machine make what belongs together one after the other; "
+        "where it is not set, the one that is overtaken fails.",
+    )
+    _run_scratch: Path | None = PrivateAttr(None)
+    _private: tempfile.TemporaryDirectory[str] | None = PrivateAttr(None)
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["GCSLakeIOManager"]:
+        """Keep what a run fetches from the bucket, and its turn to make what belongs together, until the run ends."""
+        with ExitStack() as stack:
+            stack.callback(self._end_drafts)
+            root = Path(self.scratch or tempfile.gettempdir())
+            self._run_scratch = stack.enter_context(scratch_folder(root))
+            yield self
+
+    def store(self) -> "GCSLake":
+        """The lake.
+
+        Raises:
+            InvalidRequest: the URL has another form.
+        """
+        from taxi_assets.errors import InvalidRequest
+        from taxi_assets.stores.lake.gcs.store import GCSLake
+
+        place = parse_lake(self.url)
+        if not isinstance(place, Bucket):
+            raise InvalidRequest(f"a lake in a bucket is at gs://bucket/prefix, not at {self.url!r}")
+        locks = None if self.locks is None else Path(self.locks)
+        scratch = self._run_scratch or self._scratch_outside_of_runs()
+        return GCSLake(self.gcs.get_client, place.name, place.prefix, scratch, self.month_column, turns=locks)
+
+    def _scratch_outside_of_runs(self) -> Path:
+        if self.scratch is not None:
+            return Path(self.scratch)
+        if self._private is None:
+            self._private = tempfile.TemporaryDirectory(prefix="taxi-lake-")
+        return Path(self._private.name)
+
+
+class BigQueryIOManager(TableIOManager):
+    """Keeps each asset in a BigQuery table, partitioned by month and replaced a month at a time by one load job.
+
+    Rows that lie in GCS are loaded from there by BigQuery itself; others are uploaded as Parquet.
+    """
+
+    bigquery: dg.ResourceDependency[dagster_gcp.BigQueryResource]
+    dataset: str = Field(description="BigQuery dataset that holds the tables; made where it is missing.")
+    require_partition_filter: bool = Field(
+        default=False, description="Whether queries must say which months they mean, so that none scans them all."
+    )
+
+    def open_store(self) -> TableStore:
+        """The tables in the dataset."""
+        from taxi_assets.stores.bigquery.store import BigQueryStore
+
+        return BigQueryStore(
+            self._client,
+            self.bigquery.project or self._client().project,
+            self.dataset,
+            self.month_column,
+            location=self.bigquery.location,
+            require_partition_filter=self.require_partition_filter,
+        )
+
+    def _client(self) -> Any:
+        with self.bigquery.get_client() as client:
+            return client

@@ -1,0 +1,28 @@
+"""Connections to a DuckDB file, for SQL assets and for the IO manager."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import dagster_duckdb
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class DuckDBResource(dagster_duckdb.DuckDBResource):
+    """Dagster's own resource, whose connection is closed where the body raises.
+
+    That of dagster-duckdb 0.29.27 stays open then, inside its transaction, and locks every other process out of the
+    file for as long as this one lives.
+    """
+
+    @contextmanager
+    def get_connection(self) -> "Iterator[duckdb.DuckDBPyConnection]":
+        """A connection to the file, closed at the end however the body ends."""
+        opening = super().get_connection()
+        connection = opening.__enter__()
+        try:
+            yield connection
+        finally:
+            connection.close()
