@@ -32,7 +32,7 @@ class Checking:
             build_definitions(self._settings, {"quiet": _quiet}),
             dg.Definitions(jobs=[dg.define_asset_job(_WITHOUT, every - checks)]),
         )
-        embedded_url(self._settings.postgres_folder)
+        embedded_url(self._settings.postgres.folder)
         self.with_checks()  # what is imported once is imported
 
     def with_checks(self) -> float:

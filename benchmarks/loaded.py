@@ -17,10 +17,10 @@ from taxi_assets.cli.status.states import STORES, TABLES
 from taxi_assets.io_managers.metadata import raw_metadata, slice_metadata
 from taxi_assets.jobs import trips_job_name
 from taxi_assets.month import Month
-from taxi_assets.places import opened_stores
 from taxi_assets.raw_file import RawFile
 from taxi_assets.settings import Settings
 from taxi_assets.stores.base import Stored, TableSlice
+from taxi_assets.stores.factory import opened_stores
 from taxi_assets.stores.rows import Rows
 
 _ROWS = 3

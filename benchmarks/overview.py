@@ -27,7 +27,7 @@ class Overview:
     def __init__(self, work: Path) -> None:
         self._variables = {"TAXI_HOME": str(work / "everything"), "TAXI_SOURCE": str(work / "published")}
         self._settings = Settings.from_environment(self._variables)
-        embedded_url(self._settings.postgres_folder)
+        embedded_url(self._settings.postgres.folder)
         self.months = load_everything(self._settings, work / "published")
 
     def status(self) -> float:

@@ -13,9 +13,8 @@ from click.testing import CliRunner
 
 from taxi_assets.cli.main import main
 from taxi_assets.definitions import build_definitions
-from taxi_assets.places import SCHEMA
-from taxi_assets.settings import EMBEDDED, Settings
-from taxi_assets.stores.postgres.embedded import embedded_url
+from taxi_assets.settings import SCHEMA, Settings
+from taxi_assets.stores.factory import dsn_of
 from taxi_assets_tests.conftest import environment
 
 TAXI = Path(sys.executable).parent / "taxi"
@@ -48,11 +47,14 @@ class Home:
             [TAXI, *map(str, arguments)], env=self.environment(**variables), capture_output=True, text=True, check=False
         )
 
+    @property
+    def postgres_url(self) -> str:
+        """The server that holds this home's tables; an embedded one is started."""
+        return dsn_of(self.settings.postgres)
+
     def postgres(self, query: str) -> list[tuple[Any, ...]]:
         """The rows that a query finds in the Postgres of this home, where `taxi psql` would look for its tables."""
-        given = self.settings.postgres
-        url = embedded_url(self.settings.postgres_folder) if given == EMBEDDED else given
-        with psycopg.connect(url, options=f"-c search_path={SCHEMA}") as connection:
+        with psycopg.connect(self.postgres_url, options=f"-c search_path={SCHEMA}") as connection:
             return connection.execute(query).fetchall()
 
     def execute(

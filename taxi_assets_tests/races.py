@@ -16,7 +16,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from taxi_assets.catalog import daily_table, dataset_named
+from taxi_assets.catalog import Layer, daily_table, dataset_named
 from taxi_assets.month import Month
 from taxi_assets.raw_file import sha256_of
 from taxi_assets.sample import write_month
@@ -36,7 +36,7 @@ class Race:
 
     def __init__(self, folder: Path, rows: int = ROWS) -> None:
         self.home = Home(folder / "home")
-        embedded_url(self.home.settings.postgres_folder)  # which runs with this process: no run waits for its start
+        embedded_url(self.home.settings.postgres.folder)  # which runs with this process: no run waits for its start
         self.home.taxi("run", "zones", "--source", "sample")
         self.sources = {name: folder / name for name in "AC"}
         files = {name: source / "trip-data" / GREEN.file_name(MONTH) for name, source in self.sources.items()}
@@ -68,7 +68,7 @@ class Race:
     def found(self) -> dict[str, str]:
         """Which of the two each place holds, and in the tables how many rows and which sum of positions."""
         lake = LocalLake(Path(self.home.settings.lake))
-        raw = lake.get_file(f"raw/{GREEN.table}", GREEN.file_name(MONTH))
+        raw = lake.get_file(GREEN.path(Layer.RAW), GREEN.file_name(MONTH))
         layers = {
             layer: lake.read(f"{layer}/{GREEN.table}", [MONTH]).provenance["taxi/source_sha256"]
             for layer in ("clean", "quarantine")
@@ -80,9 +80,9 @@ class Race:
         found = self.found()
         mistakes = [f"{name} is {version}" for name, version in found.items() if version != found["clean"]]
         lake = LocalLake(Path(self.home.settings.lake))
-        clean = lake.read(f"clean/{GREEN.table}", [MONTH]).to_table()
-        rejected = lake.count(TableSlice(f"quarantine/{GREEN.table}", MONTH))
-        source = lake.file_rows(f"raw/{GREEN.table}", GREEN.file_name(MONTH))
+        clean = lake.read(GREEN.path(Layer.CLEAN), [MONTH]).to_table()
+        rejected = lake.count(TableSlice(GREEN.path(Layer.QUARANTINE), MONTH))
+        source = lake.file_rows(GREEN.path(Layer.RAW), GREEN.file_name(MONTH))
         if source != clean.num_rows + rejected:
             mistakes.append(f"{source} rows are not {clean.num_rows} + {rejected}")
         [expected] = duckdb.sql("SELECT count(*), sum(source_row), round(sum(total_amount), 2) FROM clean").fetchall()
@@ -91,9 +91,9 @@ class Race:
             f"taxi.{GREEN.table} WHERE source_month = '{MONTH.first_day}'"
         )
         daily = f"SELECT sum(trips) FROM taxi.{daily_table(GREEN)} WHERE source_month = '{MONTH.first_day}'"
-        with duckdb.connect(self.home.settings.duckdb_path, read_only=True) as warehouse:
+        with duckdb.connect(self.home.settings.warehouse.path, read_only=True) as warehouse:
             answers = {"warehouse": (warehouse.execute(query).fetchone(), warehouse.execute(daily).fetchone())}
-        with psycopg.connect(embedded_url(self.home.settings.postgres_folder)) as postgres:
+        with psycopg.connect(embedded_url(self.home.settings.postgres.folder)) as postgres:
             answers["postgres"] = (postgres.execute(query).fetchone(), postgres.execute(daily).fetchone())
         for store, (rows, days) in answers.items():
             if tuple(map(float, rows or ())) != tuple(map(float, expected)):

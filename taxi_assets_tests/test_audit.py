@@ -230,12 +230,12 @@ def test_both_audit_logs_and_the_ui_say_the_same(republished: Home) -> None:
 
     query = "SELECT changes FROM taxi.load_audit WHERE table_name = 'green_trips' AND changes IS NOT NULL"
     asked = [text for (text,) in republished.postgres(query)]
-    store = DuckDBStore(republished.settings.duckdb_path, "taxi", "source_month")
+    store = DuckDBStore(republished.settings.warehouse.path, "taxi", "source_month")
     held = [text for text in store.read("load_audit").to_table()["changes"].to_pylist() if text is not None]
     assert asked == held
     assert len(set(held)) == 1
     with dg.DagsterInstance.from_config(str(republished.settings.dagster_home)) as instance:
-        event = instance.get_latest_materialization_event(dg.AssetKey(["clean", "green_trips"]))
+        event = instance.get_latest_materialization_event(dg.AssetKey(["green", "clean_trips"]))
     metadata = event.asset_materialization.metadata
     assert metadata["taxi/changes"].value == json.loads(held[0])
     assert metadata["taxi/source_bytes"].value > 0

@@ -28,7 +28,7 @@ class EmbeddedHome(Home):
         return pq.read_metadata(path).num_rows
 
     def warehouse(self, query: str) -> list[tuple]:
-        with duckdb.connect(self.settings.duckdb_path, read_only=True) as connection:
+        with duckdb.connect(self.settings.warehouse.path, read_only=True) as connection:
             return connection.execute(query).fetchall()
 
 
@@ -113,7 +113,7 @@ def test_the_rules_that_are_asked_for_replace_the_default_ones(home: EmbeddedHom
         "WHERE source_month = '2023-05-01'"
     )
     assert found == [(1, True, True)]
-    [path] = Path(home.settings.lake).glob("quarantine/green_trips/month=2023-05/*.parquet")
+    [path] = Path(home.settings.lake).glob("green/quarantined_trips/month=2023-05/*.parquet")
     quarantine = pq.read_table(path, partitioning=None)
     assert set(quarantine["rule"].to_pylist()) == {"unreadable_value", "no_passengers", "no_distance"}
 
@@ -122,7 +122,7 @@ def test_runs_are_recorded_in_the_instance_that_the_ui_shows(home: EmbeddedHome)
     home.taxi("run", "zones", "--source", "sample")
     with dg.DagsterInstance.from_config(str(home.settings.dagster_home)) as instance:
         runs = instance.get_runs(dg.RunsFilter(job_name="taxi_zones_job"))
-        event = instance.get_latest_materialization_event(dg.AssetKey(["postgres", "taxi_zones"]))
+        event = instance.get_latest_materialization_event(dg.AssetKey(["zones", "postgres_zones"]))
     assert runs[0].status == dg.DagsterRunStatus.SUCCESS
     metadata = event.asset_materialization.metadata
     assert metadata["dagster/table_name"].value == "taxi.taxi_zones"
@@ -227,7 +227,7 @@ def test_a_run_that_is_killed_at_any_time_is_put_right_by_the_next_one(home: Emb
         assert home.warehouse(count) == [(whole,)]
         assert home.postgres(count) == [(whole,)]
     assert subprocess.run(command, env=home.environment(), capture_output=True, check=False).returncode == 0
-    assert home.lake_rows("clean/green_trips", "2021-01") == whole
+    assert home.lake_rows("green/clean_trips", "2021-01") == whole
 
 
 @pytest.fixture(scope="module")
@@ -257,6 +257,6 @@ def test_real_months_have_the_rows_that_were_counted_by_hand(
     assert home.taxi("run", dataset, months, "--source", REAL_FILES).returncode == 0
     for month, rows in clean.items():
         where = f"SELECT count(*) FROM taxi.{dataset}_trips WHERE source_month = '{month}-01'"
-        assert home.lake_rows(f"clean/{dataset}_trips", month) == rows
+        assert home.lake_rows(f"{dataset}/clean_trips", month) == rows
         assert home.warehouse(where) == [(rows,)]
         assert home.postgres(where) == [(rows,)]

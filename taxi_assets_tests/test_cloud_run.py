@@ -64,11 +64,11 @@ def test_a_month_of_the_sample_is_loaded_into_the_cloud(
     dirt = expected_dirt(dataset_named("yellow"), Month(2024, 1))
     rejected = sum(rows for rule, rows in dirt.items() if rule not in ("no_passengers", "no_distance"))
     january = Month(2024, 1)
-    assert lake.count(TableSlice("quarantine/yellow_trips", january)) == rejected
-    assert lake.count(TableSlice("clean/yellow_trips", january)) == DEFAULT_ROWS - rejected
+    assert lake.count(TableSlice("yellow/quarantined_trips", january)) == rejected
+    assert lake.count(TableSlice("yellow/clean_trips", january)) == DEFAULT_ROWS - rejected
     assert rows_in_bigquery("yellow_trips", "2024-01") == DEFAULT_ROWS - rejected
     assert rows_in_bigquery("yellow_daily_trips", "2024-01") > 0
-    page = lake.get_file("report/yellow_trips", "yellow_trips_2024-01.html").path.read_text(encoding="utf-8")
+    page = lake.get_file("yellow/report", "yellow_trips_2024-01.html").path.read_text(encoding="utf-8")
     assert "Yellow taxi trips, January 2024" in page
     shown = home.taxi("status", "yellow", "2024-01", TAXI_SOURCE="sample")
     assert shown.returncode == 0, shown.stdout + shown.stderr
@@ -144,7 +144,7 @@ def test_real_months_go_from_the_bucket_into_bigquery_by_one_job_each(
         ran = home.taxi("run", "green", "2022-01..2022-03", "--source", REAL_FILES)
         assert ran.returncode == 0, ran.stdout + ran.stderr
         for month, rows in expected.items():
-            assert lake.count(TableSlice("clean/green_trips", Month.parse(month))) == rows
+            assert lake.count(TableSlice("green/clean_trips", Month.parse(month))) == rows
             assert rows_in_bigquery("green_trips", month, "real") == rows
         sent = [request for request in bigquery.requests()[before:] if request.method in ("POST", "PUT")]
         loads = [(one, one.body["configuration"]["load"]) for one in sent if is_load_job(one)]
@@ -161,7 +161,7 @@ def test_real_months_go_from_the_bucket_into_bigquery_by_one_job_each(
             ]
         )
         assert [load["sourceUris"] for _, load in loads if "sourceUris" in load] == [
-            [name.partition("#")[0] for name in lake.read("clean/green_trips", [Month.parse(month)]).objects]
+            [name.partition("#")[0] for name in lake.read("green/clean_trips", [Month.parse(month)]).objects]
             for month in expected
         ]
         uploads = [(one, load) for one, load in loads if one.path.startswith("/upload")]

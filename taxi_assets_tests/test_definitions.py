@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 from dagster._core.remote_representation.external_data import RepositorySnap
 
-from taxi_assets.catalog import DATASETS
+from taxi_assets.catalog import DATASETS, Layer
 from taxi_assets.definitions import build_definitions, defs
 from taxi_assets.errors import InvalidRequest
 from taxi_assets.settings import Settings
@@ -73,7 +73,7 @@ def test_the_graph_has_the_assets_of_the_contract() -> None:
     trips = [f"{dataset.name}_trips" for dataset in DATASETS]
     daily = [f"{store}/{dataset.name}_daily_trips" for dataset in DATASETS for store in ("postgres", "warehouse")]
     layers = ["raw", "clean", "quarantine", "postgres", "warehouse", "report"]
-    zones = {"raw/taxi_zones", "postgres/taxi_zones", "warehouse/taxi_zones", "raw/taxi_zone_shapes"}
+    zones = {"zones/raw_zones", "zones/postgres_zones", "zones/warehouse_zones", "zones/raw_zone_shapes"}
     keys = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
     assert keys == {f"{layer}/{table}" for layer, table in itertools.product(layers, trips)} | zones | {*daily}
 
@@ -111,7 +111,7 @@ def test_a_blocking_check_stands_between_clean_and_the_tables() -> None:
     for dataset in DATASETS:
         checks = {
             key.name: graph.get_check_spec(key)
-            for key in graph.get_check_keys_for_assets({dg.AssetKey(["clean", f"{dataset.name}_trips"])})
+            for key in graph.get_check_keys_for_assets({dg.AssetKey(dataset.key(Layer.CLEAN))})
         }
         assert checks["rows_accounted_for"].blocking
         assert not checks["columns_known"].blocking
@@ -137,5 +137,5 @@ def test_a_source_s_password_is_in_no_record_of_a_job_nor_on_the_page_of_resourc
 def test_the_kinds_name_the_technology_in_use(tmp_path: Path) -> None:
     cloud = build_definitions(settings_with(tmp_path, TAXI_LAKE="gs://bucket", TAXI_WAREHOUSE="bigquery://p/d"))
     graph = cloud.resolve_asset_graph()
-    assert graph.get(dg.AssetKey(["warehouse", "green_trips"])).kinds == {"bigquery"}
-    assert "gcs" in graph.get(dg.AssetKey(["clean", "green_trips"])).kinds
+    assert graph.get(dg.AssetKey(["green", "warehouse_trips"])).kinds == {"bigquery"}
+    assert "gcs" in graph.get(dg.AssetKey(["green", "clean_trips"])).kinds

@@ -81,7 +81,7 @@ def test_a_signal_ends_a_range_and_says_what_is_done_and_how_to_go_on(
     home: Home, number: signal.Signals, month: str, done: str
 ) -> None:
     with started([TAXI, "run", "green", "2024-01..2024-03", "--rules", "no_distance"], home) as process:
-        read_until(process, f"clean/green_trips {month}")
+        read_until(process, f"green/clean_trips {month}")
         told = interrupted(process, number)
     assert ("  done         green 2024-01\n" in told) == bool(done)
     assert f"  interrupted  green {month}: each store holds its old version or its new one, whole\n" in told
@@ -94,11 +94,11 @@ def test_a_signal_ends_a_range_and_says_what_is_done_and_how_to_go_on(
 def test_zones_that_the_source_does_not_have_are_not_said_to_be_done(home: Home, tmp_path: Path) -> None:
     month = tmp_path / "month.parquet"
     write_month(dataset_named("green"), Month(2024, 5), month, rows=200)
-    own = Home(tmp_path / "home", TAXI_POSTGRES=home.settings.postgres)
+    own = Home(tmp_path / "home", TAXI_POSTGRES=home.postgres_url)
     with serving() as cdn:
         cdn.put("trip-data/green_tripdata_2024-05.parquet", month.read_bytes())
         with started([TAXI, "run", "green", "2024-05", "--source", cdn.url], own) as process:
-            read_until(process, "clean/green_trips 2024-05")
+            read_until(process, "green/clean_trips 2024-05")
             told = interrupted(process, signal.SIGINT)
     assert "  failed       zones\n  interrupted  green 2024-05: " in told
 
@@ -137,7 +137,7 @@ def test_a_signal_before_the_first_run_says_that_nothing_was_loaded(home: Home) 
 
 def test_a_file_that_another_program_holds_holds_no_signal_up(home: Home) -> None:
     home.settings.home.mkdir(exist_ok=True)
-    with duckdb.connect(home.settings.duckdb_path), started([TAXI, "status", "green"], home) as process:
+    with duckdb.connect(home.settings.warehouse.path), started([TAXI, "status", "green"], home) as process:
         time.sleep(3)  # it waits for the file by then, or is still on its way there: it has to end in either case
         interrupted(process, signal.SIGTERM)
 

@@ -70,9 +70,9 @@ def test_an_asset_of_ones_own_lands_in_postgres_as_the_readme_says(tmp_path: Pat
     with dg.DagsterInstance.ephemeral() as instance:
         result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
             asset_selection=[
-                dg.AssetKey(["raw", "green_trips"]),
-                dg.AssetKey(["clean", "green_trips"]),
-                dg.AssetKey(["quarantine", "green_trips"]),
+                dg.AssetKey(["green", "raw_trips"]),
+                dg.AssetKey(["green", "clean_trips"]),
+                dg.AssetKey(["green", "quarantined_trips"]),
                 dg.AssetKey(["postgres", "daily_revenue"]),
             ],
             partition_key="2024-01",
@@ -91,7 +91,7 @@ def test_the_readmes_queries_of_duckdb_let_go_of_the_file(tmp_path: Path, monkey
     january = TableSlice("green_trips", Month(2024, 1))
     store.replace(january, trips)
     rejected = Rows.from_table(pa.table({"rule": ["stray_month"]}))
-    LocalLake(tmp_path / ".taxi/lake").replace(TableSlice("quarantine/green_trips", Month(2024, 1)), rejected)
+    LocalLake(tmp_path / ".taxi/lake").replace(TableSlice("green/quarantined_trips", Month(2024, 1)), rejected)
     monkeypatch.chdir(tmp_path)
     space: dict[str, object] = {}
     exec(code(README, "warehouse.duckdb"), space)  # noqa: S102 - it is the README's own example

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from taxi_assets.errors import InvalidRequest
 from taxi_assets.settings import Settings, load_env_file
+from taxi_assets.settings.places import DuckDB, Folder, Sample, Server
 
 URLS = {
     "TAXI_POSTGRES": "postgresql://me:{}@127.0.0.1:5432/taxi",
@@ -62,7 +64,7 @@ def test_an_escaped_password_is_taken(variable: str) -> None:
     ],
 )
 def test_postgres_takes_every_form_of_hosts_that_libpq_takes(url: str) -> None:
-    assert settings(TAXI_POSTGRES=f"  {url}\n").postgres == url
+    assert settings(TAXI_POSTGRES=f"  {url}\n").postgres == Server(SecretStr(url))
 
 
 @pytest.mark.parametrize("hosts", ["h:port", "h1,h2:99999", "h:1:2", "[::1"])
@@ -74,13 +76,17 @@ def test_postgres_refuses_what_is_no_host(hosts: str) -> None:
 def test_a_home_is_written_with_a_tilde_in_every_variable_that_takes_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
     ours = settings(TAXI_HOME="~/taxi", TAXI_LAKE="~/my-lake", TAXI_WAREHOUSE="duckdb:///~/w.duckdb")
-    assert (ours.home, ours.lake) == (Path("/home/me/taxi"), "/home/me/my-lake")
-    assert ours.duckdb_path == settings(TAXI_WAREHOUSE="duckdb://~/w.duckdb").duckdb_path == Path("/home/me/w.duckdb")
+    assert (ours.home, ours.lake) == (Path("/home/me/taxi"), Folder(Path("/home/me/my-lake")))
+    assert (
+        ours.warehouse.path
+        == settings(TAXI_WAREHOUSE="duckdb://~/w.duckdb").warehouse.path
+        == Path("/home/me/w.duckdb")
+    )
 
 
 def test_blanks_around_a_value_do_not_count() -> None:
     ours = settings(TAXI_SOURCE=" sample ", TAXI_LAKE=" /srv/lake\n", TAXI_WAREHOUSE="\tduckdb:///w.duckdb ")
-    assert (ours.source, ours.lake, ours.duckdb_path) == ("sample", "/srv/lake", Path("/w.duckdb"))
+    assert (ours.source, ours.lake, ours.warehouse) == (Sample(), Folder(Path("/srv/lake")), DuckDB(Path("/w.duckdb")))
 
 
 @pytest.mark.parametrize(
@@ -107,8 +113,8 @@ def test_a_folder_keeps_every_character_of_its_name() -> None:
     home = '/srv/50%2Foff? #1 "a" \\ [é]'
     ours = settings(TAXI_HOME=home)
     assert ours.home == Path(home)
-    assert ours.duckdb_path == Path(home) / "warehouse.duckdb"
-    assert ours.lake == home + "/lake"
+    assert ours.warehouse.path == Path(home) / "warehouse.duckdb"
+    assert ours.lake == Folder(Path(home) / "lake")
 
 
 def test_settings_show_no_secret() -> None:

@@ -18,7 +18,8 @@ from taxi_assets.errors import InvalidRequest
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.sample import write_tree
-from taxi_assets.settings import EMBEDDED, Settings
+from taxi_assets.settings import Settings
+from taxi_assets.settings.places import Sample
 from taxi_assets.source.data_kind import SourceRecord
 from taxi_assets.source.synthetic import SYNTHETIC, is_synthetic
 from taxi_assets.stores.arrow import description
@@ -32,7 +33,7 @@ from taxi_assets_tests.report.lakes import Months
 from taxi_assets_tests.stores.servers import new_database
 
 GREEN, JANUARY = dataset_named("green"), Month(2022, 1)
-RAW = "raw/green_trips"
+RAW = "green/raw_trips"
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def month_in(folder: Path) -> RawFile:
 
 
 def fetched(
-    home: Path, source: object, job: str = "green_trips_job", *keys: str, postgres: str = EMBEDDED
+    home: Path, source: object, job: str = "green_trips_job", *keys: str, postgres: str = "embedded"
 ) -> dg.ExecuteInProcessResult:
     month = None if "zones" in job else "2022-01"
     return Home(home, TAXI_SOURCE=str(source), TAXI_POSTGRES=postgres).execute(job, month, *keys or (RAW,))
@@ -96,14 +97,14 @@ def test_a_home_of_real_months_refuses_synthetic_ones_by_a_sentence_that_names_a
     told = why(fetched(tmp_path, "sample" if source == "sample" else synthetic))
     assert f"{tmp_path} holds TLC's data" in told
     assert f"TAXI_HOME={tmp_path / 'demo'}" in told
-    zones = fetched(tmp_path, synthetic, "taxi_zones_job", "raw/taxi_zones")
+    zones = fetched(tmp_path, synthetic, "taxi_zones_job", "zones/raw_zones")
     assert "is synthetic data: the two do not mix" in why(zones)
     assert fetched(tmp_path, real).success
 
 
 def test_a_home_of_synthetic_months_refuses_real_ones(tmp_path: Path, synthetic: Path, real: Path) -> None:
     home = tmp_path / "demo"
-    assert fetched(home, synthetic, "taxi_zones_job", "raw/taxi_zones").success
+    assert fetched(home, synthetic, "taxi_zones_job", "zones/raw_zones").success
     told = why(fetched(home, real))
     assert f"{home} holds synthetic data" in told
     assert f"TAXI_HOME={tmp_path}" in told
@@ -157,10 +158,10 @@ def test_synthetic_months_do_not_replace_tlc_s_in_tables_that_another_home_share
     known = {"taxi/source_url": "https://d37ci6vzurychx.cloudfront.net/trip-data/green_tripdata_2022-01.parquet"}
     entry = Entry("load_audit", "warehouse", "run", "alice", datetime.now(tz=UTC), known)
     with cleaned_month(month_in(synthetic), GREEN, JANUARY, DEFAULT_RULES, tmp_path) as cleaned:
-        warehouse = DuckDBStore(home.settings.duckdb_path, "taxi", "source_month")
+        warehouse = DuckDBStore(home.settings.warehouse.path, "taxi", "source_month")
         warehouse.replace(TableSlice("green_trips", JANUARY), cleaned.clean, entry)
-    layers = (RAW, "clean/green_trips", "quarantine/green_trips")
-    told = why(fetched(home.folder, synthetic, "green_trips_job", *layers, postgres=home.settings.postgres))
+    layers = (RAW, "green/clean_trips", "green/quarantined_trips")
+    told = why(fetched(home.folder, synthetic, "green_trips_job", *layers, postgres=home.postgres_url))
     assert "the tables hold green 2022-01 from https://d37ci6vzurychx.cloudfront.net" in told
 
 
@@ -206,7 +207,7 @@ def test_the_zones_come_from_the_source_of_the_months_once(tmp_path: Path, real:
     bare = tmp_path / "bare"
     (bare / "trip-data").mkdir(parents=True)
     assert asked(real) == ["zones"]
-    assert fetched(tmp_path / "home", real, "taxi_zones_job", "raw/taxi_zones").success
+    assert fetched(tmp_path / "home", real, "taxi_zones_job", "zones/raw_zones").success
     assert asked(real) == []
     assert asked(synthetic) == ["zones"], "those of another source"
     assert asked(bare) == [], "a mirror of the trips alone does with the zones that are there"
@@ -220,7 +221,7 @@ def test_a_mirror_without_zones_is_a_warning(tmp_path: Path, postgres_url: str) 
     written(month_of(*[GREEN_TRIP] * 4), tmp_path / "trip-data", GREEN)
     ran = home.taxi("run", "green", "2022-01")
     assert ran.returncode == 0
-    assert "zones is odd in raw/taxi_zones: SourceUnavailable" in ran.stdout
+    assert "zones is odd in zones/raw_zones: SourceUnavailable" in ran.stdout
 
 
 def test_status_and_audit_say_that_a_home_is_synthetic(tmp_path: Path) -> None:
@@ -237,7 +238,7 @@ def test_the_demo_has_a_home_and_records_of_its_own(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "shared"))
     monkeypatch.setenv("TAXI_WAREHOUSE", "bigquery://project/trips")
     settings = demo.demo_settings()
-    assert (settings.home, settings.source) == (tmp_path / "demo", "sample")
+    assert (settings.home, settings.source) == (tmp_path / "demo", Sample())
     assert settings.dagster_home == tmp_path / "demo" / "dagster"
     assert Path(settings.lake) == tmp_path / "demo" / "lake"
     told = demo.next_steps(settings)

@@ -133,7 +133,7 @@ def a_truncated_file(week: Week) -> None:
     week.publish(SECOND, '"whole"')
     whole = week.published(SECOND)
     week.put(SECOND, whole[: len(whole) // 2], '"half"')
-    week.expect(f"{SECOND} failed, and an alert says why", lambda: week.told("raw/green_trips: BadFile: "))
+    week.expect(f"{SECOND} failed, and an alert says why", lambda: week.told("green/raw_trips: BadFile: "))
     week.put(SECOND, whole, '"whole"')
     week.expect(f"{SECOND} is loaded without help", lambda: "SUCCESS" in week.status(SECOND) and week.holds(SECOND))
 
@@ -145,7 +145,7 @@ def an_emptied_month(week: Week) -> None:
     week.put(FIRST, empty.getvalue(), '"emptied"')
     week.expect(
         f"the emptied {FIRST} is refused, and an alert says why",
-        lambda: week.told(f"clean/green_trips: check not_shrunk failed: green {FIRST}: no row would be loaded"),
+        lambda: week.told(f"green/clean_trips: check not_shrunk failed: green {FIRST}: no row would be loaded"),
     )
     week.expect(f"{FIRST} still has its rows", lambda: week.status(FIRST)[-1] == "FAILURE" and week.holds(FIRST))
     week.put(FIRST, whole, '"first again"')
@@ -207,7 +207,7 @@ def interrupted(week: Week, month: Month) -> tuple[int, str]:
     )
     assert running.stdout is not None
     for line in running.stdout:
-        if "clean/green_trips" in line:
+        if "green/clean_trips" in line:
             break
     running.send_signal(signal.SIGINT)
     told, _ = running.communicate(timeout=PATIENCE)

@@ -56,6 +56,7 @@ def report_asset(dataset: Dataset) -> dg.AssetsDefinition:
         source: SourceResource,
         scratch: ScratchResource,
         clean: Rows,
+        *,
         version_diff: Path,
     ) -> Iterator[dg.Output[Path]]:
         from taxi_assets.cleaning import with_changes

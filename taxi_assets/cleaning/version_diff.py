@@ -52,8 +52,8 @@ def version_diff(clean: Rows, lake: "Lake", dataset: Dataset, month: Month, scra
     that has other values counts as changed, and not as removed and added. Each example has a `kind` and a `row`; that
     of a changed trip is the trip, with `before` and `after` for the values that differ.
 
-    It is `null` where the lake has no such month, or has one that cannot be read. Rows of the same file by the same rules
-    and code are no new version: they have the diff that the lake has.
+    It is `null` where the lake has no such month, or has one that cannot be read. Rows of the same file by the same
+    rules and code are no new version: they have the diff that the lake has.
 
     Args:
         clean: the rows that are about to be stored.

@@ -1,7 +1,8 @@
 """Dagster resources: connections for anybody's SQL asset, the stores, the source, scratch folders and alerts.
 
-The connections have the names that every Dagster project uses (`postgres`, `duckdb`, `bigquery`, `gcs`); the IO
-managers sit on top of them. What needs Google's libraries is in `google`, which only a setting that names a service imports.
+The connections have the names that every Dagster project uses (`postgres`, `duckdb`, `bigquery`, `gcs`), and the IO
+managers sit on top of them. What needs Google's libraries is in `google`, which only a setting that names one of its
+services imports.
 """
 
 from taxi_assets.resources.alerts import AlertResource

@@ -5,7 +5,7 @@ import pandas as pd
 import psycopg
 import pytest
 
-from taxi_assets.catalog import Dataset, daily_schema, dataset_named
+from taxi_assets.catalog import Dataset, Layer, daily_schema, dataset_named
 from taxi_assets.stores.postgres.embedded import embedded_url
 
 from .conftest import MONTH, Project
@@ -33,7 +33,7 @@ def keys_of(dataset: Dataset) -> list[str]:
 
 def expected(loaded: Project, dataset: Dataset) -> pd.DataFrame:
     """The same with pandas alone."""
-    trips = loaded.definitions.load_asset_value(["clean", dataset.table], partition_key=MONTH)
+    trips = loaded.definitions.load_asset_value(dataset.key(Layer.CLEAN), partition_key=MONTH)
     trips["pickup_date"] = trips["pickup_datetime"].dt.date
     trips["minutes"] = (trips["dropoff_datetime"] - trips["pickup_datetime"]).dt.total_seconds() / 60
     if dataset.charged:
@@ -64,7 +64,7 @@ def test_the_summary_is_that_of_an_independent_computation(loaded: Project, data
 
 
 def test_whole_numbers_and_days_keep_their_types(loaded: Project) -> None:
-    with duckdb.connect(loaded.settings.duckdb_path, read_only=True) as warehouse:
+    with duckdb.connect(loaded.settings.warehouse.path, read_only=True) as warehouse:
         types = dict(
             warehouse.execute(
                 "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'green_daily_trips'"
@@ -86,10 +86,10 @@ def test_whole_numbers_and_days_keep_their_types(loaded: Project) -> None:
 
 def test_the_columns_are_described_in_both_stores(loaded: Project) -> None:
     wanted = {field.name: field.metadata[b"description"].decode() for field in daily_schema(dataset_named("green"))}
-    with duckdb.connect(loaded.settings.duckdb_path, read_only=True) as warehouse:
+    with duckdb.connect(loaded.settings.warehouse.path, read_only=True) as warehouse:
         query = "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'green_daily_trips'"
         in_warehouse = dict(warehouse.execute(query).fetchall())
-    with psycopg.connect(embedded_url(loaded.settings.postgres_folder)) as postgres:
+    with psycopg.connect(embedded_url(loaded.settings.postgres.folder)) as postgres:
         in_postgres = dict(
             postgres.execute(
                 "SELECT attname, col_description(attrelid, attnum) FROM pg_attribute "
@@ -101,9 +101,9 @@ def test_the_columns_are_described_in_both_stores(loaded: Project) -> None:
 
 
 def test_one_store_alone_can_be_made_again(loaded: Project) -> None:
-    result = loaded.run("green_trips_job", MONTH, "warehouse/green_daily_trips")
+    result = loaded.run("green_trips_job", MONTH, "green/warehouse_daily_trips")
     made = [event.asset_key.to_user_string() for event in result.get_asset_materialization_events()]
-    assert made == ["warehouse/green_daily_trips"]
+    assert made == ["green/warehouse_daily_trips"]
 
 
 def test_a_month_with_nothing_has_a_summary_of_the_same_types(loaded: Project, tmp_path) -> None:

@@ -12,7 +12,7 @@ from taxi_assets.settings import Settings
 
 from .conftest import MONTH, Project
 
-PAGE = ("raw/green_trips", "clean/green_trips", "quarantine/green_trips", "report/green_trips")
+PAGE = ("green/raw_trips", "green/clean_trips", "green/quarantined_trips", "green/report")
 
 
 def metadata_of(result: dg.ExecuteInProcessResult, key: str) -> dict[str, dg.MetadataValue]:
@@ -25,7 +25,7 @@ def metadata_of(result: dg.ExecuteInProcessResult, key: str) -> dict[str, dg.Met
 
 
 def test_the_page_is_a_file_in_the_lake_and_its_pictures_are_in_the_ui(project: Project) -> None:
-    facts = metadata_of(project.run("green_trips_job", MONTH, *PAGE), "report/green_trips")
+    facts = metadata_of(project.run("green_trips_job", MONTH, *PAGE), "green/report")
     path = Path(unquote(urlsplit(str(facts["dagster/uri"].value)).path))
     assert path == Path(project.settings.lake) / "report" / "green_trips" / "green_trips_2024-01.html"
     html = path.read_text(encoding="utf-8")
@@ -38,7 +38,7 @@ def test_the_page_is_a_file_in_the_lake_and_its_pictures_are_in_the_ui(project: 
 
 def test_the_page_is_loaded_as_a_file(project: Project) -> None:
     project.run("green_trips_job", MONTH, *PAGE)
-    found = project.definitions.load_asset_value(["report", "green_trips"], python_type=Path, partition_key=MONTH)
+    found = project.definitions.load_asset_value(["green", "report"], python_type=Path, partition_key=MONTH)
     assert found.name == "green_trips_2024-01.html"
 
 
@@ -50,7 +50,7 @@ def test_the_page_knows_the_year_before_once_that_is_loaded(project: Project) ->
 
 
 def test_the_shapes_are_kept_as_they_are_published(project: Project) -> None:
-    facts = metadata_of(project.run("taxi_zones_job", None, "raw/taxi_zone_shapes"), "raw/taxi_zone_shapes")
+    facts = metadata_of(project.run("taxi_zones_job", None, "zones/raw_zone_shapes"), "zones/raw_zone_shapes")
     assert facts["taxi/source_url"].value == "sample/misc/taxi_zones.zip"
     assert facts["dagster/partition_row_count"].value == 263
 
@@ -62,7 +62,7 @@ def test_a_source_without_shapes_leaves_the_zones_and_the_pages_as_they_are(
     (tmp_path / "source" / "misc" / "taxi_zones.zip").unlink()
     variables = {"TAXI_HOME": str(tmp_path / "home"), "TAXI_SOURCE": str(tmp_path / "source")}
     bare = Project(Settings.from_environment(variables), project.instance)
-    result = bare.run("taxi_zones_job", None, "raw/taxi_zones", "raw/taxi_zone_shapes")
+    result = bare.run("taxi_zones_job", None, "zones/raw_zones", "zones/raw_zone_shapes")
     made = [event.asset_key.to_user_string() for event in result.get_asset_materialization_events()]
-    assert made == ["raw/taxi_zones"]
+    assert made == ["zones/raw_zones"]
     assert "no zone shapes, so pages will have no map" in capfd.readouterr().err

@@ -79,7 +79,7 @@ def test_a_failed_run_is_told_with_month_store_error_and_link(alarmed: World, we
     told = ": StoreUnavailable: Postgres at 127.0.0.1, database taxi"
     assert sorted(line.partition(told)[:2] for line in failed if line.startswith("ERROR")) == [
         ("ERROR green_daily_trips", told),
-        ("ERROR postgres/green_trips", told),
+        ("ERROR green/postgres_trips", told),
     ]
     assert link == f"<https://dagster.example.org/runs/{run.run_id}|open the run>"
     assert alarmed.tick(RUNS) == ([], "nothing failed")
@@ -90,14 +90,14 @@ def test_a_month_that_is_not_published_fails_and_is_told(alarmed: World, webhook
     alarmed.publish("2026-07")
     alarmed.load("2026-08")
     alarmed.tick(RUNS)
-    assert "ERROR raw/green_trips: NotPublished: " in webhook.texts[0]
+    assert "ERROR green/raw_trips: NotPublished: " in webhook.texts[0]
 
 
 def test_a_failed_check_is_told_although_the_run_went_on(
     alarmed: World, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alarmed.publish("2026-08")
-    instance, key = alarmed.instance, dg.AssetKey(["postgres", "green_trips"])
+    instance, key = alarmed.instance, dg.AssetKey(["green", "postgres_trips"])
 
     @dg.asset(key=key, check_specs=[dg.AssetCheckSpec("equals_clean", asset=key)])
     def table() -> Iterator[dg.Output[None] | dg.AssetCheckResult]:
@@ -108,7 +108,7 @@ def test_a_failed_check_is_told_although_the_run_went_on(
     assert alarmed.tick(CHECKS) == ([], "1 alerts sent")
     [text] = webhook.texts
     assert text.startswith(
-        "*ERROR green*\nERROR postgres/green_trips: check equals_clean failed: clean 200, loaded 199\n"
+        "*ERROR green*\nERROR green/postgres_trips: check equals_clean failed: clean 200, loaded 199\n"
     )
     assert run.run_id in text
 
@@ -130,7 +130,7 @@ def test_a_webhook_that_is_down_loses_no_alert(alarmed: World, webhook: Webhook,
 
 def test_no_secret_is_in_an_alert(alarmed: World, webhook: Webhook) -> None:
     leak = (
-        f"could not connect to {alarmed.settings.postgres} as {SECRET}; told {webhook.url}; "
+        f"could not connect to {alarmed.settings.postgres.dsn.get_secret_value()} as {SECRET}; told {webhook.url}; "
         "see https://me:hunter2@example.org/"
     )
 
@@ -171,7 +171,7 @@ def test_a_run_that_dagster_starts_again_by_itself_is_not_told(alarmed: World, w
 
 def checked(instance: dg.DagsterInstance, *severities: dg.AssetCheckSeverity, fails: bool = False) -> None:
     """A run of green's clean asset in which one check of each severity failed, as a backfill runs it."""
-    key = dg.AssetKey(["clean", "green_trips"])
+    key = dg.AssetKey(["green", "clean_trips"])
     names = [f"check_{number}" for number in range(len(severities))]
 
     @dg.asset(key=key, check_specs=[dg.AssetCheckSpec(name, asset=key) for name in names])
@@ -194,13 +194,13 @@ def test_what_is_odd_in_a_run_is_one_message_that_says_it_stopped_nothing(alarme
     assert [text.splitlines()[:-1] for text in webhook.texts] == [
         [
             "*WARN green 2024-01*",
-            "WARN clean/green_trips: check check_0 failed: check_0 is odd",
-            "WARN clean/green_trips: check check_1 failed: check_1 is odd",
+            "WARN green/clean_trips: check check_0 failed: check_0 is odd",
+            "WARN green/clean_trips: check check_1 failed: check_1 is odd",
         ],
         [
             "*ERROR green 2024-01*",
-            "WARN clean/green_trips: check check_0 failed: check_0 is odd",
-            "ERROR clean/green_trips: check check_1 failed: check_1 is odd",
+            "WARN green/clean_trips: check check_0 failed: check_0 is odd",
+            "ERROR green/clean_trips: check check_1 failed: check_1 is odd",
         ],
     ]
 
@@ -212,8 +212,8 @@ def test_a_run_that_failed_is_one_message_with_its_checks(alarmed: World, webhoo
     [text] = webhook.texts
     assert text.splitlines()[:-1] == [
         "*ERROR green 2024-01*",
-        "ERROR clean/green_trips: StoreUnavailable: the disk is full",
-        "WARN clean/green_trips: check check_0 failed: check_0 is odd",
+        "ERROR green/clean_trips: StoreUnavailable: the disk is full",
+        "WARN green/clean_trips: check check_0 failed: check_0 is odd",
     ]
 
 
@@ -230,7 +230,7 @@ def test_a_month_that_its_own_check_refused_is_one_message_with_one_line(alarmed
     first, *failed, link = text.splitlines()
     assert first == "*ERROR green 2026-08*"
     [error] = [line for line in failed if line.startswith("ERROR")]
-    assert error.startswith("ERROR clean/green_trips: check not_shrunk failed: green 2026-08: ")
+    assert error.startswith("ERROR green/clean_trips: check not_shrunk failed: green 2026-08: ")
     assert link.endswith("|open the run>")
 
 
@@ -239,18 +239,18 @@ def test_a_month_that_its_own_check_refused_is_one_message_with_one_line(alarmed
     [
         ("green_trips_job", [], {"dagster/partition": "2024-01"}, "green 2024-01"),
         ("green_trips_checks_job", [], {"dagster/partition": "2024-01"}, "green 2024-01"),
-        ("__ASSET_JOB", ["clean/fhvhv_trips", "report/fhvhv_trips"], {"dagster/partition": "2024-01"}, "fhvhv 2024-01"),
-        ("__ASSET_JOB", ["postgres/fhv_daily_trips"], {"dagster/partition": "2024-01"}, "fhv 2024-01"),
+        ("__ASSET_JOB", ["fhvhv/clean_trips", "fhvhv/report"], {"dagster/partition": "2024-01"}, "fhvhv 2024-01"),
+        ("__ASSET_JOB", ["fhv/postgres_daily_trips"], {"dagster/partition": "2024-01"}, "fhv 2024-01"),
         (
             "__ASSET_JOB",
-            ["clean/green_trips", "clean/yellow_trips"],
+            ["green/clean_trips", "yellow/clean_trips"],
             {
                 "dagster/asset_partition_range_start": "2024-01",
                 "dagster/asset_partition_range_end": "2024-03",
             },
             "green yellow 2024-01..2024-03",
         ),
-        ("__ASSET_JOB", ["raw/taxi_zones", "postgres/taxi_zones"], {}, "zones"),
+        ("__ASSET_JOB", ["zones/raw_zones", "zones/postgres_zones"], {}, "zones"),
         ("taxi_zones_job", [], {}, "zones"),
         ("catch_up_job", [], {}, "catch_up_job"),
     ],

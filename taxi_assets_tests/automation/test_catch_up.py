@@ -39,7 +39,7 @@ def test_a_month_is_loaded_when_every_asset_was_made_of_the_one_before_it(world:
     world.publish("2026-08")
     world.note_loaded("2026-07", "2026-08")
     assert loaded_months(world.instance, GREEN) == {JULY, AUGUST}
-    world.instance.report_runless_asset_event(dg.AssetMaterialization(["clean", "green_trips"], partition="2026-07"))
+    world.instance.report_runless_asset_event(dg.AssetMaterialization(["green", "clean_trips"], partition="2026-07"))
     assert loaded_months(world.instance, GREEN) == {AUGUST}
     assert missing(world)[-1] == JULY
 
@@ -63,7 +63,7 @@ def test_months_that_a_run_works_on_are_not_asked_for(world: World) -> None:
 def catch_up(world: World) -> None:
     """Run the schedule's job as the daemon does: in a process that knows the whole code location."""
     home = {"TAXI_HOME": str(world.settings.home), "DAGSTER_HOME": str(world.settings.dagster_home)}
-    environment = {**os.environ, **home, "TAXI_SOURCE": world.settings.source}
+    environment = {**os.environ, **home, "TAXI_SOURCE": str(world.settings.source)}
     command = [TAXI.with_name("dagster"), "job", "execute", "-m", "taxi_assets.definitions", "-j", "catch_up_job"]
     subprocess.run(command, env=environment, check=True, capture_output=True)
 

@@ -73,12 +73,12 @@ def cloud(bigquery: BigQueryServer, tmp_path_factory: pytest.TempPathFactory, po
 
 
 def in_postgres(home: Home, statement: str) -> None:
-    with psycopg.connect(home.settings.postgres, autocommit=True) as connection:
+    with psycopg.connect(home.postgres_url, autocommit=True) as connection:
         connection.execute(statement.replace("{table}", "taxi.green_trips"))
 
 
 def in_duckdb(home: Home, statement: str) -> None:
-    with duckdb.connect(home.settings.duckdb_path) as connection:
+    with duckdb.connect(home.settings.warehouse.path) as connection:
         connection.execute(statement.replace("{table}", "taxi.green_trips"))
 
 
@@ -107,7 +107,7 @@ def test_what_was_done_to_a_table_in_postgres_and_duckdb_is_named(laptop: Home, 
     in_postgres(laptop, statement)
     in_duckdb(laptop, statement)
     told = differences(laptop, MONTHS[what])
-    assert told.keys() == {"postgres/green_trips", "warehouse/green_trips"}
+    assert told.keys() == {"green/postgres_trips", "green/warehouse_trips"}
     for one in told.values():
         assert_named(one, what)
 
@@ -116,8 +116,8 @@ def test_what_was_done_to_a_table_in_postgres_and_duckdb_is_named(laptop: Home, 
 def test_what_was_done_to_a_table_in_bigquery_is_named(cloud: Home, what: str) -> None:
     in_bigquery(cloud, TAMPERING[what][0].replace("{month}", str(MONTHS[what])))
     told = differences(cloud, MONTHS[what])
-    assert told.keys() == {"warehouse/green_trips"}
-    assert_named(told["warehouse/green_trips"], what)
+    assert told.keys() == {"green/warehouse_trips"}
+    assert_named(told["green/warehouse_trips"], what)
 
 
 def test_tables_that_nobody_touched_pass(laptop: Home) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from taxi_assets.catalog import DEFAULT_RULES
+from taxi_assets.catalog import DEFAULT_RULES, Layer
 from taxi_assets.cleaning import cleaned_month, with_changes
 from taxi_assets.errors import BadFile
 from taxi_assets.stores.base import TableSlice
@@ -48,7 +48,7 @@ def load(lake: AnyLake, folder: Path, trips: Sequence[Trip], rules: Iterable[str
     scratch = folder / "scratch"
     with cleaned_month(raw, dataset, JANUARY, rules, scratch) as cleaned:
         rows = with_changes(cleaned.clean, lake, dataset, JANUARY, scratch)
-        lake.replace(TableSlice(f"clean/{dataset.table}", JANUARY), rows)
+        lake.replace(TableSlice(dataset.path(Layer.CLEAN), JANUARY), rows)
     return json.loads(rows.provenance.get("taxi/changes", "{}"))
 
 
@@ -62,7 +62,7 @@ def test_the_first_version_changes_nothing(any_lake: AnyLake, tmp_path: Path) ->
 
 def test_rows_that_went_that_came_and_that_changed_are_told_apart(any_lake: AnyLake, tmp_path: Path) -> None:
     load(any_lake, tmp_path, TRIPS)
-    before = any_lake.read("clean/green_trips", [JANUARY]).provenance
+    before = any_lake.read("green/clean_trips", [JANUARY]).provenance
     dearer = [trip.but(total_amount=20.0, payment_type=1) for trip in TRIPS[10:13]]
     late = GREEN_TRIP.but(pickup_datetime=PICKUP - timedelta(hours=1), total_amount=1.0)
     changes = load(any_lake, tmp_path, [*TRIPS[3:10], late, *dearer, *TRIPS[13:]])
@@ -90,7 +90,7 @@ def test_rows_that_went_that_came_and_that_changed_are_told_apart(any_lake: AnyL
 
 
 def clean_file(lake: LocalLake) -> Path:
-    [path] = lake.root.glob("clean/green_trips/month=2022-01/*.parquet")
+    [path] = lake.root.glob("green/clean_trips/month=2022-01/*.parquet")
     return path.resolve()
 
 
@@ -161,7 +161,7 @@ def test_an_old_month_that_cannot_be_read_stands_in_nobodys_way(lake: LocalLake,
     for damaged in (whole[:-20], b"PAR1" + bytes(200) + whole[204:]):
         clean_file(lake).write_bytes(damaged)
         assert load(lake, tmp_path, TRIPS[1:]) == {}
-        assert lake.count(TableSlice("clean/green_trips", JANUARY)) == 19
+        assert lake.count(TableSlice("green/clean_trips", JANUARY)) == 19
 
 
 def test_a_new_file_that_breaks_off_is_told_as_what_it_is(lake: LocalLake, tmp_path: Path) -> None:

@@ -28,15 +28,15 @@ def test_a_month_is_cleaned_from_one_file_whatever_replaces_it_meanwhile(tmp_pat
     with cleaned_month(raw, GREEN, MONTH, DEFAULT_RULES, tmp_path) as cleaned:
         pq.write_table(rows.take(pa.array([*range(ROWS // 2, ROWS), *range(ROWS // 2)])), path)
         assert put(lake, path).sha256 != raw.sha256
-        quarantine = lake.replace(TableSlice("quarantine/green_trips", MONTH), cleaned.quarantine)
-        clean = lake.replace(TableSlice("clean/green_trips", MONTH), cleaned.clean)
+        quarantine = lake.replace(TableSlice("green/quarantined_trips", MONTH), cleaned.quarantine)
+        clean = lake.replace(TableSlice("green/clean_trips", MONTH), cleaned.clean)
     assert clean.rows + quarantine.rows == cleaned.source_rows == ROWS
-    found = lake.read("clean/green_trips", [MONTH]).to_table()
+    found = lake.read("green/clean_trips", [MONTH]).to_table()
     assert not pc.any(pc.less(found["total_amount"], 0)).as_py()
     assert not pc.any(pc.less(found["dropoff_datetime"], found["pickup_datetime"])).as_py()
 
 
 def put(lake: LocalLake, path: Path) -> RawFile:
     raw = RawFile(path, path.as_uri(), path.stat().st_size, sha256_of(path), ROWS)
-    lake.put_file("raw/green_trips", raw)
-    return lake.get_file("raw/green_trips", path.name)
+    lake.put_file("green/raw_trips", raw)
+    return lake.get_file("green/raw_trips", path.name)

@@ -87,7 +87,7 @@ def test_the_tables_keep_up_with_the_server(
     until(lambda: runs(machine)[-1] == (str(OCTOBER), "FAILURE"))
     until(lambda: len(alerts[1]) > 0)
     [text] = alerts[1]
-    assert text.startswith(f"*ERROR green {OCTOBER}*\nERROR raw/green_trips: BadFile: ")
+    assert text.startswith(f"*ERROR green {OCTOBER}*\nERROR green/raw_trips: BadFile: ")
     assert "t0ken" not in text
     link = re.search(r"<(http://\S+/runs/(\S+))\|open the run>", text)
     assert link is not None

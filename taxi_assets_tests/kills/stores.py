@@ -8,12 +8,13 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_assets.catalog import SOURCE_MONTH, SOURCE_ROW, Dataset, daily_table
+from taxi_assets.catalog import SOURCE_MONTH, SOURCE_ROW, Dataset, Layer, daily_table
 from taxi_assets.errors import SliceMissing, StoreError
 from taxi_assets.month import Month
-from taxi_assets.places import SCHEMA, opened_stores
+from taxi_assets.settings import SCHEMA
 from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.duckdb.rows_digest import digest_of
+from taxi_assets.stores.factory import opened_stores
 from taxi_assets.stores.postgres.connection import connected
 from taxi_assets_tests.homes import Home
 
@@ -27,7 +28,7 @@ def contents(home: Home, dataset: Dataset, month: Month) -> Contents:
     with opened_stores(home.settings, ("lake", *TABLES)) as stores:
         lake = stores["lake"]()
         found: dict[str, object] = {
-            "raw": _told(lambda: lake.get_file(f"raw/{dataset.table}", dataset.file_name(month)).sha256),
+            "raw": _told(lambda: lake.get_file(dataset.path(Layer.RAW), dataset.file_name(month)).sha256),
             "clean": _told(lambda: _digest_of_lake(lake, dataset, month)),
             "quarantine": _told(lambda: _rejected(lake, dataset, month)),
         }
@@ -65,7 +66,7 @@ def _compared(dataset: Dataset) -> Mapping[str, Any]:
 
 
 def _digest_of_lake(lake: Any, dataset: Dataset, month: Month) -> object:
-    return digest_of(lake.read(f"clean/{dataset.table}", [month]), _compared(dataset), SOURCE_ROW, dataset.total)
+    return digest_of(lake.read(dataset.path(Layer.CLEAN), [month]), _compared(dataset), SOURCE_ROW, dataset.total)
 
 
 def _digest(store: Any, dataset: Dataset, month: Month) -> object:
@@ -75,7 +76,7 @@ def _digest(store: Any, dataset: Dataset, month: Month) -> object:
 
 
 def _rejected(lake: Any, dataset: Dataset, month: Month) -> object:
-    rows = lake.read(f"quarantine/{dataset.table}", [month]).to_table()
+    rows = lake.read(dataset.path(Layer.QUARANTINE), [month]).to_table()
     return tuple(zip(rows["source_row"].to_pylist(), rows["rule"].to_pylist(), strict=True))
 
 

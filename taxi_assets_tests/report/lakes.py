@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
-from taxi_assets.catalog import DEFAULT_RULES, Dataset
+from taxi_assets.catalog import DEFAULT_RULES, Dataset, Layer
 from taxi_assets.cleaning import cleaned_month, with_changes
 from taxi_assets.errors import SliceMissing
 from taxi_assets.month import Month
@@ -45,11 +45,11 @@ class Months:
         raw = RawFile(path, f"https://example.org/{path.name}", path.stat().st_size, sha256_of(path), None)
         with cleaned_month(raw, dataset, month, rules, self.folder) as cleaned:
             clean = with_changes(cleaned.clean.with_provenance(provenance), self.lake, dataset, month, self.folder)
-            self.lake.replace(TableSlice(f"clean/{dataset.table}", month), clean)
-            self.lake.replace(TableSlice(f"quarantine/{dataset.table}", month), cleaned.quarantine)
+            self.lake.replace(TableSlice(dataset.path(Layer.CLEAN), month), clean)
+            self.lake.replace(TableSlice(dataset.path(Layer.QUARANTINE), month), cleaned.quarantine)
 
     def clean(self, dataset: Dataset, month: Month) -> Rows:
-        return self.lake.read(f"clean/{dataset.table}", [month])
+        return self.lake.read(dataset.path(Layer.CLEAN), [month])
 
     def report(self, dataset: Dataset, month: Month, source: str = "sample", **facts: str) -> MonthReport:
         """What the page of the month shows, with further provenance."""
@@ -61,7 +61,7 @@ class Months:
             dataset,
             month,
             self.clean(dataset, month).with_provenance(facts),
-            self.lake.read(f"quarantine/{dataset.table}", [month]),
+            self.lake.read(dataset.path(Layer.QUARANTINE), [month]),
             self.folder,
             year_before=before,
             zones=find_zones(self.lake, open_source(source), self.folder),

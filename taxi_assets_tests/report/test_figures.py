@@ -90,7 +90,7 @@ def test_only_the_days_of_the_month_are_counted_by_day(months: Months) -> None:
 
 
 def test_examples_are_the_first_rows_of_each_rule_as_tlc_published_them(months: Months) -> None:
-    quarantine = months.lake.read("quarantine/green_trips", [JANUARY])
+    quarantine = months.lake.read("green/quarantined_trips", [JANUARY])
     examples = rejected_examples(quarantine, months.folder)
     rows = quarantine.to_table().to_pylist()
     assert set(examples) == {row["rule"] for row in rows}

@@ -65,12 +65,12 @@ def test_the_lake_is_asked_before_the_source(tmp_path: Path) -> None:
     lake, nowhere = LocalLake(tmp_path / "lake"), open_source(str(tmp_path))
     assert find_zones(lake, nowhere, tmp_path).shapes is None
     assert find_zones(lake, SampleSource(), tmp_path / "new").shapes is not None
-    lake.put_file("raw/taxi_zone_shapes", fetch_zone_shapes(SampleSource(), tmp_path / "fetched"))
+    lake.put_file("zones/raw_zone_shapes", fetch_zone_shapes(SampleSource(), tmp_path / "fetched"))
     assert find_zones(lake, nowhere, tmp_path).shapes is not None
 
 
 def test_names_come_from_the_lookup_where_the_lake_has_it(tmp_path: Path) -> None:
     lake = LocalLake(tmp_path / "lake")
     assert find_zones(lake, SampleSource(), tmp_path).name(265) == "Zone 265"
-    lake.put_file("raw/taxi_zones", fetch_zones(SampleSource(), tmp_path / "fetched"))
+    lake.put_file("zones/raw_zones", fetch_zones(SampleSource(), tmp_path / "fetched"))
     assert find_zones(lake, SampleSource(), tmp_path).name(265) == "Outside of NYC"

@@ -5,9 +5,10 @@ import re
 import pyarrow as pa
 import pytest
 
+from taxi_assets.catalog import Layer
 from taxi_assets.month import Month
-from taxi_assets.places import opened_stores
 from taxi_assets.stores.base import TableSlice
+from taxi_assets.stores.factory import opened_stores
 from taxi_assets.stores.rows import Rows
 from taxi_assets_tests.automation.world import GREEN, World
 
@@ -20,7 +21,7 @@ def put_into_the_lake(world: World, *months: str) -> None:
     """Put a row into each month, and into no other store."""
     with opened_stores(world.settings, ["lake"]) as stores:
         for month in months:
-            piece = TableSlice(f"clean/{GREEN.table}", Month.parse(month))
+            piece = TableSlice(GREEN.path(Layer.CLEAN), Month.parse(month))
             stores["lake"]().replace(piece, Rows.from_table(pa.table({"row": [1]})))
 
 
@@ -34,8 +35,8 @@ def test_nothing_is_loaded_yet_and_nothing_is_wrong(world: World) -> None:
 def test_a_store_that_is_not_asked_for_is_not_asked(world: World) -> None:
     world.publish(LAST)
     world.load(LAST)
-    world.settings.duckdb_path.unlink()
-    world.settings.duckdb_path.mkdir()
+    world.settings.warehouse.path.unlink()
+    world.settings.warehouse.path.mkdir()
     assert states(LAST, "--store", "postgres") == {"postgres": "loaded"}
     assert taxi("status", "green", "--store", "postgres").exit_code == 0
 

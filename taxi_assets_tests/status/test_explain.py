@@ -9,9 +9,10 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from taxi_assets.catalog import RULES
+from taxi_assets.catalog import RULES, Layer
 from taxi_assets.month import Month
 from taxi_assets.sample import expected_dirt
+from taxi_assets.stores.factory import dsn_of
 from taxi_assets_tests.automation.world import GREEN, ROWS, World
 
 from .conftest import a_world
@@ -39,7 +40,7 @@ def lake_file(world: World, layer: str) -> Path:
 
 
 def source_rows(world: World) -> list[dict]:
-    return pq.read_table(Path(world.settings.lake, "raw", GREEN.table, f"green_tripdata_{LAST}.parquet")).to_pylist()
+    return pq.read_table(Path(world.settings.lake, GREEN.path(Layer.RAW), f"green_tripdata_{LAST}.parquet")).to_pylist()
 
 
 def rejected_rows(world: World) -> dict[int, list[str]]:
@@ -131,9 +132,9 @@ def test_what_was_changed_or_deleted_by_hand_shows(world: World) -> None:
     world.load(LAST)
     clean = a_clean_row(world)
     row = clean["source_row"]
-    with duckdb.connect(world.settings.duckdb_path) as connection:
+    with duckdb.connect(world.settings.warehouse.path) as connection:
         connection.execute("UPDATE taxi.green_trips SET total_amount = 99 WHERE source_row = ?", [row])
-    with psycopg.connect(world.settings.postgres, autocommit=True) as connection:
+    with psycopg.connect(dsn_of(world.settings.postgres), autocommit=True) as connection:
         connection.execute("DELETE FROM taxi.green_trips WHERE source_row = %s", [row])
     assert explained(row)["tables"]["warehouse"]["differs_in"] == ["total_amount"]
     shown = taxi("explain", "green", LAST, str(row)).stdout
@@ -156,7 +157,7 @@ def test_a_newer_file_is_explained_from_once_its_rows_are_cleaned(world: World) 
 def test_a_file_that_is_gone_is_told_with_what_fetches_it(world: World) -> None:
     world.publish(LAST)
     world.load(LAST)
-    Path(world.settings.lake, "raw", GREEN.table, f"green_tripdata_{LAST}.parquet").unlink()
+    Path(world.settings.lake, GREEN.path(Layer.RAW), f"green_tripdata_{LAST}.parquet").unlink()
     refused = taxi("explain", "green", LAST, "0")
     assert refused.exit_code == 1
     assert f"is gone: taxi run green {LAST} fetches it again" in refused.stderr
@@ -166,8 +167,8 @@ def test_a_store_that_does_not_answer_is_told_beside_the_others(world: World) ->
     world.publish(LAST)
     world.load(LAST)
     row = str(a_clean_row(world)["source_row"])
-    world.settings.duckdb_path.unlink()
-    world.settings.duckdb_path.mkdir()
+    world.settings.warehouse.path.unlink()
+    world.settings.warehouse.path.mkdir()
     shown = taxi("explain", "green", LAST, row)
     assert shown.exit_code == 1
     assert "postgres   in green_trips, with the same values" in shown.stdout

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 from taxi_assets.automation.run_worker import PROCESS, tags_of_this_process
-from taxi_assets.places import opened_stores
 from taxi_assets.stores.base import TableSlice
+from taxi_assets.stores.factory import dsn_of, opened_stores
 from taxi_assets.stores.rows import Rows
 from taxi_assets_tests.automation.world import GREEN, World
 from taxi_assets_tests.source.cdn import Answer
@@ -26,13 +26,13 @@ def loaded(world: World) -> World:
 
 def spoil_the_warehouse(world: World) -> None:
     """Give its table another type for a column, so that no month can be loaded any more."""
-    with duckdb.connect(world.settings.duckdb_path) as connection:
+    with duckdb.connect(world.settings.warehouse.path) as connection:
         connection.execute("CREATE SCHEMA IF NOT EXISTS taxi")
         connection.execute(f"CREATE OR REPLACE TABLE taxi.{GREEN.table} (source_month DATE, fare_amount VARCHAR)")
 
 
 def forget_in_postgres(world: World, month: str) -> None:
-    with psycopg.connect(world.settings.postgres, autocommit=True) as connection:
+    with psycopg.connect(dsn_of(world.settings.postgres), autocommit=True) as connection:
         connection.execute(f"DROP TABLE taxi.{GREEN.table}_{month.replace('-', '_')}")
 
 
@@ -118,7 +118,7 @@ def test_a_run_that_failed_in_one_store_is_failed_there_only(world: World) -> No
     assert states(LAST) == {**everywhere("loaded"), "warehouse": "failed"}
     make(world, LAST, "postgres")
     assert states(LAST) == {**everywhere("loaded"), "warehouse": "failed"}
-    world.settings.duckdb_path.unlink()
+    world.settings.warehouse.path.unlink()
     assert make(world, LAST, "warehouse").success
     assert states(LAST) == everywhere("loaded")
 
@@ -133,8 +133,8 @@ def test_a_month_that_the_records_know_nothing_of_is_loaded_where_it_is(world: W
 
 
 def test_months_are_told_store_by_store_without_the_one_that_does_not_answer(loaded: World) -> None:
-    loaded.settings.duckdb_path.unlink()
-    loaded.settings.duckdb_path.mkdir()
+    loaded.settings.warehouse.path.unlink()
+    loaded.settings.warehouse.path.mkdir()
     told = document("status", "green", LAST)
     assert {one["store"]: one["state"] for one in told["slices"]} == {"lake": "loaded", "postgres": "loaded"}
     assert list(told["silent"]) == ["warehouse"]

@@ -14,7 +14,7 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery, storage
 
-from taxi_assets.catalog import dataset_named
+from taxi_assets.catalog import Layer, dataset_named
 from taxi_assets.cleaning import cleaned_month
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
@@ -104,7 +104,7 @@ def test_a_cleaned_month_is_loaded_by_reference_with_every_value(
     dataset, month = dataset_named("yellow"), Month(2024, 1)
     raw = tmp_path / dataset.file_name(month)
     write_month(dataset, month, raw, rows=5_000)
-    piece = TableSlice(f"clean/{dataset.table}", month)
+    piece = TableSlice(dataset.path(Layer.CLEAN), month)
     with cleaned_month(RawFile(raw, "", 0, "", None), dataset, month, ["negative_amount"], tmp_path) as cleaned:
         lake.replace(piece, cleaned.clean)
     given = lake.read(piece.table, [month])
