@@ -5,7 +5,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from taxi_assets.io_managers import LakeIOManager
+from taxi_assets.io_managers import GCSLakeIOManager
+from taxi_assets.resources.google import GCSResource
 from taxi_assets.stores.scratch import MARK, PREFIX, scratch_folder
 
 
@@ -56,7 +57,7 @@ def test_a_lake_in_a_bucket_touches_nothing_in_the_systems_temporary_folder(
     def nothing() -> None:
         assert len(list(tmp_path.iterdir())) == 2
 
-    @dg.job(resource_defs={"lake": LakeIOManager(url="gs://bucket/lake")})
+    @dg.job(resource_defs={"lake": GCSLakeIOManager(gcs=GCSResource(), url="gs://bucket/lake")})
     def job() -> None:
         nothing()
 

@@ -78,9 +78,7 @@ def test_a_home_is_written_with_a_tilde_in_every_variable_that_takes_a_folder(mo
     ours = settings(TAXI_HOME="~/taxi", TAXI_LAKE="~/my-lake", TAXI_WAREHOUSE="duckdb:///~/w.duckdb")
     assert (ours.home, ours.lake) == (Path("/home/me/taxi"), Folder(Path("/home/me/my-lake")))
     assert (
-        ours.warehouse.path
-        == settings(TAXI_WAREHOUSE="duckdb://~/w.duckdb").warehouse.path
-        == Path("/home/me/w.duckdb")
+        ours.warehouse == settings(TAXI_WAREHOUSE="duckdb://~/w.duckdb").warehouse == DuckDB(Path("/home/me/w.duckdb"))
     )
 
 

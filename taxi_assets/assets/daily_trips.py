@@ -27,7 +27,7 @@ def daily_assets(dataset: Dataset, roles: Mapping[str, Role]) -> dg.AssetsDefini
         name=f"{dataset.name}__daily_trips",
         ins={"clean": dg.AssetIn(dataset.key(Layer.CLEAN))},
         outs={
-            store: dg.AssetOut(
+            store.value: dg.AssetOut(
                 key=dataset.key(layer),
                 description=description(schema),
                 io_manager_key=io_manager_key(store),
@@ -50,6 +50,6 @@ def daily_assets(dataset: Dataset, roles: Mapping[str, Role]) -> dg.AssetsDefini
             frame = summarized(clean, dataset, folder)
             for store in DAILY_IN:
                 if store in context.op_execution_context.selected_output_names:
-                    yield dg.Output(frame, store)
+                    yield dg.Output(frame, store.value)
 
     return daily_trips

@@ -7,7 +7,7 @@ import dagster as dg
 
 from taxi_assets.assets.monthly_trips import follow_clean
 from taxi_assets.assets.specs import io_manager_key
-from taxi_assets.catalog import ZONES, Dataset, Layer, Store, ZoneLayer
+from taxi_assets.catalog import Dataset, Layer, Store, ZoneLayer, zones_key
 from taxi_assets.errors import SliceDamaged, SliceMissing
 from taxi_assets.io_managers.common import named_failures
 from taxi_assets.io_managers.lake import FILE_NAME
@@ -24,7 +24,7 @@ def report_asset(dataset: Dataset) -> dg.AssetsDefinition:
     """The dataset's page."""
     raw, zones = (
         dg.AssetKey(dataset.key(Layer.RAW)),
-        [dg.AssetKey([ZONES, one]) for one in (ZoneLayer.RAW, ZoneLayer.SHAPES)],
+        [dg.AssetKey(zones_key(one)) for one in (ZoneLayer.RAW, ZoneLayer.SHAPES)],
     )
 
     @dg.asset(
@@ -52,12 +52,12 @@ def report_asset(dataset: Dataset) -> dg.AssetsDefinition:
     )
     def report(
         context: dg.AssetExecutionContext,
+        clean: Rows,
+        version_diff: Path,
+        *,
         stores: StoresResource,
         source: SourceResource,
         scratch: ScratchResource,
-        clean: Rows,
-        *,
-        version_diff: Path,
     ) -> Iterator[dg.Output[Path]]:
         from taxi_assets.cleaning import with_changes
         from taxi_assets.report import find_zones, markdown, month_report, page

@@ -14,6 +14,7 @@ from taxi_assets.catalog import (
     ZONES_TABLE,
     Store,
     ZoneLayer,
+    zones_key,
 )
 from taxi_assets.errors import NotPublished
 from taxi_assets.io_managers.common import named_failures
@@ -43,7 +44,7 @@ def zones_assets(roles: Mapping[str, Role]) -> list[dg.AssetsDefinition]:
 
 def _raw_zones() -> dg.AssetsDefinition:
     @dg.asset(
-        key=[ZONES, ZoneLayer.RAW],
+        key=zones_key(ZoneLayer.RAW),
         description=f"TLC's own file, byte for byte. {_WHAT}",
         io_manager_key=io_manager_key(Store.LAKE),
         group_name=ZONES,
@@ -64,7 +65,7 @@ def _raw_zones() -> dg.AssetsDefinition:
 
 def _raw_zone_shapes() -> dg.AssetsDefinition:
     @dg.asset(
-        key=[ZONES, ZoneLayer.SHAPES],
+        key=zones_key(ZoneLayer.SHAPES),
         description="TLC's own file, byte for byte: the outlines of the taxi zones, a zipped shapefile, for maps.",
         io_manager_key=io_manager_key(Store.LAKE),
         group_name=ZONES,
@@ -95,8 +96,8 @@ def _raw_zone_shapes() -> dg.AssetsDefinition:
 
 def _table(store: Store, layer: ZoneLayer, role: Role) -> dg.AssetsDefinition:
     @dg.asset(
-        key=[ZONES, layer],
-        ins={"raw": dg.AssetIn([ZONES, ZoneLayer.RAW])},
+        key=zones_key(layer),
+        ins={"raw": dg.AssetIn(zones_key(ZoneLayer.RAW))},
         description=_WHAT,
         io_manager_key=io_manager_key(store),
         group_name=ZONES,

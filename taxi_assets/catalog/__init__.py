@@ -18,6 +18,7 @@ from taxi_assets.catalog.layers import (
     Layer,
     Store,
     ZoneLayer,
+    zones_key,
     zones_path,
 )
 from taxi_assets.catalog.model import (
@@ -76,6 +77,7 @@ __all__ = [
     "disruption_between",
     "published_rows",
     "select_rules",
+    "zones_key",
     "zones_path",
 ]
 

@@ -53,6 +53,11 @@ ZONES_IN: Mapping[Store, ZoneLayer] = MappingProxyType(
 )
 
 
+def zones_key(layer: ZoneLayer) -> list[str]:
+    """The key of the asset that is this layer of the zones."""
+    return [ZONES, layer.value]
+
+
 def zones_path(layer: ZoneLayer) -> str:
-    """The zones' asset key with slashes, which is their folder in the lake as well."""
-    return f"{ZONES}/{layer}"
+    """The same with slashes, which is the layer's folder in the lake as well."""
+    return "/".join(zones_key(layer))

@@ -15,6 +15,7 @@ from taxi_assets.errors import SchemaBroken, SourceUnavailable, StoreUnavailable
 from taxi_assets.io_managers import DuckDBIOManager, LakeIOManager
 from taxi_assets.io_managers import common as io_slices
 from taxi_assets.io_managers.common import named_failures
+from taxi_assets.resources import DuckDBResource
 
 DOWN = StoreUnavailable("the store at 127.0.0.1 does not answer: start it")
 PACKAGE = Path(taxi_assets.__file__).parent
@@ -123,11 +124,11 @@ def test_in_a_notebook_the_text_says_what_is_wrong() -> None:
 
 
 def duckdb(folder: Path) -> DuckDBIOManager:
-    return DuckDBIOManager(path=str(folder / "warehouse.duckdb"), month_column="month")
+    return DuckDBIOManager(duckdb=DuckDBResource(database=str(folder / "warehouse.duckdb")), month_column="month")
 
 
 def lake(folder: Path) -> LakeIOManager:
-    return LakeIOManager(url=str(folder / "lake"))
+    return LakeIOManager(folder=str(folder / "lake"))
 
 
 def failed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from taxi_assets.io_managers import DuckDBIOManager
 from taxi_assets.io_managers.load_log import started_by
+from taxi_assets.resources import DuckDBResource
 from taxi_assets.stores.duckdb.store import DuckDBStore
 
 
@@ -22,7 +23,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def materialize(path: Path, **fields: str) -> dg.ExecuteInProcessResult:
-    tables = DuckDBIOManager(path=str(path), **fields)
+    tables = DuckDBIOManager(duckdb=DuckDBResource(database=str(path)), **fields)
     return dg.materialize([sales], resources={"tables": tables}, tags={"taxi/requested_by": "alice"})
 
 

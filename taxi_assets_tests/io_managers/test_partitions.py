@@ -7,7 +7,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from taxi_assets.io_managers import LakeIOManager
+from taxi_assets.io_managers import GCSLakeIOManager, LakeIOManager
+from taxi_assets.io_managers.lake import BaseLakeIOManager
+from taxi_assets.resources.google import GCSResource
 from taxi_assets_tests.servers.gcs import GcsServer, new_bucket
 
 MONTHS = dg.MonthlyPartitionsDefinition("2024-01-01", end_date="2024-05-01")
@@ -30,26 +32,26 @@ def year(metadata: dict[str, bool]) -> dg.AssetsDefinition:
 
 
 @pytest.fixture(params=["a folder", "a bucket"])
-def lake(request: pytest.FixtureRequest, tmp_path: Path) -> LakeIOManager:
+def lake(request: pytest.FixtureRequest, tmp_path: Path) -> BaseLakeIOManager:
     if request.param == "a folder":
-        return LakeIOManager(url=str(tmp_path / "lake"))
+        return LakeIOManager(folder=str(tmp_path / "lake"))
     request.getfixturevalue("gcs")
-    return LakeIOManager(url=f"gs://{new_bucket().name}")
+    return GCSLakeIOManager(gcs=GCSResource(), url=f"gs://{new_bucket().name}")
 
 
-def materialize(lake: LakeIOManager, months: list[str]) -> None:
+def materialize(lake: BaseLakeIOManager, months: list[str]) -> None:
     for month in months:
         assert dg.materialize([sales], partition_key=f"{month}-01", resources={"lake": lake}).success
 
 
-def test_many_months_are_read_as_one_frame(lake: LakeIOManager) -> None:
+def test_many_months_are_read_as_one_frame(lake: BaseLakeIOManager) -> None:
     materialize(lake, ["2024-01", "2024-02", "2024-03", "2024-04"])
     result = dg.materialize([year({}), sales.to_source_asset()], resources={"lake": lake})
     [event] = result.asset_materializations_for_node("whole_year")
     assert event.metadata["rows"].value == 8
 
 
-def test_a_month_that_is_missing_is_named(lake: LakeIOManager) -> None:
+def test_a_month_that_is_missing_is_named(lake: BaseLakeIOManager) -> None:
     materialize(lake, ["2024-01", "2024-03", "2024-04"])
     result = dg.materialize([year({}), sales.to_source_asset()], resources={"lake": lake}, raise_on_error=False)
     [failure] = [event for event in result.all_events if event.is_step_failure]
@@ -58,7 +60,7 @@ def test_a_month_that_is_missing_is_named(lake: LakeIOManager) -> None:
     assert "sales 2024-02" in str(failure.step_failure_data)
 
 
-def test_missing_months_are_left_out_where_the_input_allows_it(lake: LakeIOManager) -> None:
+def test_missing_months_are_left_out_where_the_input_allows_it(lake: BaseLakeIOManager) -> None:
     materialize(lake, ["2024-01", "2024-03"])
     result = dg.materialize([year(LENIENT), sales.to_source_asset()], resources={"lake": lake})
     [event] = result.asset_materializations_for_node("whole_year")
@@ -71,5 +73,5 @@ def test_the_gcs_lake_leaves_the_environment_alone(gcs: GcsServer, tmp_path: Pat
 
     before = dict(os.environ)
     bucket = new_bucket()
-    materialize(LakeIOManager(url=f"gs://{bucket.name}"), ["2024-01"])
+    materialize(GCSLakeIOManager(gcs=GCSResource(), url=f"gs://{bucket.name}"), ["2024-01"])
     assert dict(os.environ) == before

@@ -10,6 +10,7 @@ import pytest
 from taxi_assets.io_managers import DuckDBIOManager, LakeIOManager
 from taxi_assets.io_managers.lake import FILE_NAME, PUBLISHED_WITH
 from taxi_assets.month import Month
+from taxi_assets.resources import DuckDBResource
 from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets.stores.rows import Rows
@@ -29,8 +30,8 @@ class World:
         self.broken = False
         self.overtaken = False
         resources = {
-            "lake": LakeIOManager(url=str(folder / "lake")),
-            "tables": DuckDBIOManager(path=str(folder / "tables.duckdb")),
+            "lake": LakeIOManager(folder=str(folder / "lake")),
+            "tables": DuckDBIOManager(duckdb=DuckDBResource(database=str(folder / "tables.duckdb"))),
         }
         self.definitions = dg.Definitions(assets=self._assets(), resources=resources)
 
