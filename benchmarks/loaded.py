@@ -11,9 +11,9 @@ import dagster as dg
 import pyarrow as pa
 
 from taxi_assets.automation.event_log import PARTITION_TAG
-from taxi_assets.catalog import DATASETS, DEFAULT_RULES, Dataset
+from taxi_assets.catalog import DATASETS, DEFAULT_RULES, TRIPS_IN, Dataset, Layer, Store
 from taxi_assets.cli.runs import instance_of
-from taxi_assets.cli.status.states import STORES, TABLES
+from taxi_assets.cli.status.states import STORES
 from taxi_assets.io_managers.metadata import raw_metadata, slice_metadata
 from taxi_assets.jobs import trips_job_name
 from taxi_assets.month import Month
@@ -45,14 +45,16 @@ def load_everything(settings: Settings, source: Path) -> int:
 
 def _load(instance: dg.DagsterInstance, stores: dict[str, Any], dataset: Dataset, month: Month, digest: str) -> None:
     raw = RawFile(Path(dataset.file_name(month)), "file:///source", 1, digest, _ROWS, f'"{digest[:8]}"')
-    _report(instance, dataset, month, "raw", raw_metadata(raw, "file:///lake", 1.0))
+    _report(instance, dataset, month, Layer.RAW, raw_metadata(raw, "file:///lake", 1.0))
     facts = {"taxi/source_sha256": digest, "taxi/rejected_by_rule": json.dumps(dict.fromkeys(DEFAULT_RULES, 0))}
     rows = _rows(dataset, month)
     preview = rows.head(_ROWS).to_pylist()
-    for layer, store in (("quarantine", None), ("clean", "lake"), ("postgres", "postgres"), ("warehouse", "warehouse")):
+    for layer, store in ((Layer.QUARANTINE, None), *((layer, store) for store, layer in TRIPS_IN.items())):
         stored = Stored(_ROWS, 1, rows.schema, dict.fromkeys(rows.schema.names, "text"))
         if store is not None:
-            stored = stores[store].replace(TableSlice(TABLES[store].format(dataset.table), month), rows)
+            stored = stores[store].replace(
+                TableSlice(dataset.path(layer) if store == Store.LAKE else dataset.table, month), rows
+            )
         _report(instance, dataset, month, layer, slice_metadata(stored, facts, preview, 1.0))
     tags = {PARTITION_TAG: str(month)}
     instance.add_run(dg.DagsterRun(trips_job_name(dataset), status=dg.DagsterRunStatus.SUCCESS, tags=tags))
@@ -71,7 +73,7 @@ def _rows(dataset: Dataset, month: Month) -> Rows:
 
 
 def _report(
-    instance: dg.DagsterInstance, dataset: Dataset, month: Month, layer: str, metadata: Mapping[str, dg.MetadataValue]
+    instance: dg.DagsterInstance, dataset: Dataset, month: Month, layer: Layer, metadata: Mapping[str, dg.MetadataValue]
 ) -> None:
-    event = dg.AssetMaterialization([layer, dataset.table], partition=str(month), metadata=metadata)
+    event = dg.AssetMaterialization(dataset.key(layer), partition=str(month), metadata=metadata)
     instance.report_runless_asset_event(event)

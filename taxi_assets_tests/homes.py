@@ -11,6 +11,7 @@ import dagster as dg
 import psycopg
 from click.testing import CliRunner
 
+from taxi_assets.catalog import Layer
 from taxi_assets.cli.main import main
 from taxi_assets.definitions import build_definitions
 from taxi_assets.settings import SCHEMA, Settings
@@ -19,6 +20,7 @@ from taxi_assets_tests.conftest import environment
 
 TAXI = Path(sys.executable).parent / "taxi"
 WIDTH = "400"  # so that no line breaks where a path is long
+LAKE_LAYERS = (Layer.RAW, Layer.QUARANTINE, Layer.DIFF, Layer.CLEAN)  # which become current in one step
 REAL_FILES = Path(__file__).parents[2] / "shared" / "tlc"
 
 

@@ -70,8 +70,8 @@ class Race:
         lake = LocalLake(Path(self.home.settings.lake))
         raw = lake.get_file(GREEN.path(Layer.RAW), GREEN.file_name(MONTH))
         layers = {
-            layer: lake.read(f"{layer}/{GREEN.table}", [MONTH]).provenance["taxi/source_sha256"]
-            for layer in ("clean", "quarantine")
+            name: lake.read(GREEN.path(layer), [MONTH]).provenance["taxi/source_sha256"]
+            for name, layer in (("clean", Layer.CLEAN), ("quarantine", Layer.QUARANTINE))
         }
         return {name: self.digests[digest] for name, digest in {"raw": raw.sha256, **layers}.items()}
 

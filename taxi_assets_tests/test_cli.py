@@ -12,7 +12,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from taxi_assets.catalog import DATASETS, dataset_named
+from taxi_assets.catalog import DATASETS, Layer, dataset_named
 from taxi_assets.month import Month
 from taxi_assets.sample import DEFAULT_ROWS, expected_dirt, write_tree
 from taxi_assets.stores.postgres.embedded import embedded_url
@@ -69,7 +69,7 @@ def test_a_month_of_the_sample_is_loaded_everywhere_and_every_row_is_accounted_f
     assert home.warehouse(f"SELECT count(*) FROM taxi.{table} WHERE source_month = '2024-01-01'") == [(clean,)]
     assert home.postgres(f"SELECT count(*) FROM taxi.{table} WHERE source_month = '2024-01-01'") == [(clean,)]
     assert re.search(rf"│ {DEFAULT_ROWS:,} │ +{clean:,} │ +{rejected} │ +{clean:,} │ +{clean:,} │", ran.stdout)
-    page = Path(home.settings.lake) / "report" / table / f"{table}_2024-01.html"
+    page = Path(home.settings.lake) / table.partition("_")[0] / "report" / f"{table}_2024-01.html"
     assert f"page of {dataset.name} 2024-01: {page.as_uri()}" in ran.stdout
     assert page.exists()
     assert ("voided_trip" in ran.stdout) == (dataset.total is not None)
@@ -205,8 +205,8 @@ def test_clean_months_load_as_dataframes(home: EmbeddedHome, monkeypatch: pytest
 
     home.taxi("run", "fhvhv", "2023-01", "--source", "sample")
     definitions = build_definitions(home.settings)
-    for layer in ("raw", "clean", "quarantine", "postgres", "warehouse"):
-        frame = definitions.load_asset_value([layer, "fhvhv_trips"], partition_key="2023-01")
+    for layer in (Layer.RAW, Layer.CLEAN, Layer.QUARANTINE, Layer.POSTGRES, Layer.WAREHOUSE):
+        frame = definitions.load_asset_value(["fhvhv", layer.value], partition_key="2023-01")
         assert type(frame).__name__ == "DataFrame"
         assert len(frame) > 0
 

@@ -9,7 +9,7 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery as google_bigquery
 
-from taxi_assets.catalog import dataset_named
+from taxi_assets.catalog import Layer, dataset_named
 from taxi_assets.definitions import build_definitions
 from taxi_assets.month import Month
 from taxi_assets.sample import DEFAULT_ROWS, expected_dirt
@@ -111,9 +111,9 @@ def test_the_zones_are_loaded_into_the_cloud(home: Home, bigquery: BigQueryServe
 def test_assets_in_the_cloud_load_as_dataframes(home: Home) -> None:
     home.taxi("run", "green", "2023-01", "--source", "sample")
     definitions = build_definitions(home.settings)
-    for layer in ("raw", "clean", "quarantine", "postgres", "warehouse"):
+    for layer in (Layer.RAW, Layer.CLEAN, Layer.QUARANTINE, Layer.POSTGRES, Layer.WAREHOUSE):
         with home.in_environment():
-            frame = definitions.load_asset_value([layer, "green_trips"], partition_key="2023-01")
+            frame = definitions.load_asset_value(["green", layer.value], partition_key="2023-01")
         assert type(frame).__name__ == "DataFrame"
         assert len(frame) > 0
 

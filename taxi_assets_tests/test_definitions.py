@@ -70,27 +70,28 @@ def test_loading_the_definitions_touches_no_disk(tmp_path: Path) -> None:
 
 
 def test_the_graph_has_the_assets_of_the_contract() -> None:
-    trips = [f"{dataset.name}_trips" for dataset in DATASETS]
-    daily = [f"{store}/{dataset.name}_daily_trips" for dataset in DATASETS for store in ("postgres", "warehouse")]
-    layers = ["raw", "clean", "quarantine", "postgres", "warehouse", "report"]
+    names = [dataset.name for dataset in DATASETS]
+    layers = [
+        *("raw_trips", "clean_trips", "quarantined_trips", "version_diff", "postgres_trips", "warehouse_trips"),
+        *("postgres_daily_trips", "warehouse_daily_trips", "report"),
+    ]
     zones = {"zones/raw_zones", "zones/postgres_zones", "zones/warehouse_zones", "zones/raw_zone_shapes"}
     keys = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
-    assert keys == {f"{layer}/{table}" for layer, table in itertools.product(layers, trips)} | zones | {*daily}
+    assert keys == {f"{name}/{layer}" for name, layer in itertools.product(names, layers)} | zones
 
 
 def test_every_job_of_the_contract_is_there_and_takes_in_its_group() -> None:
     for dataset in DATASETS:
         job = defs.resolve_job_def(f"{dataset.name}_trips_job")
-        tables = {f"{dataset.name}_trips", f"{dataset.name}_daily_trips"}
-        assert {key.path[-1] for key in job.asset_layer.executable_asset_keys} == tables
-        assert len(list(job.asset_layer.executable_asset_keys)) == 8
+        assert {key.path[0] for key in job.asset_layer.executable_asset_keys} == {dataset.name}
+        assert {key.path[1] for key in job.asset_layer.executable_asset_keys} == set(Layer)
     assert len(list(defs.resolve_job_def("taxi_zones_job").asset_layer.executable_asset_keys)) == 4
 
 
 @pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: dataset.name)
 def test_partitions_are_months_from_the_first_that_tlc_has(dataset) -> None:
-    for layer in ("raw", "clean", "quarantine", "postgres", "warehouse"):
-        partitions = defs.resolve_asset_graph().get(dg.AssetKey([layer, f"{dataset.name}_trips"])).partitions_def
+    for layer in Layer:
+        partitions = defs.resolve_asset_graph().get(dg.AssetKey(dataset.key(layer))).partitions_def
         assert partitions.get_first_partition_key() == str(dataset.first_month)
         assert partitions.has_partition_key("2024-01")
 

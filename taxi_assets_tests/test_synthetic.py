@@ -211,7 +211,7 @@ def test_the_zones_come_from_the_source_of_the_months_once(tmp_path: Path, real:
     assert asked(real) == []
     assert asked(synthetic) == ["zones"], "those of another source"
     assert asked(bare) == [], "a mirror of the trips alone does with the zones that are there"
-    next((tmp_path / "home" / "lake" / "raw").rglob("taxi_zone_lookup.csv")).unlink()
+    next((tmp_path / "home" / "lake" / "zones").rglob("taxi_zone_lookup.csv")).unlink()
     assert asked(bare) == ["zones"]
 
 

@@ -5,21 +5,21 @@ import pandas as pd
 import psycopg
 import pytest
 
-from taxi_assets.catalog import Dataset, Layer, daily_schema, dataset_named
+from taxi_assets.catalog import DAILY_IN, Dataset, Layer, daily_schema, dataset_named
 from taxi_assets.stores.postgres.embedded import embedded_url
+from taxi_assets_tests.homes import LAKE_LAYERS
 
 from .conftest import MONTH, Project
 
 DATASETS = [dataset_named(name) for name in ("green", "fhv", "fhvhv")]
-LAYERS = ("raw", "clean", "quarantine")
 
 
 @pytest.fixture(scope="module")
 def loaded(project: Project) -> Project:
     """The summaries of the month, made twice."""
     for dataset in DATASETS:
-        daily = [f"{store}/{dataset.name}_daily_trips" for store in ("postgres", "warehouse")]
-        made = [f"{layer}/{dataset.table}" for layer in LAYERS]
+        daily = [dataset.path(layer) for layer in DAILY_IN.values()]
+        made = [dataset.path(layer) for layer in LAKE_LAYERS]
         project.run(f"{dataset.table}_job", MONTH, *made, *daily)
         project.run(f"{dataset.table}_job", MONTH, *daily)
     return project
@@ -51,11 +51,11 @@ def expected(loaded: Project, dataset: Dataset) -> pd.DataFrame:
     return trips.groupby(keys_of(dataset), dropna=False).agg(**wanted).reset_index()
 
 
-@pytest.mark.parametrize("store", ["postgres", "warehouse"])
+@pytest.mark.parametrize("layer", DAILY_IN.values())
 @pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: dataset.name)
-def test_the_summary_is_that_of_an_independent_computation(loaded: Project, dataset: Dataset, store: str) -> None:
+def test_the_summary_is_that_of_an_independent_computation(loaded: Project, dataset: Dataset, layer: Layer) -> None:
     keys, wanted = keys_of(dataset), expected(loaded, dataset)
-    found = loaded.definitions.load_asset_value([store, f"{dataset.name}_daily_trips"], partition_key=MONTH)
+    found = loaded.definitions.load_asset_value(dataset.key(layer), partition_key=MONTH)
     assert list(found.columns) == [*wanted.columns, "source_month"]
     found["pickup_date"] = pd.to_datetime(found["pickup_date"]).dt.date
     left, right = (frame.sort_values(keys, ignore_index=True) for frame in (found[wanted.columns], wanted))

@@ -12,7 +12,7 @@ from taxi_assets.settings import Settings
 
 from .conftest import MONTH, Project
 
-PAGE = ("green/raw_trips", "green/clean_trips", "green/quarantined_trips", "green/report")
+PAGE = ("green/raw_trips", "green/clean_trips", "green/quarantined_trips", "green/version_diff", "green/report")
 
 
 def metadata_of(result: dg.ExecuteInProcessResult, key: str) -> dict[str, dg.MetadataValue]:
@@ -27,7 +27,7 @@ def metadata_of(result: dg.ExecuteInProcessResult, key: str) -> dict[str, dg.Met
 def test_the_page_is_a_file_in_the_lake_and_its_pictures_are_in_the_ui(project: Project) -> None:
     facts = metadata_of(project.run("green_trips_job", MONTH, *PAGE), "green/report")
     path = Path(unquote(urlsplit(str(facts["dagster/uri"].value)).path))
-    assert path == Path(project.settings.lake) / "report" / "green_trips" / "green_trips_2024-01.html"
+    assert path == Path(project.settings.lake) / "green" / "report" / "green_trips_2024-01.html"
     html = path.read_text(encoding="utf-8")
     assert "<h1>Green taxi trips, January 2024</h1>" in html
     assert facts["taxi/bytes"].value == len(html.encode())
@@ -45,7 +45,7 @@ def test_the_page_is_loaded_as_a_file(project: Project) -> None:
 def test_the_page_knows_the_year_before_once_that_is_loaded(project: Project) -> None:
     project.run("green_trips_job", "2023-01", *PAGE[:3])
     project.run("green_trips_job", MONTH, *PAGE)
-    page = Path(project.settings.lake) / "report" / "green_trips" / "green_trips_2024-01.html"
+    page = Path(project.settings.lake) / "green" / "report" / "green_trips_2024-01.html"
     assert "the same weekday of January 2023" in page.read_text()
 
 

@@ -78,7 +78,7 @@ def test_a_failed_run_is_told_with_month_store_error_and_link(alarmed: World, we
     assert first == "*ERROR green 2026-08*"
     told = ": StoreUnavailable: Postgres at 127.0.0.1, database taxi"
     assert sorted(line.partition(told)[:2] for line in failed if line.startswith("ERROR")) == [
-        ("ERROR green_daily_trips", told),
+        ("ERROR green/daily_trips", told),
         ("ERROR green/postgres_trips", told),
     ]
     assert link == f"<https://dagster.example.org/runs/{run.run_id}|open the run>"

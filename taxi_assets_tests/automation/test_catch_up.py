@@ -76,8 +76,8 @@ def test_the_schedule_asks_for_some_months_of_each_dataset_as_a_backfill(world_o
     [backfill] = world_on_disk.instance.get_backfills()
     assert backfill.title == "catch up: green 2014-01 to 2014-06"
     assert {key.to_user_string() for key in backfill.asset_selection or []} == {
-        *(f"{layer}/green_trips" for layer in (*LAYERS, "report")),
-        *(f"{store}/green_daily_trips" for store in ("postgres", "warehouse")),
+        *(f"green/{layer}" for layer in (*LAYERS, "report")),
+        *(f"green/{store}_daily_trips" for store in ("postgres", "warehouse")),
     }
 
 

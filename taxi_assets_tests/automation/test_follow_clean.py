@@ -2,16 +2,16 @@
 
 import dagster as dg
 
-from taxi_assets.catalog import Layer
+from taxi_assets.catalog import DAILY_IN, Layer
 from taxi_assets.definitions import defs
 
 from .world import GREEN, LAYERS
 
-TABLES = [dg.AssetKey([store, GREEN.table]) for store in ("postgres", "warehouse")]
-DAILY = [dg.AssetKey([store, f"{GREEN.name}_daily_trips"]) for store in ("postgres", "warehouse")]
+TABLES = [dg.AssetKey(GREEN.key(layer)) for layer in (Layer.POSTGRES, Layer.WAREHOUSE)]
+DAILY = [dg.AssetKey(GREEN.key(layer)) for layer in DAILY_IN.values()]
 PAGE = dg.AssetKey(GREEN.key(Layer.REPORT))
 FOLLOWERS = [*TABLES, *DAILY, PAGE]
-EVERYTHING = [*(dg.AssetKey([layer, GREEN.table]) for layer in LAYERS), *DAILY, PAGE]
+EVERYTHING = [*(dg.AssetKey(GREEN.key(layer)) for layer in LAYERS), *DAILY, PAGE]
 CLEAN = dg.AssetKey(GREEN.key(Layer.CLEAN))
 CHECKS = ("not_shrunk", "rows_accounted_for")  # those that block
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_assets.catalog import dataset_named
+from taxi_assets.catalog import Layer, dataset_named
 from taxi_assets.definitions import build_definitions
 from taxi_assets.io_managers.metadata import raw_metadata
 from taxi_assets.month import Month
@@ -20,7 +20,7 @@ from taxi_assets.settings import Settings
 from taxi_assets_tests.source.cdn import Cdn
 
 GREEN = dataset_named("green")
-LAYERS = ("raw", "quarantine", "clean", "postgres", "warehouse")
+LAYERS = (Layer.RAW, Layer.QUARANTINE, Layer.DIFF, Layer.CLEAN, Layer.POSTGRES, Layer.WAREHOUSE)
 ROWS = 200
 
 
@@ -75,7 +75,7 @@ class World:
         return job.execute_in_process(
             partition_key=month,
             instance=self.instance,
-            asset_selection=None if everything else [dg.AssetKey([layer, GREEN.table]) for layer in LAYERS],
+            asset_selection=None if everything else [dg.AssetKey(GREEN.key(layer)) for layer in LAYERS],
             raise_on_error=False,
             run_config=config or None,
         )
@@ -90,7 +90,7 @@ class World:
             facts = raw_metadata(raw, uri=f"file:///{path}", seconds=1.0)
             for layer in LAYERS:
                 event = dg.AssetMaterialization(
-                    dg.AssetKey([layer, GREEN.table]), partition=month, metadata=facts if layer == "raw" else {}
+                    dg.AssetKey(GREEN.key(layer)), partition=month, metadata=facts if layer is Layer.RAW else {}
                 )
                 self.instance.report_runless_asset_event(event)
 

@@ -9,11 +9,12 @@ import dagster as dg
 import pytest
 
 from taxi_assets.automation.run_errors import failed_checks
+from taxi_assets.catalog import Layer
 from taxi_assets.errors import SliceDamaged, SliceMissing
 from taxi_assets.month import Month
 from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.lake.folder.store import LocalLake
-from taxi_assets_tests.homes import Home
+from taxi_assets_tests.homes import LAKE_LAYERS, Home
 from taxi_assets_tests.stores.servers import new_database
 
 MONTHS = ("2023-01", "2023-12", "2024-01")
@@ -25,7 +26,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Home:
     """The month before, the year before and the month itself in a lake."""
     home = Home(tmp_path_factory.mktemp("home"), TAXI_SOURCE="sample", TAXI_POSTGRES=new_database(postgres_url))
     for month in MONTHS:
-        assert made(home, month, "raw", "clean", "quarantine").success
+        assert made(home, month, *LAKE_LAYERS).success
     return home
 
 
@@ -39,13 +40,13 @@ def home(loaded: Home) -> Iterator[Home]:
     kept.rename(lake)
 
 
-def made(home: Home, month: str, *layers: str) -> dg.ExecuteInProcessResult:
-    return home.execute("green_trips_job", month, *(f"{layer}/green_trips" for layer in layers))
+def made(home: Home, month: str, *layers: Layer) -> dg.ExecuteInProcessResult:
+    return home.execute("green_trips_job", month, *(f"green/{layer}" for layer in layers))
 
 
-def file_of(home: Home, layer: str, month: str) -> Path:
+def file_of(home: Home, layer: Layer, month: str) -> Path:
     """The month's file in that layer of the lake."""
-    folder = Path(home.settings.lake, layer, "green_trips")
+    folder = Path(home.settings.lake, "green", layer)
     [file] = [*folder.glob(f"*_{month}.parquet"), *folder.glob(f"month={month}/*.parquet")]
     return file.resolve()
 
@@ -77,10 +78,10 @@ DAMAGES = [cut, emptied, overwritten, with_another_footer]
 
 @pytest.mark.parametrize("damage", [*DAMAGES, spoiled_within], ids=lambda one: one.__name__)
 def test_damaged_neighbours_are_named_and_this_month_is_loaded(home: Home, damage) -> None:
-    named = [file_of(home, "raw", "2023-12"), file_of(home, "clean", "2023-12"), file_of(home, "clean", "2023-01")]
+    named = [file_of(home, Layer.RAW, "2023-12"), *(file_of(home, Layer.CLEAN, one) for one in ("2023-12", "2023-01"))]
     for path in named:
         damage(path)
-    result = made(home, MONTH, "raw", "clean", "quarantine", "report")
+    result = made(home, MONTH, *LAKE_LAYERS, Layer.REPORT)
     assert result.success
     told = "\n".join(map(str, failed_checks(result.all_events, dg.AssetCheckSeverity.WARN)))
     if damage is not spoiled_within:  # which no comparison of footers notices
@@ -90,8 +91,8 @@ def test_damaged_neighbours_are_named_and_this_month_is_loaded(home: Home, damag
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda one: one.__name__)
-@pytest.mark.parametrize("layer", ["raw", "clean", "quarantine"])
-def test_commands_about_a_damaged_month_end_in_a_sentence_that_names_the_file(home: Home, layer: str, damage) -> None:
+@pytest.mark.parametrize("layer", [Layer.RAW, Layer.CLEAN, Layer.QUARANTINE])
+def test_commands_about_a_damaged_month_end_in_a_sentence_that_names_the_file(home: Home, layer: Layer, damage) -> None:
     path = file_of(home, layer, MONTH)
     damage(path)
     explained = home.taxi("explain", "green", MONTH, "1")
@@ -99,11 +100,11 @@ def test_commands_about_a_damaged_month_end_in_a_sentence_that_names_the_file(ho
     assert explained.stderr.startswith("Error: ")
     assert path.name in explained.stderr
     assert "taxi run green 2024-01" in explained.stderr
-    assert made(home, MONTH, "raw", "clean", "quarantine").success, "and the month can be loaded again"
+    assert made(home, MONTH, *LAKE_LAYERS).success, "and the month can be loaded again"
 
 
 def test_a_check_of_a_damaged_month_names_the_file(home: Home) -> None:
-    path = file_of(home, "clean", MONTH)
+    path = file_of(home, Layer.CLEAN, MONTH)
     cut(path)
     checked = home.taxi("check", "green", MONTH)
     assert checked.returncode == 1
@@ -111,11 +112,11 @@ def test_a_check_of_a_damaged_month_names_the_file(home: Home) -> None:
 
 
 def test_damaged_zones_cost_a_page_its_map_and_not_the_month(home: Home) -> None:
-    folder = Path(home.settings.lake) / "raw"
-    for name in ("taxi_zones/taxi_zone_lookup.csv", "taxi_zone_shapes/taxi_zones.zip"):
-        (folder / name).parent.mkdir(exist_ok=True)
+    folder = Path(home.settings.lake) / "zones"
+    for name in ("raw_zones/taxi_zone_lookup.csv", "raw_zone_shapes/taxi_zones.zip"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"LocationID\n\xff\xfe")
-    assert made(home, MONTH, "report").success
+    assert made(home, MONTH, Layer.REPORT).success
 
 
 def test_a_lake_says_of_a_file_that_cannot_be_read_what_it_is(tmp_path: Path) -> None:

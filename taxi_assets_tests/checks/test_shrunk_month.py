@@ -14,7 +14,7 @@ import pytest
 from taxi_assets.automation.run_errors import failed_checks, failed_steps
 from taxi_assets.definitions import build_definitions
 from taxi_assets_tests.cleaning.months import GREEN_TRIP, PICKUP, month_of, written
-from taxi_assets_tests.homes import Home
+from taxi_assets_tests.homes import LAKE_LAYERS, Home
 from taxi_assets_tests.stores.servers import new_database
 
 MONTH = "2022-01"
@@ -64,8 +64,8 @@ def american(table: pa.Table) -> pa.Table:
 
 def cleaned(home: Home, month: str = MONTH, **config: object) -> dg.ExecuteInProcessResult:
     """Fetch and clean the month, and no more."""
-    layers = (f"{layer}/green_trips" for layer in ("raw", "clean", "quarantine"))
-    run_config = {"ops": {"clean_green_trips": {"config": config}}}
+    layers = (f"green/{layer}" for layer in LAKE_LAYERS)
+    run_config = {"ops": {"green__clean_trips": {"config": config}}}
     return home.execute("green_trips_job", month, *layers, run_config=run_config)
 
 

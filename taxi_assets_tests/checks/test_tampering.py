@@ -6,12 +6,12 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery as google_bigquery
 
-from taxi_assets.catalog import dataset_named
+from taxi_assets.catalog import Layer, dataset_named
 from taxi_assets.cli import runs
 from taxi_assets.cli.console import LOGGER, Terminal
 from taxi_assets.definitions import build_definitions
 from taxi_assets.month import Month
-from taxi_assets_tests.homes import Home
+from taxi_assets_tests.homes import LAKE_LAYERS, Home
 from taxi_assets_tests.servers.bigquery import BigQueryServer
 from taxi_assets_tests.servers.gcs import new_bucket
 from taxi_assets_tests.stores.servers import new_database
@@ -46,7 +46,7 @@ TAMPERING = {
 }
 MONTHS = dict(zip(TAMPERING, Month(2024, 1).until(Month(2024, 5)), strict=True))  # each has one of its own
 UNTOUCHED = Month(2024, 6)
-TRIPS = [f"{layer}/green_trips" for layer in ("raw", "clean", "quarantine", "postgres", "warehouse")]
+TRIPS = [f"green/{layer}" for layer in (*LAKE_LAYERS, Layer.POSTGRES, Layer.WAREHOUSE)]
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from taxi_assets.catalog import DEFAULT_RULES, Layer
-from taxi_assets.cleaning import cleaned_month, with_changes
+from taxi_assets.cleaning import cleaned_month, version_diff
 from taxi_assets.errors import BadFile
 from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets.stores.lake.gcs.store import GCSLake
+from taxi_assets_tests.report.lakes import store_diff
 from taxi_assets_tests.servers.gcs import GcsServer, new_bucket
 
 from .months import FHV_TRIP, FHVHV_TRIP, GREEN_TRIP, JANUARY, PICKUP, Trip, month_of, raw_file, written
@@ -47,9 +48,10 @@ def load(lake: AnyLake, folder: Path, trips: Sequence[Trip], rules: Iterable[str
     raw = raw_file(written(month_of(*trips), folder, dataset))
     scratch = folder / "scratch"
     with cleaned_month(raw, dataset, JANUARY, rules, scratch) as cleaned:
-        rows = with_changes(cleaned.clean, lake, dataset, JANUARY, scratch)
-        lake.replace(TableSlice(dataset.path(Layer.CLEAN), JANUARY), rows)
-    return json.loads(rows.provenance.get("taxi/changes", "{}"))
+        diff = version_diff(cleaned.clean, lake, dataset, JANUARY, scratch)
+        store_diff(lake, dataset, JANUARY, diff, folder)
+        lake.replace(TableSlice(dataset.path(Layer.CLEAN), JANUARY), cleaned.clean)
+    return json.loads(diff) or {}
 
 
 def counted(changes: dict[str, Any]) -> dict[str, int]:
@@ -172,4 +174,4 @@ def test_a_new_file_that_breaks_off_is_told_as_what_it_is(lake: LocalLake, tmp_p
         pytest.raises(BadFile, match=r"green_tripdata_2022-01\.parquet cannot be read"),
     ):
         path.write_bytes(path.read_bytes()[:-20])
-        with_changes(cleaned.clean, lake, GREEN_TRIP.dataset, JANUARY, tmp_path / "scratch")
+        version_diff(cleaned.clean, lake, GREEN_TRIP.dataset, JANUARY, tmp_path / "scratch")

@@ -14,7 +14,7 @@ import psutil
 import psycopg
 import pyarrow.parquet as pq
 
-from taxi_assets.catalog import Dataset, daily_table
+from taxi_assets.catalog import Dataset, Layer
 from taxi_assets.month import Month
 from taxi_assets.sample import DEFAULT_ROWS, expected_dirt
 from taxi_assets.stores.postgres.embedded import embedded_url
@@ -23,7 +23,6 @@ from .machines import Machine
 
 _CHANCE = random.Random()  # noqa: S311 - picks moments and victims
 _WRITING_SECONDS = 60
-LAYERS = ("raw", "clean", "quarantine", "postgres", "warehouse", "report")
 _LAUNCH = """
 mutation ($parameters: LaunchBackfillParams!) {
   launchPartitionBackfill(backfillParams: $parameters) {
@@ -87,8 +86,7 @@ class Backfill:
     @classmethod
     def launched(cls, machine: Machine, dataset: Dataset, months: Sequence[Month]) -> "Backfill":
         """All assets of the dataset for those months, as the UI's Materialize asks for them."""
-        tables = [(store, daily_table(dataset)) for store in ("postgres", "warehouse")]
-        keys = [{"path": path} for path in (*((layer, dataset.table) for layer in LAYERS), *tables)]
+        keys = [{"path": dataset.key(layer)} for layer in Layer]
         parameters = {"assetSelection": keys, "partitionNames": [str(month) for month in months]}
         return cls(machine, _ask(machine, _LAUNCH, parameters=parameters)["launchPartitionBackfill"])
 
@@ -156,14 +154,14 @@ def stored_rows(machine: Machine, dataset: Dataset, months: Sequence[Month]) -> 
         postgres = {Month.of(day): rows for day, rows in connection.execute(query)}
     return {
         **{
-            layer: {
+            name: {
                 month: sum(
                     pq.read_metadata(path).num_rows
-                    for path in (lake / layer / dataset.table / f"month={month}").glob("*.parquet")
+                    for path in (lake / dataset.path(layer) / f"month={month}").glob("*.parquet")
                 )
                 for month in months
             }
-            for layer in ("clean", "quarantine")
+            for name, layer in (("clean", Layer.CLEAN), ("quarantine", Layer.QUARANTINE))
         },
         "postgres": postgres,
         "warehouse": warehouse,

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from taxi_assets.catalog import DEFAULT_RULES, Dataset, Layer
-from taxi_assets.cleaning import cleaned_month, with_changes
+from taxi_assets.cleaning import cleaned_month, version_diff, with_changes
 from taxi_assets.errors import SliceMissing
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
@@ -44,12 +44,19 @@ class Months:
     ) -> None:
         raw = RawFile(path, f"https://example.org/{path.name}", path.stat().st_size, sha256_of(path), None)
         with cleaned_month(raw, dataset, month, rules, self.folder) as cleaned:
-            clean = with_changes(cleaned.clean.with_provenance(provenance), self.lake, dataset, month, self.folder)
+            clean = cleaned.clean.with_provenance(provenance)
+            store_diff(
+                self.lake, dataset, month, version_diff(clean, self.lake, dataset, month, self.folder), self.folder
+            )
             self.lake.replace(TableSlice(dataset.path(Layer.CLEAN), month), clean)
             self.lake.replace(TableSlice(dataset.path(Layer.QUARANTINE), month), cleaned.quarantine)
 
     def clean(self, dataset: Dataset, month: Month) -> Rows:
         return self.lake.read(dataset.path(Layer.CLEAN), [month])
+
+    def diff(self, dataset: Dataset, month: Month) -> str:
+        file = self.lake.get_file(dataset.path(Layer.DIFF), dataset.diff_file_template.format(month=month))
+        return file.path.read_text()
 
     def report(self, dataset: Dataset, month: Month, source: str = "sample", **facts: str) -> MonthReport:
         """What the page of the month shows, with further provenance."""
@@ -60,7 +67,7 @@ class Months:
         return month_report(
             dataset,
             month,
-            self.clean(dataset, month).with_provenance(facts),
+            with_changes(self.clean(dataset, month).with_provenance(facts), self.diff(dataset, month)),
             self.lake.read(dataset.path(Layer.QUARANTINE), [month]),
             self.folder,
             year_before=before,
@@ -102,6 +109,13 @@ class Page:
     @property
     def text(self) -> str:
         return " ".join(" ".join(self.texts).split())
+
+
+def store_diff(lake: LocalLake, dataset: Dataset, month: Month, diff: str, folder: Path) -> None:
+    """Put what changed since the last version into the lake, as the asset does."""
+    path = folder / dataset.diff_file_template.format(month=month)
+    path.write_text(diff)
+    lake.put_file(dataset.path(Layer.DIFF), RawFile(path, path.as_uri(), path.stat().st_size, sha256_of(path), None))
 
 
 class _Parser(HTMLParser):

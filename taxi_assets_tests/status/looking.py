@@ -7,12 +7,14 @@ from typing import Any
 import dagster as dg
 from click.testing import CliRunner, Result
 
+from taxi_assets.catalog import Layer
 from taxi_assets.cli.main import main
 from taxi_assets.month import Month
 from taxi_assets_tests.automation.world import GREEN, World
 
 THIS_MONTH = Month.current()
 FIRST, SECOND, THIRD, LAST = (str(THIS_MONTH.plus(-ago)) for ago in (6, 5, 4, 3))  # LAST is what came out last
+CLEANED = (Layer.QUARANTINE, Layer.DIFF, Layer.CLEAN)
 NOT_OUT = str(THIS_MONTH.plus(-2))
 EVERYWHERE = {"lake", "postgres", "warehouse"}
 
@@ -37,12 +39,12 @@ def everywhere(state: str) -> dict[str, str]:
     return dict.fromkeys(EVERYWHERE, state)
 
 
-def make(world: World, month: str, *layers: str, rules: Sequence[str] = ()) -> dg.ExecuteInProcessResult:
+def make(world: World, month: str, *layers: Layer, rules: Sequence[str] = ()) -> dg.ExecuteInProcessResult:
     """Run the month's job for some of its assets."""
     return world.definitions.resolve_job_def("green_trips_job").execute_in_process(
         partition_key=month,
         instance=world.instance,
         raise_on_error=False,
-        asset_selection=[dg.AssetKey([layer, GREEN.table]) for layer in layers],
-        run_config={"ops": {"clean_green_trips": {"config": {"rules": list(rules)}}}} if rules else None,
+        asset_selection=[dg.AssetKey(GREEN.key(layer)) for layer in layers],
+        run_config={"ops": {"green__clean_trips": {"config": {"rules": list(rules)}}}} if rules else None,
     )

@@ -16,7 +16,7 @@ from taxi_assets.stores.factory import dsn_of
 from taxi_assets_tests.automation.world import GREEN, ROWS, World
 
 from .conftest import a_world
-from .looking import LAST, document, make, taxi
+from .looking import CLEANED, LAST, document, make, taxi
 
 DEFAULT_DIRT = [
     name
@@ -34,8 +34,8 @@ def month(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterat
         yield world
 
 
-def lake_file(world: World, layer: str) -> Path:
-    [path] = Path(world.settings.lake, layer, GREEN.table).glob(f"month={LAST}/*.parquet")
+def lake_file(world: World, layer: Layer) -> Path:
+    [path] = Path(world.settings.lake, GREEN.path(layer)).glob(f"month={LAST}/*.parquet")
     return path
 
 
@@ -45,12 +45,12 @@ def source_rows(world: World) -> list[dict]:
 
 def rejected_rows(world: World) -> dict[int, list[str]]:
     """The rows in quarantine, and the rules that each broke."""
-    rows = pq.read_table(lake_file(world, "quarantine"), partitioning=None).to_pylist()
+    rows = pq.read_table(lake_file(world, Layer.QUARANTINE), partitioning=None).to_pylist()
     return {row["source_row"]: row["rules"] for row in rows}
 
 
 def a_clean_row(world: World) -> dict:
-    return pq.read_table(lake_file(world, "clean"), partitioning=None).to_pylist()[7]
+    return pq.read_table(lake_file(world, Layer.CLEAN), partitioning=None).to_pylist()[7]
 
 
 def explained(row: int) -> dict:
@@ -147,10 +147,10 @@ def test_a_newer_file_is_explained_from_once_its_rows_are_cleaned(world: World) 
     world.load(LAST)
     row = str(a_clean_row(world)["source_row"])
     world.publish(LAST, etag='"second"', rows=ROWS + 100)
-    make(world, LAST, "raw")
+    make(world, LAST, Layer.RAW)
     assert document("explain", "green", LAST, row)["clean_is_of_this_file"]
     assert f"has {ROWS:,} rows" in taxi("explain", "green", LAST, str(ROWS + 50)).stderr
-    make(world, LAST, "clean", "quarantine")
+    make(world, LAST, *CLEANED)
     assert document("explain", "green", LAST, str(ROWS + 50))["clean_is_of_this_file"]
 
 

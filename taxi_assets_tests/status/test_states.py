@@ -7,13 +7,14 @@ import pyarrow as pa
 import pytest
 
 from taxi_assets.automation.run_worker import PROCESS, tags_of_this_process
+from taxi_assets.catalog import Layer
 from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.factory import dsn_of, opened_stores
 from taxi_assets.stores.rows import Rows
 from taxi_assets_tests.automation.world import GREEN, World
 from taxi_assets_tests.source.cdn import Answer
 
-from .looking import EVERYWHERE, FIRST, LAST, NOT_OUT, SECOND, document, everywhere, make, states, taxi
+from .looking import CLEANED, EVERYWHERE, FIRST, LAST, NOT_OUT, SECOND, document, everywhere, make, states, taxi
 
 
 @pytest.fixture
@@ -54,24 +55,24 @@ def test_a_month_that_is_gone_from_one_store_is_missing_there(loaded: World) -> 
 
 
 def test_the_same_bytes_fetched_again_make_nothing_stale(loaded: World) -> None:
-    make(loaded, LAST, "raw")
+    make(loaded, LAST, Layer.RAW)
     assert states(LAST) == everywhere("loaded")
 
 
 def test_other_bytes_that_were_fetched_make_stale_what_they_did_not_arrive_in(loaded: World) -> None:
     loaded.publish(LAST, etag='"second"', rows=300)
-    make(loaded, LAST, "raw")
+    make(loaded, LAST, Layer.RAW)
     assert states(LAST) == everywhere("stale")
-    make(loaded, LAST, "clean", "quarantine")
+    make(loaded, LAST, *CLEANED)
     assert states(LAST) == {"lake": "loaded", "postgres": "stale", "warehouse": "stale"}
-    make(loaded, LAST, "postgres")
+    make(loaded, LAST, Layer.POSTGRES)
     assert states(LAST) == {**everywhere("loaded"), "warehouse": "stale"}
-    make(loaded, LAST, "warehouse")
+    make(loaded, LAST, Layer.WAREHOUSE)
     assert states(LAST) == everywhere("loaded")
 
 
 def test_a_table_of_rows_that_were_cleaned_by_other_rules_is_stale(loaded: World) -> None:
-    make(loaded, LAST, "clean", "quarantine", rules=["no_passengers"])
+    make(loaded, LAST, *CLEANED, rules=["no_passengers"])
     assert states(LAST) == {"lake": "loaded", "postgres": "stale", "warehouse": "stale"}
 
 
@@ -116,10 +117,10 @@ def test_a_run_that_failed_in_one_store_is_failed_there_only(world: World) -> No
     spoil_the_warehouse(world)
     assert not world.load(LAST).success
     assert states(LAST) == {**everywhere("loaded"), "warehouse": "failed"}
-    make(world, LAST, "postgres")
+    make(world, LAST, Layer.POSTGRES)
     assert states(LAST) == {**everywhere("loaded"), "warehouse": "failed"}
     world.settings.warehouse.path.unlink()
-    assert make(world, LAST, "warehouse").success
+    assert make(world, LAST, Layer.WAREHOUSE).success
     assert states(LAST) == everywhere("loaded")
 
 
