@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 EMULATOR := $(VENV)/bigquery-emulator
 PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
-WITHOUT_SERVERS := catalog cleaning source sample report test_floors.py test_settings.py test_terminal.py
+WITHOUT_SERVERS := catalog cleaning source sample report test_floors.py test_package.py test_settings.py \
+    test_terminal.py
 INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 PIP := $(BIN)/python $(INSTALL) --constraint constraints.txt
 
@@ -48,10 +49,14 @@ reliability: $(VENV)/developing $(EMULATOR)/installed  ## every fault in every s
 test-gcp: $(VENV)/developing  ## PROJECT=my-project: the cloud stores on Google's own services, see docs/real-gcp.md
 	@TAXI_TESTS_GCP_PROJECT=$(PROJECT) TAXI_TESTS_GCP_LOCATION=$(LOCATION) $(BIN)/pytest taxi_assets_tests/stores/test_real_gcp.py
 
-lint: $(VENV)/developing  ## ruff and the type checker
+lint: $(VENV)/developing  ## ruff, the type checker, and whether Dagster can load the definitions
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@# In a home of its own, where Dagster's telemetry is off; there are no components whose YAML could be checked.
+	@home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && echo 'telemetry: {enabled: false}' >"$$home/dagster.yaml" && \
+	    DAGSTER_HOME="$$home" TAXI_HOME="$$home" VIRTUAL_ENV="$(CURDIR)/$(VENV)" \
+	    $(BIN)/dg check defs --use-active-venv --no-check-yaml
 
 bench: $(VENV)/developing $(EMULATOR)/installed  ## speed and memory, side by side with what they are measured against
 	@$(BIN)/python -m benchmarks

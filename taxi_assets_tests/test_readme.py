@@ -22,6 +22,7 @@ from taxi_assets.stores.rows import Rows
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 
 
 def code(document: str, marker: str) -> str:
@@ -29,7 +30,7 @@ def code(document: str, marker: str) -> str:
     return next(block for block in re.findall(r"```python\n(.*?)```", document, re.S) if marker in block)
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z]+)\b", README)) - {"and"}))
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:^|`)make ([a-z-]+)", README + CONTRIBUTING, re.M))))
 def test_every_make_target_in_the_readme_exists(target: str) -> None:
     asked = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
     assert asked.returncode == 0, asked.stderr
@@ -57,9 +58,14 @@ def test_the_readme_has_every_rule_with_its_default_and_its_words() -> None:
 
 
 def test_every_link_in_the_documents_leads_somewhere() -> None:
-    for document in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         for target in re.findall(r"\]\((?!http|#)([^)#]+)\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`([\w./-]+(?:/|\.py|\.md))`", CONTRIBUTING))))
+def test_every_file_that_a_recipe_names_exists(path: str) -> None:
+    assert (ROOT / path).exists() or (ROOT / "taxi_assets" / path).exists()
 
 
 def test_an_asset_of_ones_own_lands_in_postgres_as_the_readme_says(tmp_path: Path) -> None:
