@@ -70,10 +70,12 @@ def identifier(
     *,
     required: bool = False,
     codes: Mapping[int, str] | None = None,
-    spellings: Mapping[str, int | str] | None = None,
+    value_mapping: Mapping[str, int | str] | None = None,
 ) -> Column:
     """A column of small whole numbers: an id, a code or a count."""
-    return Column(name, pa.int16(), description, required=required, codes=codes or {}, spellings=spellings or {})
+    return Column(
+        name, pa.int16(), description, required=required, codes=codes or {}, value_mapping=value_mapping or {}
+    )
 
 
 def amount(name: str, description: str, *, required: bool = False, since: Month | None = None) -> Column:
@@ -83,7 +85,7 @@ def amount(name: str, description: str, *, required: bool = False, since: Month 
 
 def flag(name: str, description: str) -> Column:
     """A column of Y and N; a blank is a missing value."""
-    return Column(name, pa.string(), description, codes=YES_NO, spellings=_FLAG_TEXTS)
+    return Column(name, pa.string(), description, codes=YES_NO, value_mapping=_FLAG_TEXTS)
 
 
 def wall_time(
@@ -106,7 +108,7 @@ def degrees(name: str, description: str) -> Column:
 
 
 VENDOR_ID = identifier(
-    "vendor_id", "Company whose meter sent the record.", codes=VENDORS, spellings=_VENDOR_TEXTS, required=True
+    "vendor_id", "Company whose meter sent the record.", codes=VENDORS, value_mapping=_VENDOR_TEXTS, required=True
 )
 PICKUP_DATETIME = wall_time("pickup_datetime", "When the trip began", nullable=False, index="brin")
 DROPOFF_DATETIME = wall_time("dropoff_datetime", "When the trip ended", nullable=False)
@@ -119,7 +121,7 @@ DROPOFF_LOCATION_ID = identifier(
     "dropoff_location_id", "Taxi zone where the trip ended; see taxi_zones.", required=True
 )
 PAYMENT_TYPE = identifier(
-    "payment_type", "How the passenger paid.", codes=PAYMENT_TYPES, spellings=_PAYMENT_TEXTS, required=True
+    "payment_type", "How the passenger paid.", codes=PAYMENT_TYPES, value_mapping=_PAYMENT_TEXTS, required=True
 )
 FARE_AMOUNT = amount("fare_amount", "Fare by time and distance", required=True)
 EXTRA = amount("extra", "Rush-hour, overnight and other extras")

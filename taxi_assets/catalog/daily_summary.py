@@ -25,7 +25,7 @@ def daily_schema(dataset: Dataset) -> pa.Schema:
             Column("passengers", pa.int64(), "Their passengers, as drivers entered them."),
         ),
         (dataset.distance, Column("miles", pa.float64(), "Their distances added up, in miles.")),
-        (dataset.charged, columns.amount("revenue", "Everything that was charged for them, without cash tips")),
+        (dataset.charge_columns, columns.amount("revenue", "Everything that was charged for them, without cash tips")),
         (dataset.tips, columns.amount("tips", "Their tips by card or app; cash tips are not recorded")),
         (True, Column("median_duration_minutes", pa.float64(), "Half of them took no longer than that, in minutes.")),
     ]

@@ -35,7 +35,7 @@ class Column:
         nullable: False where a row without a value breaks the rule `missing_time`.
         required: True where a file without the column is refused (in the eras that have it).
         codes: what each code stands for; documentation, not a check.
-        spellings: older files' texts and the value each stands for, compared without case.
+        value_mapping: older files' texts and the value each stands for, compared without case.
         zero_is_missing: TLC wrote 0 for "not known".
         index: the kind of index that pays where a store has indexes, for example `brin`.
         since: the first month whose rows have it, where files had the column before; None for all.
@@ -47,7 +47,7 @@ class Column:
     nullable: bool = True
     required: bool = False
     codes: Mapping[int, str] | Mapping[str, str] = field(default_factory=dict)
-    spellings: Mapping[str, int | str] = field(default_factory=dict)
+    value_mapping: Mapping[str, int | str] = field(default_factory=dict)
     zero_is_missing: bool = False
     index: str | None = None
     since: Month | None = None
@@ -141,7 +141,7 @@ class Dataset:
     tips: str | None = None
 
     @property
-    def charged(self) -> tuple[str, ...]:
+    def charge_columns(self) -> tuple[str, ...]:
         """The columns that add up to what the passenger was charged; none where TLC publishes no amounts."""
         return (self.total,) if self.total is not None else self.total_parts
 
@@ -189,7 +189,7 @@ class Dataset:
         """The column of that canonical name."""
         return next(one for one in self.columns if one.name == name)
 
-    def carries(self, name: str, month: Month) -> bool:
+    def has_values(self, name: str, month: Month) -> bool:
         """Whether that month's files have values in the column, as far as the eras and the column tell."""
         since = self.column(name).since
         typed = any(one.column == name and not pa.types.is_null(one.physical) for one in self.era(month).fields)
@@ -234,8 +234,8 @@ class Rule:
         description: when a row breaks it.
         default: whether it is on unless other rules are asked for.
         always: on whatever is asked for, since a row that breaks it cannot be loaded.
-        needs: canonical columns, or the roles `distance` and `total`, without which it does not apply.
-        breaks: an SQL condition over canonical columns, NULL counting as "holds"; `{distance}`, `{month_start}` and
+        required_columns: canonical columns, or the roles `distance` and `total`, without which it does not apply.
+        predicate: an SQL condition over canonical columns, NULL counting as "holds"; `{distance}`, `{month_start}` and
             `{month_end}` are filled in. None where one row alone cannot tell: `cleaning` knows those three by name.
     """
 
@@ -243,10 +243,10 @@ class Rule:
     description: str
     default: bool = True
     always: bool = False
-    needs: tuple[str, ...] = ()
-    breaks: str | None = None
+    required_columns: tuple[str, ...] = ()
+    predicate: str | None = None
 
     def applies_to(self, dataset: Dataset) -> bool:
         """Whether the dataset has what the rule looks at."""
         roles = {"distance": dataset.distance, "total": dataset.total}
-        return all(roles[need] is not None if need in roles else dataset.has(need) for need in self.needs)
+        return all(roles[name] is not None if name in roles else dataset.has(name) for name in self.required_columns)

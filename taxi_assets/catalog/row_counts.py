@@ -66,15 +66,15 @@ class Disruption:
         since: its first month.
         until: its last one.
         datasets: names of the datasets that it changed.
-        what: the reason.
+        reason: the reason.
     """
 
     since: Month
     until: Month
     datasets: frozenset[str]
-    what: str
+    reason: str
 
-    def parts(self, dataset: Dataset, one: Month, other: Month) -> bool:
+    def separates(self, dataset: Dataset, one: Month, other: Month) -> bool:
         """Whether the two months are not on one side of it."""
         alike = max(one, other) < self.since or min(one, other) > self.until
         return dataset.name in self.datasets and not alike
@@ -114,7 +114,7 @@ def published_rows(dataset: Dataset, month: Month) -> int | None:
 
 def disruption_between(dataset: Dataset, one: Month, other: Month) -> Disruption | None:
     """What makes the two months of the dataset incomparable, if anything does."""
-    return next((each for each in DISRUPTIONS if each.parts(dataset, one, other)), None)
+    return next((each for each in DISRUPTIONS if each.separates(dataset, one, other)), None)
 
 
 def _parse(text: str) -> Mapping[str, Mapping[Month, int]]:

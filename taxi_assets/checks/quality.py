@@ -102,7 +102,7 @@ class _File:
     def begins_or_ends(self, column: str, other: Month) -> bool:
         """Whether the catalogue knows that only one of the two months has values in the column."""
         known = self.dataset.has(column)
-        return known and self.dataset.carries(column, self.month) != self.dataset.carries(column, other)
+        return known and self.dataset.has_values(column, self.month) != self.dataset.has_values(column, other)
 
     def comparable(self) -> Iterator[tuple[str, Month]]:
         """The months that this one can be compared with, and what they are to it."""

@@ -179,7 +179,7 @@ def _text(column: Column, given: str, source: SourceColumn, file_name: str) -> s
     text = f"CAST({given} AS VARCHAR)"
     sound = f"isfinite({given})" if source.type in _FLOATING else f"NOT contains({text}, chr(0))"
     loadable = f"CASE WHEN {sound} THEN {text} END"  # 'nan' is no text, and Postgres holds no NUL in one
-    if not column.spellings:
+    if not column.value_mapping:
         return loadable
     return f"{_spelled(column, text)} ELSE {loadable} END"
 
@@ -198,7 +198,7 @@ def _number(column: Column, given: str, source: SourceColumn, file_name: str) ->
         value = f"CASE WHEN isfinite({number}) THEN CAST({number} AS DOUBLE) END"
     else:  # DuckDB rounds 1.5 to 2 where it casts
         value = f"CASE WHEN {number} = trunc({number}) THEN TRY_CAST({number} AS {duckdb_type}) END"
-    if source.type == "VARCHAR" and column.spellings:
+    if source.type == "VARCHAR" and column.value_mapping:
         return f"{_spelled(column, given)} ELSE {value} END"
     return value
 
@@ -232,8 +232,8 @@ def _wall_time(given: str, source: SourceColumn, file_name: str) -> str:
 
 def _spelled(column: Column, text: str) -> str:
     cases = " ".join(
-        f"WHEN {literal(spelling)} THEN {literal(value) if isinstance(value, str) else value}"
-        for spelling, value in ((spelling.lower(), value) for spelling, value in column.spellings.items())
+        f"WHEN {literal(text)} THEN {literal(value) if isinstance(value, str) else value}"
+        for text, value in ((text.lower(), value) for text, value in column.value_mapping.items())
     )
     return f"CASE lower({text}) {cases}"
 

@@ -24,8 +24,8 @@ class Conditions:
             "missing_time": " OR ".join(f"{name} IS NULL" for name in times),
         }
         for rule in rules:
-            if rule.breaks is not None:
-                conditions[rule.name] = rule.breaks.format(
+            if rule.predicate is not None:
+                conditions[rule.name] = rule.predicate.format(
                     distance=dataset.distance,
                     total=dataset.total,
                     month_start=f"TIMESTAMP '{month.first_day}'",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from taxi_assets.catalog import Dataset, daily_schema
-from taxi_assets.report.trip_queries import SECONDS, asked_columns, charged, queryable
+from taxi_assets.report.trip_queries import SECONDS, asked_columns, charge_sql, queryable
 from taxi_assets.stores.rows import Rows
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _query(dataset: Dataset, schema: pa.Schema, part: int, parts: int) -> str:
         "trips": "count(*)",
         "passengers": "CAST(sum(passenger_count) AS BIGINT)",
         "miles": f"round(sum({dataset.distance}), 2)",
-        "revenue": f"round(sum({charged(dataset) if dataset.charged else None}), 2)",
+        "revenue": f"round(sum({charge_sql(dataset) if dataset.charge_columns else None}), 2)",
         "tips": f"round(sum({dataset.tips}), 2)",
         "median_duration_minutes": f"round(median({SECONDS}) / 60, 2)",
     }

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from taxi_assets.catalog import Dataset
 from taxi_assets.month import Month
-from taxi_assets.report.trip_queries import SECONDS, asked_columns, charged, queryable
+from taxi_assets.report.trip_queries import SECONDS, asked_columns, charge_sql, queryable
 from taxi_assets.stores.duckdb.sql import quoted
 from taxi_assets.stores.rows import Rows
 
@@ -106,7 +106,7 @@ def month_figures(rows: Rows, dataset: Dataset, month: Month, scratch: Path) -> 
     """
     with queryable(rows, scratch, asked_columns(dataset)) as connection:
         ask = _Asking(connection)
-        revenue, distance = charged(dataset) if dataset.charged else "NULL", dataset.distance or "NULL"
+        revenue, distance = charge_sql(dataset) if dataset.charge_columns else "NULL", dataset.distance or "NULL"
         ((trips, all_revenue, miles),) = ask.rows(f"count(*), {_sum(revenue)}, {_sum(distance)}")
         return Figures(
             trips=trips,

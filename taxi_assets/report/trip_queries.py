@@ -72,15 +72,15 @@ def queryable(rows: Rows, scratch: Path, columns: Sequence[str] | None = None) -
         raise damaged(", ".join(rows.files or rows.objects), error) from error
 
 
-def charged(dataset: Dataset) -> str:
+def charge_sql(dataset: Dataset) -> str:
     """What the passenger of a row was charged, in SQL: NULL where the first of its parts is."""
-    first, *others = (quoted(name) for name in dataset.charged)
+    first, *others = (quoted(name) for name in dataset.charge_columns)
     return " + ".join([first, *(f"coalesce({name}, 0)" for name in others)])
 
 
 def asked_columns(dataset: Dataset) -> list[str]:
     """The columns that a summary or a report of the dataset looks at."""
-    roles = (dataset.distance, dataset.tips, *dataset.charged)
+    roles = (dataset.distance, dataset.tips, *dataset.charge_columns)
     named = {"pickup_datetime", "dropoff_datetime", "pickup_location_id", "payment_type", "passenger_count", *roles}
     return [column.name for column in dataset.columns if column.name in named]
 

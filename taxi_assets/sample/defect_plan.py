@@ -80,7 +80,7 @@ def _breakable(dataset: Dataset, month: Month) -> tuple[Rule, ...]:
     """The rules that look at columns which the era's files have and fill."""
     filled = {one.column for one in dataset.era(month).fields if one.column and not pa.types.is_null(one.physical)}
     roles = {"distance": dataset.distance, "total": dataset.total}
-    return tuple(rule for rule in RULES if all(roles.get(need, need) in filled for need in rule.needs))
+    return tuple(rule for rule in RULES if all(roles.get(name, name) in filled for name in rule.required_columns))
 
 
 def _spread(rows: int, slot: int) -> tuple[int, ...]:

@@ -16,8 +16,8 @@ def is_text(kind: pa.DataType) -> bool:
 
 def codes_in(column: Column, physical: pa.DataType) -> Iterable[int | str]:
     """The column's codes, less those for which files of texts have no word."""
-    if column.spellings and is_text(physical) and not is_text(column.type):
-        return sorted(set(column.spellings.values()))
+    if column.value_mapping and is_text(physical) and not is_text(column.type):
+        return sorted(set(column.value_mapping.values()))
     return column.codes
 
 
@@ -31,7 +31,7 @@ def spelled(trips: Trips, column: Column, physical: pa.DataType, values: Values)
         return texts
     if pa.types.is_floating(physical) and is_text(column.type):
         numbers = np.full(len(values), np.nan)
-        for text, value in column.spellings.items():
+        for text, value in column.value_mapping.items():
             if text.isdecimal():
                 numbers[values == value] = int(text)
         return numbers
@@ -39,6 +39,6 @@ def spelled(trips: Trips, column: Column, physical: pa.DataType, values: Values)
 
 
 def _texts_of(column: Column, code: int) -> list[str]:
-    """The code in each of its spellings, those that are not capitals also as a word and in capitals."""
-    texts = [text for text, value in column.spellings.items() if value == code] or [str(code)]
+    """The code in each of its legacy texts, those that are not capitals also as a word and in capitals."""
+    texts = [text for text, value in column.value_mapping.items() if value == code] or [str(code)]
     return [way for text in texts for way in ((text, text.capitalize(), text.upper()) if text.islower() else (text,))]

@@ -79,9 +79,9 @@ def test_every_column_of_the_zones_is_described() -> None:
 @for_every_dataset
 def test_a_spelling_stands_for_a_value_of_its_columns_type(dataset: Dataset) -> None:
     for column in dataset.columns:
-        values = set(column.spellings.values())
+        values = set(column.value_mapping.values())
         assert pa.array(list(values), column.type).to_pylist() == list(values)
-        assert len({spelling.lower() for spelling in column.spellings}) == len(column.spellings)
+        assert len({spelling.lower() for spelling in column.value_mapping}) == len(column.value_mapping)
         assert values <= set(column.codes) or column.name == "vendor_id"  # DDS has left, and its code with it
 
 

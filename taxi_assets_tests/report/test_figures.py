@@ -22,7 +22,7 @@ def plain_rows(months: Months, dataset: Dataset) -> list[dict[str, Any]]:
 
 
 def charged(dataset: Dataset, row: dict[str, Any]) -> float | None:
-    first, *others = (row[name] for name in dataset.charged)
+    first, *others = (row[name] for name in dataset.charge_columns)
     return None if first is None else first + sum(one or 0 for one in others)
 
 

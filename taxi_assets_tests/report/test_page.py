@@ -51,7 +51,7 @@ def test_every_dataset_and_era_has_a_whole_page(empty: Months, dataset: Dataset,
     assert page.text.count("What was set aside, and why") == 1
     shown = set(page.headings)
     assert ("How far" in shown) == (dataset.distance is not None)
-    assert ("How much" in shown) == bool(dataset.charged)
+    assert ("How much" in shown) == bool(dataset.charge_columns)
     assert ("How people pay" in shown) == dataset.has("payment_type")
 
 

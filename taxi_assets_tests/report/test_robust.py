@@ -91,7 +91,7 @@ def assert_drawn_and_counted(report: MonthReport, rows: Sequence[dict[str, Any]]
     known = {
         "How far": sum(row[dataset.distance] is not None for row in rows) if dataset.distance else 0,
         "How long": sum(None not in (row["pickup_datetime"], row["dropoff_datetime"]) for row in rows),
-        "How much": sum(row[dataset.charged[0]] is not None for row in rows) if dataset.charged else 0,
+        "How much": sum(row[dataset.charge_columns[0]] is not None for row in rows) if dataset.charge_columns else 0,
     }
     for title, expected in known.items():
         counted = [sum(bars(picture.desk.svg)) for picture in drawn if picture.title == title]
