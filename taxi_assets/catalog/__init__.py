@@ -1,8 +1,8 @@
-"""What TLC publishes, as data: datasets, columns, eras, rules and code tables.
+"""Catalogue of TLC's trip records: datasets, table columns, file schemas by era, cleaning rules and code tables.
 
-The one source of truth. A new column, alias, era or rule is one entry in this package; table definitions, the cleaning
-SQL, the comments in the databases and the UI, the sample source and the tests derive from it. Nothing here reads a
-file, opens a connection or knows Dagster.
+The single source of truth: a new column, alias, era or rule is one entry in this package, and table definitions, the
+cleaning SQL, the comments in the databases and the UI, the synthetic data and the tests derive from it. No code here
+reads a file, opens a connection or imports Dagster.
 """
 
 from taxi_assets.catalog.daily_summary import daily_schema, daily_table
@@ -11,9 +11,11 @@ from taxi_assets.catalog.fhvhv import FHVHV
 from taxi_assets.catalog.green import GREEN
 from taxi_assets.catalog.model import (
     IDENTITY,
+    MISC_FOLDER,
     PUBLICATION_LAG_DAYS,
     SOURCE_MONTH,
     SOURCE_ROW,
+    TRIPS_FOLDER,
     Column,
     Dataset,
     Era,
@@ -24,10 +26,13 @@ from taxi_assets.catalog.row_counts import OFTEN_LEFT_OUT, disruption_between, p
 from taxi_assets.catalog.rules import DEFAULT_RULES, RULES, select_rules
 from taxi_assets.catalog.yellow import YELLOW
 from taxi_assets.catalog.zone_lookup import (
+    LAST_ZONE,
     SHAPES_FILE,
     SHAPES_NAME,
+    SHAPES_PATH,
     ZONES_FILE,
     ZONES_HEADER,
+    ZONES_PATH,
     ZONES_SCHEMA,
     ZONES_TABLE,
 )
@@ -37,15 +42,20 @@ __all__ = [
     "DATASETS",
     "DEFAULT_RULES",
     "IDENTITY",
+    "LAST_ZONE",
+    "MISC_FOLDER",
     "OFTEN_LEFT_OUT",
     "PUBLICATION_LAG_DAYS",
     "RULES",
     "SHAPES_FILE",
     "SHAPES_NAME",
+    "SHAPES_PATH",
     "SOURCE_MONTH",
     "SOURCE_ROW",
+    "TRIPS_FOLDER",
     "ZONES_FILE",
     "ZONES_HEADER",
+    "ZONES_PATH",
     "ZONES_SCHEMA",
     "ZONES_TABLE",
     "Column",
@@ -65,10 +75,10 @@ DATASETS = (YELLOW, GREEN, FHV, FHVHV)
 
 
 def dataset_named(name: str) -> Dataset:
-    """The dataset of that name.
+    """The dataset with this name.
 
     Raises:
-        InvalidRequest: there is none; the text lists those there are.
+        InvalidRequest: there is none; the text lists the datasets.
     """
     for dataset in DATASETS:
         if dataset.name == name:

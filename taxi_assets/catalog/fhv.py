@@ -1,4 +1,4 @@
-"""For-hire vehicles: trips dispatched by a base (car services, and until 2019-01 the large apps), 2015 to now."""
+"""Dataset fhv, 2015 to now: trips that a base dispatched (car services, and until 2019-01 the large apps)."""
 
 import pyarrow as pa
 

@@ -1,4 +1,4 @@
-"""High-volume for-hire vehicles: the apps with more than 10,000 trips a day (Uber, Lyft, Via, Juno), 2019-02 to now."""
+"""Dataset fhvhv, 2019-02 to now: trips of the apps with more than 10,000 trips a day (Uber, Lyft, Via, Juno)."""
 
 import pyarrow as pa
 

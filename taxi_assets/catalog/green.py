@@ -1,4 +1,4 @@
-"""Green taxis: street-hail liveries of the outer boroughs and northern Manhattan, 2014 to now."""
+"""Dataset green, 2014 to now: street-hail liveries of the outer boroughs and northern Manhattan."""
 
 import pyarrow as pa
 

@@ -1,8 +1,9 @@
-"""The cleaning rules, in the order in which the first broken one is named."""
+"""Cleaning rules, in order of precedence: the first rule that a row breaks becomes its `rule` in quarantine."""
 
 from collections.abc import Iterable
 
 from taxi_assets.catalog.model import Dataset, Rule
+from taxi_assets.catalog.zone_lookup import LAST_ZONE
 from taxi_assets.errors import InvalidRequest
 
 RULES = (
@@ -31,9 +32,9 @@ RULES = (
     ),
     Rule(
         "unknown_zone",
-        "a location id that is there and not in 1..265",
+        f"a location id that is there and not in 1..{LAST_ZONE}",
         required_columns=("pickup_location_id", "dropoff_location_id"),
-        predicate="pickup_location_id NOT BETWEEN 1 AND 265 OR dropoff_location_id NOT BETWEEN 1 AND 265",
+        predicate=" OR ".join(f"{end}_location_id NOT BETWEEN 1 AND {LAST_ZONE}" for end in ("pickup", "dropoff")),
     ),
     Rule(
         "negative_amount",
@@ -67,10 +68,10 @@ DEFAULT_RULES = tuple(rule.name for rule in RULES if rule.default)
 
 
 def select_rules(dataset: Dataset, names: Iterable[str]) -> tuple[Rule, ...]:
-    """The rules of those names, with those that are always on, less those that do not apply to the dataset.
+    """The rules with these names and those that always apply, in `RULES`' order, that are applicable to the dataset.
 
     Raises:
-        InvalidRequest: a name is not a rule's; the text lists the rules.
+        InvalidRequest: there is no rule of such a name; the text lists the rules.
     """
     asked = set(names)
     unknown = sorted(asked - {rule.name for rule in RULES})

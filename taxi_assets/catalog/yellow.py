@@ -1,4 +1,4 @@
-"""Yellow taxis: medallion cabs, hailed in the street, 2009 to now."""
+"""Dataset yellow, 2009 to now: medallion cabs, hailed in the street."""
 
 import pyarrow as pa
 
