@@ -13,25 +13,19 @@ from taxi_assets.catalog import Column, Dataset
 from taxi_assets.errors import SchemaBroken
 from taxi_assets.month import Month
 from taxi_assets.stores.duckdb.sql import literal, quoted
+from taxi_assets.stores.duckdb.store import TYPE_NAMES
 
+_DOUBLE, _VARCHAR, _TIMESTAMP = TYPE_NAMES[pa.float64()], TYPE_NAMES[pa.string()], TYPE_NAMES[pa.timestamp("us")]
 _WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
-_FLOATING = {"FLOAT", "DOUBLE"}
-_TIMES = {"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "DATE"}
-_ZONED_TIMES = {"TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"}
+_FLOATING = {"FLOAT", _DOUBLE}
+_TIMES = {_TIMESTAMP, "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "DATE"}
+_ZONED_TIMES = {TYPE_NAMES[pa.timestamp("us", "UTC")], "TIMESTAMPTZ_NS"}
 _UTC = {"UTC", "Etc/UTC", "Z", "Zulu", "+00:00", "GMT", "Etc/GMT", "UCT", "Etc/UCT", "Universal", "Etc/Universal"}
 _NEW_YORK = {"America/New_York", "US/Eastern", "EST5EDT"}
 _FIRST_TIME, _AFTER_LAST_TIME = "TIMESTAMP '0001-01-01'", "TIMESTAMP '10000-01-01'"  # BigQuery's range, the narrowest
 _NOTHING = {"NULL", '"NULL"'}
 
 _LIMITS = {pa.int16(): "-32768 AND 32767", pa.int32(): "-2147483648 AND 2147483647"}
-
-DUCKDB_TYPES = {
-    pa.int16(): "SMALLINT",
-    pa.int32(): "INTEGER",
-    pa.float64(): "DOUBLE",
-    pa.string(): "VARCHAR",
-    pa.timestamp("us"): "TIMESTAMP",
-}
 
 
 @dataclass(frozen=True)
@@ -127,9 +121,9 @@ def reading(column: Column, source: SourceColumn | None, file_name: str) -> Read
         SchemaBroken: the file's column has a type that cannot hold such values.
     """
     if source is None or source.type in _NOTHING:
-        nothing = f"CAST(NULL AS {DUCKDB_TYPES[column.type]})"
+        nothing = f"CAST(NULL AS {TYPE_NAMES[column.type]})"
         return Reading(nothing, "FALSE", nothing)
-    given = f"nullif(trim({source.sql}), '')" if source.type == "VARCHAR" else source.sql
+    given = f"nullif(trim({source.sql}), '')" if source.type == _VARCHAR else source.sql
     if pa.types.is_string(column.type):
         value = _text(column, given, source, file_name)
     elif pa.types.is_timestamp(column.type):
@@ -157,9 +151,9 @@ def _unreadable(column: Column, given: str, value: str, source: SourceColumn) ->
         return f"NOT ({given} = trunc({given}) AND {within})"
     if pa.types.is_floating(column.type) and source.type in _FLOATING:
         return f"NOT isfinite({given})"
-    if pa.types.is_string(column.type) and source.type == "VARCHAR":
+    if pa.types.is_string(column.type) and source.type == _VARCHAR:
         return f"contains({source.sql}, chr(0))"
-    if pa.types.is_timestamp(column.type) and source.type == "TIMESTAMP":
+    if pa.types.is_timestamp(column.type) and source.type == _TIMESTAMP:
         return f"NOT ({given} >= {_FIRST_TIME} AND {given} < {_AFTER_LAST_TIME})"
     return f"{given} IS NOT NULL AND {value} IS NULL"
 
@@ -168,13 +162,13 @@ def _sound(column: Column, given: str, value: str, source: SourceColumn) -> str:
     """The value where it is known to be readable: nothing is left to check for the types that nearly all files have."""
     if pa.types.is_floating(column.type) and source.type in _FLOATING:
         return f"CAST({given} AS DOUBLE)"
-    if pa.types.is_timestamp(column.type) and source.type == "TIMESTAMP":
+    if pa.types.is_timestamp(column.type) and source.type == _TIMESTAMP:
         return given
     return value
 
 
 def _text(column: Column, given: str, source: SourceColumn, file_name: str) -> str:
-    if source.type not in {"VARCHAR", *_WHOLE, *_FLOATING}:
+    if source.type not in {_VARCHAR, *_WHOLE, *_FLOATING}:
         raise _unfit(column, source, file_name)
     text = f"CAST({given} AS VARCHAR)"
     sound = f"isfinite({given})" if source.type in _FLOATING else f"NOT contains({text}, chr(0))"
@@ -185,26 +179,26 @@ def _text(column: Column, given: str, source: SourceColumn, file_name: str) -> s
 
 
 def _number(column: Column, given: str, source: SourceColumn, file_name: str) -> str:
-    duckdb_type = DUCKDB_TYPES[column.type]
+    duckdb_type = TYPE_NAMES[column.type]
     if source.type in _WHOLE:
         return f"TRY_CAST({given} AS {duckdb_type})"
-    if source.type == "VARCHAR" or source.type.startswith("DECIMAL"):
+    if source.type == _VARCHAR or source.type.startswith("DECIMAL"):
         number = f"TRY_CAST({given} AS DOUBLE)"
     elif source.type in _FLOATING:
         number = given
     else:
         raise _unfit(column, source, file_name)
-    if duckdb_type == "DOUBLE":
+    if duckdb_type == _DOUBLE:
         value = f"CASE WHEN isfinite({number}) THEN CAST({number} AS DOUBLE) END"
     else:  # DuckDB rounds 1.5 to 2 where it casts
         value = f"CASE WHEN {number} = trunc({number}) THEN TRY_CAST({number} AS {duckdb_type}) END"
-    if source.type == "VARCHAR" and column.value_mapping:
+    if source.type == _VARCHAR and column.value_mapping:
         return f"{_spelled(column, given)} ELSE {value} END"
     return value
 
 
 def _time(given: str, source: SourceColumn, file_name: str) -> str:
-    if source.type in _TIMES or source.type == "VARCHAR":
+    if source.type in _TIMES or source.type == _VARCHAR:
         moment = f"TRY_CAST({given} AS TIMESTAMP)"
     elif source.type in _ZONED_TIMES:
         moment = _wall_time(given, source, file_name)

@@ -6,8 +6,6 @@ from taxi_assets.catalog import SOURCE_ROW, Dataset, Rule
 from taxi_assets.cleaning.candidates import REFUND, TOLD
 from taxi_assets.month import Month
 
-_SAME_TRIP = ("vendor_id", "pickup_datetime", "dropoff_datetime", "pickup_location_id", "dropoff_location_id")
-
 
 class Conditions:
     """What the applied rules ask of the rows of one month.
@@ -32,7 +30,7 @@ class Conditions:
                     month_end=f"TIMESTAMP '{month.plus(1).first_day}'",
                 )
         self._by_row = {name: conditions[name] for name in self.marks if name in conditions}
-        self._trip = [name for name in _SAME_TRIP if dataset.has(name)]
+        self._trip = dataset.trip_identity
         self._cents = f"round({dataset.total} * 100)"
 
     @property

@@ -31,16 +31,6 @@ _EXAMPLES = 5  # of each kind
 _SHARE_ROWS = 2_000_000  # of both months, whose fingerprints are compared at a time
 _BUCKET_BITS = 16
 _BUCKET = f"CAST(trip >> {64 - _BUCKET_BITS} AS INTEGER)"
-# A row of the old month and one of the new are the same trip where these are equal.
-_TRIP = (
-    "vendor_id",
-    "hvfhs_license_num",
-    "dispatching_base_num",
-    "pickup_datetime",
-    "dropoff_datetime",
-    "pickup_location_id",
-    "dropoff_location_id",
-)
 
 
 def with_changes(clean: Rows, lake: "Lake", dataset: Dataset, month: Month, scratch: Path) -> Rows:
@@ -86,7 +76,7 @@ class _Comparison:
         self._connection = connection
         self._sides = sides
         self._columns = ", ".join(map(quoted, names))
-        self._trip = [name for name in _TRIP if name in names]
+        self._trip = dataset.trip_identity
         self._values = [name for name in names if name not in self._trip]
         # Two fingerprints of 64 bits: rows that are told apart by neither are the same.
         self._prints = f"hash({', '.join(map(quoted, self._trip))}) AS trip, hash({self._columns}) AS print"

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pyarrow as pa
 
-from taxi_assets.catalog import Column
+from taxi_assets.catalog import LAST_ZONE, Column
 from taxi_assets.month import Month
 from taxi_assets.sample.defect_plan import UNREPORTED_EVERY, UNREPORTED_SINCE
 from taxi_assets.sample.legacy_codes import codes_in
 from taxi_assets.sample.trips import SERIALS, Trips, Values
-from taxi_assets.sample.zone_lookup import AIRPORTS, LAST_ZONE
+from taxi_assets.sample.zone_lookup import AIRPORTS
 
 _Maker = Callable[[Trips, str], Values]  # takes the column's name, so that equal columns get values of their own
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from taxi_assets.catalog import Column
+from taxi_assets.catalog import LAST_ZONE, Column
 from taxi_assets.sample.columns import PARTS
 from taxi_assets.sample.legacy_codes import is_text
 from taxi_assets.sample.trips import Trips, Values, Whole
-from taxi_assets.sample.zone_lookup import LAST_ZONE
 
 _STRAY_YEARS = (2002, 2008, 2041)  # all three seen in TLC's files
 _NOT_A_DISTANCE = (-1.0, 501.0, 312_722.3)  # the last one is the longest trip of yellow 2024-01

@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taxi_assets.catalog import DATASETS, SHAPES_FILE, ZONES_FILE, Dataset, dataset_named
+from taxi_assets.catalog import DATASETS, SHAPES_PATH, TRIPS_FOLDER, ZONES_PATH, Dataset, dataset_named
 from taxi_assets.errors import InvalidRequest, NotPublished
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
@@ -21,11 +21,8 @@ if TYPE_CHECKING:
 SAMPLE_LAST_MONTH = Month(2025, 12)
 
 _VERSION = 2  # one more whenever the same file comes out with other bytes
-_TRIPS_FOLDER = "trip-data"
-_ZONES_PATH = f"misc/{ZONES_FILE}"
-_SHAPES_PATH = f"misc/{SHAPES_FILE}"
-_OTHERS = {_ZONES_PATH: write_zones, _SHAPES_PATH: write_zone_shapes}
-_TRIPS_PATH = re.compile(rf"{_TRIPS_FOLDER}/([a-z]+)_tripdata_([0-9-]+)\.parquet")
+_OTHERS = {ZONES_PATH: write_zones, SHAPES_PATH: write_zone_shapes}
+_TRIPS_PATH = re.compile(rf"{TRIPS_FOLDER}/([a-z]+)_tripdata_([0-9-]+)\.parquet")
 
 
 class SampleSource:
@@ -101,7 +98,7 @@ def write_tree(
     if months is None:
         months = [(dataset, era.since) for dataset in DATASETS for era in dataset.eras]
     source = SampleSource(rows)
-    paths = [*(f"{_TRIPS_FOLDER}/{dataset.file_name(month)}" for dataset, month in months), *_OTHERS]
+    paths = [*(f"{TRIPS_FOLDER}/{dataset.file_name(month)}" for dataset, month in months), *_OTHERS]
     return [source.fetch(path, (folder / path).parent).path for path in paths]
 
 

@@ -3,10 +3,9 @@
 import csv
 from pathlib import Path
 
-from taxi_assets.catalog import ZONES_HEADER
+from taxi_assets.catalog import LAST_ZONE, ZONES_HEADER
 from taxi_assets.source.synthetic import ZONE_NAME
 
-LAST_ZONE = 265
 AIRPORTS = (132, 138)
 
 _BOROUGHS = ("Manhattan", "Bronx", "Brooklyn", "Queens", "Staten Island")
@@ -17,7 +16,7 @@ _NAMED = {
     132: ("Queens", "JFK Airport", "Airports"),
     138: ("Queens", "LaGuardia Airport", "Airports"),
     264: ("Unknown", "N/A", "N/A"),
-    265: ("N/A", "Outside of NYC", "N/A"),
+    LAST_ZONE: ("N/A", "Outside of NYC", "N/A"),
 }
 
 

@@ -6,7 +6,8 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from taxi_assets.sample.zone_lookup import LAST_ZONE, names_of
+from taxi_assets.catalog import LAST_ZONE
+from taxi_assets.sample.zone_lookup import names_of
 from taxi_assets.source.synthetic import REMARK
 
 _NAMELESS = (57, 104, 105, 264, 265)  # TLC has no shape of them

@@ -4,6 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from taxi_assets.catalog import MISC_FOLDER, TRIPS_FOLDER
 from taxi_assets.errors import InvalidRequest
 from taxi_assets.source.base import Source
 from taxi_assets.source.folder import FolderSource
@@ -14,7 +15,7 @@ SOURCE_FORMS = (
     "https://…",
     "http://…",
     "file:///…",
-    "a folder laid out like TLC's CDN (trip-data/, misc/)",
+    f"a folder laid out like TLC's CDN ({TRIPS_FOLDER}/, {MISC_FOLDER}/)",
     "sample",
 )
 

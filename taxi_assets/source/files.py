@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from taxi_assets.catalog import SHAPES_FILE, ZONES_FILE, Dataset
+from taxi_assets.catalog import SHAPES_PATH, TRIPS_FOLDER, ZONES_PATH, Dataset
 from taxi_assets.errors import NotPublished, SourceUnavailable
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
@@ -11,14 +11,10 @@ from taxi_assets.source.factory import TLC_CDN
 
 _PROBES = 36
 
-_TRIPS_FOLDER = "trip-data"
-ZONES_PATH = f"misc/{ZONES_FILE}"
-SHAPES_PATH = f"misc/{SHAPES_FILE}"
-
 
 def month_path(dataset: Dataset, month: Month) -> str:
     """Where the month's file is, relative to the CDN's root: the `path` of `Source.head` and `Source.fetch`."""
-    return f"{_TRIPS_FOLDER}/{dataset.file_name(month)}"
+    return f"{TRIPS_FOLDER}/{dataset.file_name(month)}"
 
 
 def fetch_month(
@@ -91,7 +87,7 @@ def published_months(source: Source, dataset: Dataset) -> set[Month]:
         SourceUnavailable: the source does not answer.
     """
     today = Month.current()
-    names = source.names(_TRIPS_FOLDER)
+    names = source.names(TRIPS_FOLDER)
     if names is not None:
         return {month for month in dataset.first_month.until(today) if dataset.file_name(month) in names}
     last = last_published(source, dataset, before=today.plus(1))
@@ -101,7 +97,7 @@ def published_months(source: Source, dataset: Dataset) -> set[Month]:
 def _as_csv(source: Source, dataset: Dataset, month: Month) -> str | None:
     """The month's file as CSV, packed or not, in a folder that can be listed."""
     stem = dataset.file_name(month).removesuffix(".parquet").lower()
-    names = source.names(_TRIPS_FOLDER) or set()
+    names = source.names(TRIPS_FOLDER) or set()
     return next((name for name in sorted(names) if name.lower().startswith(f"{stem}.csv")), None)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
 
+from taxi_assets.catalog import TRIPS_FOLDER, ZONES_PATH
 from taxi_assets.errors import BadFile, NotPublished, SourceUnavailable
 from taxi_assets.raw_file import RawFile
 from taxi_assets.source.atomic_write import land
@@ -92,7 +93,7 @@ class FolderSource:
         if not folder.is_dir():
             raise SourceUnavailable(
                 f"there is no folder {folder}: a source's folder is laid out like TLC's CDN, with files such as"
-                " trip-data/green_tripdata_2024-01.parquet and misc/taxi_zone_lookup.csv"
+                f" {TRIPS_FOLDER}/green_tripdata_2024-01.parquet and {ZONES_PATH}"
             )
 
 
