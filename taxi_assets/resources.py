@@ -30,7 +30,7 @@ class SourceResource(dg.ConfigurableResource[None]):
         """The source behind the URL; an impatient one asks a server once."""
         from taxi_assets.source import open_source
 
-        return open_source(self.url, patient=patient)
+        return open_source(self.url, retry=patient)
 
 
 class SourceRecordResource(dg.ConfigurableResource[None]):

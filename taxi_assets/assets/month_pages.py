@@ -14,7 +14,7 @@ from taxi_assets.io_managers.lake import FILE_NAME
 from taxi_assets.month import Month
 from taxi_assets.partitions import month_of_run, months_of
 from taxi_assets.resources import ScratchResource, SourceResource
-from taxi_assets.source.synthetic import says_synthetic
+from taxi_assets.source.synthetic import is_synthetic_provenance
 from taxi_assets.stores.rows import Rows
 
 PICTURES = "taxi/pictures"
@@ -56,7 +56,7 @@ def report_asset(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinit
                 lake.store(),
                 source.open(patient=False),
                 folder,
-                synthetic=says_synthetic(clean.provenance),
+                synthetic=is_synthetic_provenance(clean.provenance),
                 warn=context.log.warning,
             )
             quarantine = lake.store().read(f"quarantine/{dataset.table}", [month])

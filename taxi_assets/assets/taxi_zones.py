@@ -44,7 +44,7 @@ def _raw(kinds: Mapping[str, str]) -> dg.AssetsDefinition:
 
         with named_failures(), scratch.folder() as folder:
             zones = fetch_zones(source.open(), folder, tell_download)
-            source_record.record().admit(zones, lake.store())
+            source_record.record().check_and_record(zones, lake.store())
             yield dg.Output(zones)
 
     return raw_zones
@@ -78,7 +78,7 @@ def _shapes(kinds: Mapping[str, str]) -> dg.AssetsDefinition:
                 # A mirror of the trips need not have it, and nothing but the map of a page needs it.
                 context.log.warning(f"no zone shapes, so pages will have no map: {missing}")
                 return
-            source_record.record().admit(shapes, lake.store())
+            source_record.record().check_and_record(shapes, lake.store())
             yield dg.Output(shapes)
 
     return raw_zone_shapes

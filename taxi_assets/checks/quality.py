@@ -14,7 +14,7 @@ from taxi_assets.io_managers.common import named_failures
 from taxi_assets.month import Month
 from taxi_assets.partitions import month_of_run
 from taxi_assets.source import TLC_CDN
-from taxi_assets.source.synthetic import says_synthetic
+from taxi_assets.source.synthetic import is_synthetic_provenance
 from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.rows import NULL_COUNTS
 
@@ -97,7 +97,7 @@ class _File:
             other = self.lake.read(f"clean/{self.dataset.table}", [month])
         except (SliceMissing, SliceDamaged):
             return True
-        return says_synthetic(other.provenance) == says_synthetic(self.clean.provenance)
+        return is_synthetic_provenance(other.provenance) == is_synthetic_provenance(self.clean.provenance)
 
     def begins_or_ends(self, column: str, other: Month) -> bool:
         """Whether the catalogue knows that only one of the two months has values in the column."""

@@ -11,7 +11,7 @@ from taxi_assets.io_managers import LakeIOManager
 from taxi_assets.io_managers.tables import TableIOManager
 from taxi_assets.month import Month
 from taxi_assets.source import TLC_CDN
-from taxi_assets.source.synthetic import is_sample, says_synthetic
+from taxi_assets.source.synthetic import is_sample_url, is_synthetic_provenance
 from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.load_log import Line, lines_of
 
@@ -117,7 +117,7 @@ def _require_same_kind(
 ) -> None:
     """Refuse to mix where the tables are shared with another home, whose record and lake are not at hand."""
     url = next((line["source_url"] or "" for line in newest_first), "")
-    if (is_sample(url) or url.startswith(TLC_CDN)) and is_sample(url) != says_synthetic(provenance):
+    if (is_sample_url(url) or url.startswith(TLC_CDN)) and is_sample_url(url) != is_synthetic_provenance(provenance):
         raise InvalidRequest(
             f"the tables hold {dataset.name} {month} from {url}, and synthetic data and TLC's do not mix: set "
             "TAXI_POSTGRES and TAXI_WAREHOUSE to others, or unset them and give TAXI_HOME a folder of its own"

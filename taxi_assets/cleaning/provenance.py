@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 
 from taxi_assets.raw_file import RawFile
-from taxi_assets.source.synthetic import REMARK, SYNTHETIC, is_synthetic, says_synthetic
+from taxi_assets.source.synthetic import SYNTHETIC, SYNTHETIC_NOTICE, is_synthetic, is_synthetic_provenance
 from taxi_assets.stores.arrow import description
 from taxi_assets.stores.rows import PROVENANCE, Rows
 
@@ -26,8 +26,8 @@ def origin_of(raw: RawFile, dataset: str) -> dict[str, str]:
 def with_origin(rows: Rows, facts: Mapping[str, str]) -> Rows:
     """The rows with the provenance, and synthetic ones with a description that says so, for comments in the stores."""
     rows = rows.with_provenance(facts)
-    if not says_synthetic(facts):
+    if not is_synthetic_provenance(facts):
         return rows
     known = rows.schema.metadata or {}
-    text = f"{REMARK} {description(rows.schema) or ''}".strip()
+    text = f"{SYNTHETIC_NOTICE} {description(rows.schema) or ''}".strip()
     return rows.with_schema(rows.schema.with_metadata({**known, b"description": text.encode()}))

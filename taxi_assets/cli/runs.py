@@ -111,7 +111,7 @@ def zones_requests(settings: Settings) -> list[Request]:
     from taxi_assets.catalog import ZONES_PATH
     from taxi_assets.source import open_source
 
-    source = open_source(settings.source, patient=False)
+    source = open_source(settings.source, retry=False)
     with opened_stores(settings, ["lake"]) as stores:
         try:
             origin = stores["lake"]().get_file(f"raw/{ZONES_TABLE}", ZONES_FILE).url

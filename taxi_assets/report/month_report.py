@@ -11,7 +11,7 @@ from taxi_assets.month import Month
 from taxi_assets.report.figures import month_figures, rejected_examples, trips_by_day
 from taxi_assets.report.page import MonthReport
 from taxi_assets.report.sections import Zones
-from taxi_assets.source.synthetic import says_synthetic
+from taxi_assets.source.synthetic import is_synthetic_provenance
 from taxi_assets.stores.rows import Rows
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,8 @@ def month_report(
         month,
         month_figures(clean, dataset, month, scratch),
         _trips_by_day(year_before, dataset, month.plus(-12), scratch, warn)
-        if year_before is not None and says_synthetic(year_before.provenance) == says_synthetic(clean.provenance)
+        if year_before is not None
+        and is_synthetic_provenance(year_before.provenance) == is_synthetic_provenance(clean.provenance)
         else None,
         rejected_examples(quarantine, scratch),
         zones,

@@ -13,7 +13,7 @@ from taxi_assets.report.figures import Example, Figures
 from taxi_assets.report.number_format import amount_text, number_text
 from taxi_assets.report.sections import Picture, Zones, month_title, pictures
 from taxi_assets.report.svg import COLOURS, STYLE
-from taxi_assets.source.synthetic import says_synthetic
+from taxi_assets.source.synthetic import is_synthetic_provenance
 from taxi_assets.stores.rows import PROVENANCE
 
 _TEMPLATE = "page.html"
@@ -98,7 +98,7 @@ def page(report: MonthReport, drawn: Sequence[Picture]) -> str:
         unbroken=[rule for rule in RULES if rejected.get(rule.name) == 0],
         rejected_rows=sum(rejected.values()),
         source_rows=_source_rows(report),
-        synthetic=says_synthetic(report.provenance),
+        synthetic=is_synthetic_provenance(report.provenance),
         changes=changes,
         loaded_before=_loaded_before(changes or {}, report.provenance),
         source={key.removeprefix(f"{PROVENANCE}source_"): value for key, value in report.provenance.items()},

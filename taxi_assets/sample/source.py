@@ -16,7 +16,7 @@ from taxi_assets.sample.zone_lookup import write_zones
 from taxi_assets.sample.zone_shapes import write_zone_shapes
 
 if TYPE_CHECKING:
-    from taxi_assets.source.base import Progress, Published
+    from taxi_assets.source.base import Progress, RemoteFile
 
 SAMPLE_LAST_MONTH = Month(2025, 12)
 
@@ -37,14 +37,14 @@ class SampleSource:
     def __init__(self, rows: int = DEFAULT_ROWS) -> None:
         self._rows = rows
 
-    def head(self, path: str) -> "Published | None":
+    def head(self, path: str) -> "RemoteFile | None":
         """What identifies the file; None where the sample has no such file."""
-        from taxi_assets.source.base import Published
+        from taxi_assets.source.base import RemoteFile
 
         if path not in _OTHERS and _month_at(path) is None:
             return None
         identity = sha256(f"{_VERSION} {path} {self._rows}".encode()).hexdigest()
-        return Published(url=f"{self.url}/{path}", etag=f'"{identity[:32]}"')
+        return RemoteFile(url=f"{self.url}/{path}", etag=f'"{identity[:32]}"')
 
     def names(self, folder: str) -> None:
         """The sample has no folders to list."""
@@ -57,7 +57,7 @@ class SampleSource:
             InvalidRequest: a month of that many rows cannot be made.
             StoreUnavailable: the disk is full.
         """
-        from taxi_assets.source.atomic_write import land
+        from taxi_assets.source.atomic_write import write_atomically
 
         published = self.head(path)
         if published is None:
@@ -66,7 +66,7 @@ class SampleSource:
                 f" from the first one TLC published to {SAMPLE_LAST_MONTH}"
             )
 
-        def make(part: Path) -> "Published":
+        def make(part: Path) -> "RemoteFile":
             trips = _month_at(path)
             if trips is None:
                 _OTHERS[path](part)
@@ -77,7 +77,7 @@ class SampleSource:
                 progress(part.name, size, size)
             return published
 
-        return land(path, folder, make)
+        return write_atomically(path, folder, make)
 
 
 def write_tree(

@@ -5,7 +5,7 @@ from pathlib import Path
 from taxi_assets.catalog import Dataset
 from taxi_assets.month import Month
 from taxi_assets.sample.defect_plan import DEFAULT_ROWS, plan_month
-from taxi_assets.source.synthetic import REMARK, SYNTHETIC
+from taxi_assets.source.synthetic import SYNTHETIC, SYNTHETIC_NOTICE
 
 
 def write_month(dataset: Dataset, month: Month, path: Path, *, rows: int = DEFAULT_ROWS) -> None:
@@ -21,6 +21,6 @@ def write_month(dataset: Dataset, month: Month, path: Path, *, rows: int = DEFAU
     from taxi_assets.sample.batches import month_batches, month_schema
 
     plan = plan_month(dataset, month, rows)
-    with pq.ParquetWriter(path, month_schema(plan).with_metadata({SYNTHETIC: REMARK})) as writer:
+    with pq.ParquetWriter(path, month_schema(plan).with_metadata({SYNTHETIC: SYNTHETIC_NOTICE})) as writer:
         for batch in month_batches(plan):
             writer.write_batch(batch)

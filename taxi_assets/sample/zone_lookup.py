@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 from taxi_assets.catalog import LAST_ZONE, ZONES_HEADER
-from taxi_assets.source.synthetic import ZONE_NAME
+from taxi_assets.source.synthetic import SYNTHETIC_ZONE_NAME
 
 AIRPORTS = (132, 138)
 
@@ -33,4 +33,4 @@ def names_of(zone: int) -> tuple[str, str, str]:
     if zone in _NAMED:
         return _NAMED[zone]
     borough = _BOROUGHS[zone % len(_BOROUGHS)]
-    return borough, f"{ZONE_NAME} {zone}", "Yellow Zone" if borough == "Manhattan" else "Boro Zone"
+    return borough, f"{SYNTHETIC_ZONE_NAME} {zone}", "Yellow Zone" if borough == "Manhattan" else "Boro Zone"

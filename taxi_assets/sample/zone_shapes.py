@@ -8,7 +8,7 @@ from pathlib import Path
 
 from taxi_assets.catalog import LAST_ZONE
 from taxi_assets.sample.zone_lookup import names_of
-from taxi_assets.source.synthetic import REMARK
+from taxi_assets.source.synthetic import SYNTHETIC_NOTICE
 
 _NAMELESS = (57, 104, 105, 264, 265)  # TLC has no shape of them
 _REPEATED = {56: 2, 103: 3}  # and several of these
@@ -33,7 +33,7 @@ def write_zone_shapes(path: Path) -> None:
             writer.poly([_outline(*divmod(place, _COLUMNS))])
             writer.record(place + 1, name, zone, borough)
     with zipfile.ZipFile(path, "w") as archive:
-        archive.comment = REMARK.encode()
+        archive.comment = SYNTHETIC_NOTICE.encode()
         for suffix, part in parts.items():
             body = bytearray(part.getvalue())
             if suffix == "dbf":

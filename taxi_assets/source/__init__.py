@@ -4,7 +4,7 @@ Here: whether a file is published, fetching it whole, telling a whole file from 
 may be. Not here: what the files mean (`catalog`), what their rows hold (`cleaning`), where they are kept (`stores`).
 """
 
-from taxi_assets.source.base import Published, Source
+from taxi_assets.source.base import RemoteFile, Source
 from taxi_assets.source.factory import SOURCE_FORMS, TLC_CDN, open_source
 from taxi_assets.source.files import (
     fetch_month,
@@ -18,7 +18,7 @@ from taxi_assets.source.files import (
 __all__ = [
     "SOURCE_FORMS",
     "TLC_CDN",
-    "Published",
+    "RemoteFile",
     "Source",
     "fetch_month",
     "fetch_zone_shapes",

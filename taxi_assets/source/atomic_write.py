@@ -7,14 +7,14 @@ from tempfile import TemporaryDirectory
 
 from taxi_assets.errors import BadFile, StoreUnavailable
 from taxi_assets.raw_file import RawFile, sha256_of
-from taxi_assets.source.base import Published
+from taxi_assets.source.base import RemoteFile
 from taxi_assets.source.verify import verify_parquet, verify_shapes, verify_zones
 
 _VERIFY = {".parquet": verify_parquet, ".csv": verify_zones, ".zip": verify_shapes}
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
-def land(path: str, folder: Path, write: Callable[[Path], Published]) -> RawFile:
+def write_atomically(path: str, folder: Path, write: Callable[[Path], RemoteFile]) -> RawFile:
     """Have a file written under a temporary name, verify it, and only then give it its own name.
 
     Args:

@@ -13,7 +13,7 @@ Progress = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True)
-class Published:
+class RemoteFile:
     """What a source tells about a file without sending it.
 
     Attributes:
@@ -42,7 +42,7 @@ class Source(Protocol):
 
     url: str
 
-    def head(self, path: str) -> Published | None:
+    def head(self, path: str) -> RemoteFile | None:
         """What the source tells about the file; None where it is not published (yet).
 
         Raises:

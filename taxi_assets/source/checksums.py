@@ -15,7 +15,7 @@ from pathlib import Path
 _BLOCK = 1 << 20
 _MD5_ETAG = re.compile(r'"([0-9a-fA-F]{32})"')
 _LINE = re.compile(r"\s*([0-9a-fA-F]+)(?:\s+\*?(.+?))?\s*")  # as sha256sum and md5sum write it
-_SUMS = {"SHA256SUMS": "sha256", "MD5SUMS": "md5"}
+_SUMS_FILES = {"SHA256SUMS": "sha256", "MD5SUMS": "md5"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Checksum:
     hexdigest: str
 
 
-def checksums_in(headers: Mapping[str, str]) -> tuple[Checksum, ...]:
+def checksums_from_headers(headers: Mapping[str, str]) -> tuple[Checksum, ...]:
     """The checksums of the whole file in the headers of an answer that has the whole file.
 
     A quoted ETag of 32 hexadecimal digits is an MD5, as S3 gives it to objects uploaded in one part, unless the object
@@ -55,26 +55,26 @@ def checksums_in(headers: Mapping[str, str]) -> tuple[Checksum, ...]:
     ]
     found = [Checksum(header, name, digest) for header, name, value in stated if (digest := _from_base64(name, value))]
     etag = _MD5_ETAG.fullmatch(headers.get("etag", ""))
-    if etag and not _is_encrypted_by_owner(headers):
+    if etag and not _has_customer_key(headers):
         found.append(Checksum("ETag", "md5", etag[1].lower()))
     return tuple(found)
 
 
-def checksums_beside(file: Path) -> tuple[Checksum, ...]:
+def checksums_from_sidecars(file: Path) -> tuple[Checksum, ...]:
     """The checksums of a file that its folder has in `<its name>.sha256`, `<its name>.md5`, `SHA256SUMS`, `MD5SUMS`."""
     found = []
     for algorithm in ("sha256", "md5"):
-        beside = file.with_name(f"{file.name}.{algorithm}")
+        sidecar = file.with_name(f"{file.name}.{algorithm}")
         found += [
-            Checksum(beside.name, algorithm, digest) for digest, name in _lines(beside) if name in ("", file.name)
+            Checksum(sidecar.name, algorithm, digest) for digest, name in _lines(sidecar) if name in ("", file.name)
         ]
-    for sums, algorithm in _SUMS.items():
-        beside = file.with_name(sums)
-        found += [Checksum(sums, algorithm, digest) for digest, name in _lines(beside) if name == file.name]
+    for sums, algorithm in _SUMS_FILES.items():
+        sidecar = file.with_name(sums)
+        found += [Checksum(sums, algorithm, digest) for digest, name in _lines(sidecar) if name == file.name]
     return tuple(found)
 
 
-def mismatch(file: Path, checksums: tuple[Checksum, ...]) -> str | None:
+def checksum_mismatch(file: Path, checksums: tuple[Checksum, ...]) -> str | None:
     """What the file's bytes add up to, and what they should; None where every checksum is the stated one."""
     actual: dict[str, str] = {}
     for checksum in checksums:
@@ -96,7 +96,7 @@ def _from_base64(algorithm: str, value: str) -> str | None:
     return None
 
 
-def _is_encrypted_by_owner(headers: Mapping[str, str]) -> bool:
+def _has_customer_key(headers: Mapping[str, str]) -> bool:
     return (
         headers.get("x-amz-server-side-encryption", "AES256") != "AES256"
         or "x-amz-server-side-encryption-customer-algorithm" in headers

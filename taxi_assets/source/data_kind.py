@@ -16,7 +16,7 @@ from taxi_assets.catalog import DATASETS
 from taxi_assets.errors import InvalidRequest, StoreError, StoreUnavailable
 from taxi_assets.raw_file import RawFile
 from taxi_assets.source import TLC_CDN
-from taxi_assets.source.synthetic import is_sample, is_synthetic, says_synthetic
+from taxi_assets.source.synthetic import is_sample_url, is_synthetic, is_synthetic_provenance
 from taxi_assets.stores.os_errors import disk_failures
 
 if TYPE_CHECKING:
@@ -44,16 +44,16 @@ class SourceRecord:
             return None
         return found if isinstance(found, bool) else None
 
-    def expect(self, url: str) -> None:
+    def check_url(self, url: str) -> None:
         """Refuse a source of the other kind before anything is fetched, where its URL alone tells which it is.
 
         Raises:
             InvalidRequest: the home holds the other kind.
         """
-        if is_sample(url) or url.startswith(TLC_CDN):
-            self._require(self.is_synthetic(), is_sample(url), url)
+        if is_sample_url(url) or url.startswith(TLC_CDN):
+            self._require_kind(self.is_synthetic(), is_sample_url(url), url)
 
-    def admit(self, raw: RawFile, lake: "Lake") -> None:
+    def check_and_record(self, raw: RawFile, lake: "Lake") -> None:
         """Record the kind of the file's data, if the home holds no other.
 
         Args:
@@ -69,12 +69,12 @@ class SourceRecord:
             return
         with disk_failures(self.path.parent), self._locked():
             held = self.is_synthetic()
-            self._require(_kind_of(lake) if held is None else held, synthetic, raw.url)
+            self._require_kind(_kind_of(lake) if held is None else held, synthetic, raw.url)
             fresh = self.path.with_name(f"{self.path.name}.new")
             fresh.write_text(json.dumps({"synthetic": synthetic, "first_file": raw.url}))
             fresh.replace(self.path)
 
-    def _require(self, held: bool | None, synthetic: bool, url: str) -> None:
+    def _require_kind(self, held: bool | None, synthetic: bool, url: str) -> None:
         if held is None or held == synthetic:
             return
         home = self.path.parent
@@ -99,7 +99,7 @@ def _kind_of(lake: "Lake") -> bool | None:
         table = f"clean/{dataset.table}"
         for month in reversed(lake.months(table)):
             try:
-                return says_synthetic(lake.read(table, [month]).provenance)
+                return is_synthetic_provenance(lake.read(table, [month]).provenance)
             except StoreUnavailable:
                 raise
             except StoreError:

@@ -20,12 +20,12 @@ SOURCE_FORMS = (
 )
 
 
-def open_source(value: str, *, patient: bool = True) -> Source:
+def open_source(value: str, *, retry: bool = True) -> Source:
     """The source that the value stands for; nothing is connected to or looked at yet.
 
     Args:
         value: one of `SOURCE_FORMS`.
-        patient: whether to ask a server that does not answer again and again; a sensor has no time for that.
+        retry: whether to ask a server that does not answer again and again; a sensor has no time for that.
 
     Raises:
         InvalidRequest: the value has none of `SOURCE_FORMS`; the text lists them and repeats no password.
@@ -40,7 +40,7 @@ def open_source(value: str, *, patient: bool = True) -> Source:
         parts = urlsplit(value)
         bare = "?" not in value and "#" not in value
         if parts.scheme in ("https", "http") and parts.hostname and parts.port != 0 and bare:
-            return HttpSource(value) if patient else HttpSource(value, attempts=1, read_timeout=10)
+            return HttpSource(value) if retry else HttpSource(value, attempts=1, read_timeout=10)
         if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/") and bare:
             return FolderSource(Path(unquote(parts.path)))
         if not parts.scheme and value:

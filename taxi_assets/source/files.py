@@ -9,7 +9,7 @@ from taxi_assets.raw_file import RawFile
 from taxi_assets.source.base import Progress, Source
 from taxi_assets.source.factory import TLC_CDN
 
-_PROBES = 36
+_MAX_PROBES = 36
 
 
 def month_path(dataset: Dataset, month: Month) -> str:
@@ -34,7 +34,7 @@ def fetch_month(
         return source.fetch(month_path(dataset, month), folder, progress)
     except NotPublished as error:
         raise NotPublished(
-            f"{source.url} has not published {dataset.name} {month}{_what_there_is(source, dataset, month)}"
+            f"{source.url} has not published {dataset.name} {month}{_availability_hint(source, dataset, month)}"
         ) from error
 
 
@@ -71,7 +71,7 @@ def last_published(source: Source, dataset: Dataset, before: Month) -> Month | N
         SourceUnavailable: the source does not answer.
     """
     newest = min(before.plus(-1), Month.current())
-    oldest = max(newest.plus(1 - _PROBES), dataset.first_month)
+    oldest = max(newest.plus(1 - _MAX_PROBES), dataset.first_month)
     for month in reversed(list(oldest.until(newest))):
         if source.head(month_path(dataset, month)) is not None:
             return month
@@ -94,16 +94,16 @@ def published_months(source: Source, dataset: Dataset) -> set[Month]:
     return set() if last is None else set(dataset.first_month.until(last))
 
 
-def _as_csv(source: Source, dataset: Dataset, month: Month) -> str | None:
+def _csv_name(source: Source, dataset: Dataset, month: Month) -> str | None:
     """The month's file as CSV, packed or not, in a folder that can be listed."""
     stem = dataset.file_name(month).removesuffix(".parquet").lower()
     names = source.names(TRIPS_FOLDER) or set()
     return next((name for name in sorted(names) if name.lower().startswith(f"{stem}.csv")), None)
 
 
-def _what_there_is(source: Source, dataset: Dataset, month: Month) -> str:
+def _availability_hint(source: Source, dataset: Dataset, month: Month) -> str:
     try:
-        csv = _as_csv(source, dataset, month)
+        csv = _csv_name(source, dataset, month)
         if csv is not None:
             return (
                 f" as Parquet: it has {csv}, in the format that TLC gave up in May 2022, when it published every month"

@@ -7,10 +7,10 @@ from pathlib import Path
 from taxi_assets.catalog import TRIPS_FOLDER, ZONES_PATH
 from taxi_assets.errors import BadFile, NotPublished, SourceUnavailable
 from taxi_assets.raw_file import RawFile
-from taxi_assets.source.atomic_write import land
-from taxi_assets.source.base import Progress, Published
-from taxi_assets.source.checksums import checksums_beside, mismatch
-from taxi_assets.source.progress import Meter
+from taxi_assets.source.atomic_write import write_atomically
+from taxi_assets.source.base import Progress, RemoteFile
+from taxi_assets.source.checksums import checksum_mismatch, checksums_from_sidecars
+from taxi_assets.source.progress import ProgressReporter
 
 _BLOCK = 1 << 20
 
@@ -26,18 +26,18 @@ class FolderSource:
         self._folder = folder.expanduser().absolute()
         self.url = self._folder.as_uri()
 
-    def head(self, path: str) -> Published | None:
+    def head(self, path: str) -> RemoteFile | None:
         """What the file system tells about the file; None where there is no such file.
 
         Raises:
             SourceUnavailable: the folder is not there, or not laid out like the CDN.
         """
         file = self._folder / path
-        self._require(file.parent)
+        self._require_folder(file.parent)
         if not file.is_file():
             return None
         stat = file.stat()
-        return Published(
+        return RemoteFile(
             url=file.as_uri(),
             size=stat.st_size,
             etag=f'"{stat.st_size:x}-{stat.st_mtime_ns:x}"',
@@ -51,7 +51,7 @@ class FolderSource:
             SourceUnavailable: the folder is not there, or not laid out like the CDN.
         """
         listed = self._folder / folder
-        self._require(listed)
+        self._require_folder(listed)
         return {file.name for file in listed.iterdir()}
 
     def fetch(self, path: str, folder: Path, progress: Progress | None = None) -> RawFile:
@@ -67,19 +67,19 @@ class FolderSource:
         if published is None:
             raise NotPublished(f"{self.url} has no {path}")
 
-        def copy(part: Path) -> Published:
-            meter = Meter(part.name, progress)
-            meter.begin(published.size)
+        def copy(part: Path) -> RemoteFile:
+            reporter = ProgressReporter(part.name, progress)
+            reporter.start(published.size)
             with part.open("wb") as copied:
                 for block in _blocks(self._folder / path):
                     copied.write(block)
-                    meter.at(copied.tell(), published.size)
-                meter.end(copied.tell())
+                    reporter.update(copied.tell(), published.size)
+                reporter.finish(copied.tell())
             if self.head(path) != published:
                 raise SourceUnavailable(
                     f"{self._folder / path} changed while it was copied; run again when it is whole"
                 )
-            differs = mismatch(part, checksums_beside(self._folder / path))
+            differs = checksum_mismatch(part, checksums_from_sidecars(self._folder / path))
             if differs is not None:
                 raise BadFile(
                     f"{part.name} is damaged, or the checksum beside it is another version's: {differs}; put them there"
@@ -87,9 +87,9 @@ class FolderSource:
                 )
             return published
 
-        return land(path, folder, copy)
+        return write_atomically(path, folder, copy)
 
-    def _require(self, folder: Path) -> None:
+    def _require_folder(self, folder: Path) -> None:
         if not folder.is_dir():
             raise SourceUnavailable(
                 f"there is no folder {folder}: a source's folder is laid out like TLC's CDN, with files such as"

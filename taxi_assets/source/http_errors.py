@@ -11,7 +11,7 @@ _PROXIES = "HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"
 
 
 @contextmanager
-def named_set_up() -> Iterator[None]:
+def map_client_errors() -> Iterator[None]:
     """Turn the errors of making a client, which reads the environment, into ours.
 
     Raises:
@@ -37,18 +37,18 @@ def named_set_up() -> Iterator[None]:
         ) from error
 
 
-def may_pass(error: BaseException) -> bool:
+def is_retryable(error: BaseException) -> bool:
     """Whether another attempt may do better."""
     import httpx
 
     if isinstance(error, httpx.TransportError):
-        return not isinstance(error, httpx.UnsupportedProtocol) and not _is_distrust(error)
+        return not isinstance(error, httpx.UnsupportedProtocol) and not _is_certificate_error(error)
     return isinstance(error, Transient)
 
 
-def reason_of(error: BaseException | None) -> str:
+def error_reason(error: BaseException | None) -> str:
     """The error in a few words."""
-    if _is_distrust(error):
+    if _is_certificate_error(error):
         return (
             f"its certificate is not trusted ({error}); where a proxy or the server has one of your own authority's,"
             " name that authority's certificates in SSL_CERT_FILE"
@@ -56,7 +56,7 @@ def reason_of(error: BaseException | None) -> str:
     return str(error) or type(error).__name__
 
 
-def _is_distrust(error: BaseException | None) -> bool:
+def _is_certificate_error(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
             return True

@@ -7,14 +7,14 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from taxi_assets.errors import NotPublished, SourceUnavailable
-from taxi_assets.source.base import Published
-from taxi_assets.source.checksums import checksums_in
+from taxi_assets.source.base import RemoteFile
+from taxi_assets.source.checksums import checksums_from_headers
 
 if TYPE_CHECKING:
     import httpx
 
 # The CDN's files lie in S3, which answers 403 for one that is not there.
-_ABSENT = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
+_NOT_PUBLISHED = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
 _BUSY = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 
 
@@ -30,7 +30,7 @@ class Transient(Exception):
         self.retry_after = retry_after
 
 
-def refusal(url: str, response: "httpx.Response") -> Exception:
+def error_for(url: str, response: "httpx.Response") -> Exception:
     """The error that an answer without the file stands for.
 
     Returns:
@@ -38,26 +38,26 @@ def refusal(url: str, response: "httpx.Response") -> Exception:
         same question would get the same answer.
     """
     answer = f"{response.status_code} {response.reason_phrase}".rstrip()
-    if response.status_code in _ABSENT:
+    if response.status_code in _NOT_PUBLISHED:
         return NotPublished(f"{url} is not published (yet): the server answered {answer}")
     if response.status_code in _BUSY or response.is_server_error:
         return Transient(f"the server answered {answer}", _retry_after(response))
     return SourceUnavailable(f"{url} cannot be fetched: the server answered {answer}; check the source's address")
 
 
-def published_by(url: str, response: "httpx.Response") -> Published:
+def remote_file_from(url: str, response: "httpx.Response") -> RemoteFile:
     """What an answer with the file, or with a part of it, tells about the whole file.
 
     Raises:
-        NotPublished, Transient, SourceUnavailable: as `refusal` has it, where the answer is without the file.
+        NotPublished, Transient, SourceUnavailable: as `error_for` has it, where the answer is without the file.
     """
     if not response.is_success:
-        raise refusal(url, response)
+        raise error_for(url, response)
     validators = response.headers.get("etag"), response.headers.get("last-modified")
     if response.status_code == HTTPStatus.PARTIAL_CONTENT:
-        return Published(url, content_range(response)[1], *validators)
+        return RemoteFile(url, content_range(response)[1], *validators)
     size = _number(response.headers.get("content-length", ""))
-    return Published(url, size, *validators, checksums_in(response.headers))
+    return RemoteFile(url, size, *validators, checksums_from_headers(response.headers))
 
 
 def content_range(response: "httpx.Response") -> tuple[int | None, int | None]:

@@ -13,10 +13,10 @@ from typing import Any, Self
 
 from taxi_assets.source.http_responses import Transient
 
-LOWEST_RATE = 10_000
+MIN_BYTES_PER_SECOND = 10_000
 """Bytes a second, over a window; TLC's CDN sends 500,000 and more."""
 
-LONGEST_FETCH = 2 * 3600.0
+MAX_FETCH_SECONDS = 2 * 3600.0
 """Seconds for one file, in all attempts: TLC's largest, 611 MB, takes 20 minutes at 500,000 bytes a second."""
 
 
@@ -24,11 +24,11 @@ class TooSlow(Transient):
     """An attempt was ended since too little arrived."""
 
 
-class Pace:
+class ThroughputWatchdog:
     """Watches one attempt while the context is open, and ends its connection where too little arrives.
 
     Args:
-        window: seconds, in each of which `LOWEST_RATE` is asked for on average; connecting and headers count as none.
+        window: seconds, in each of which `MIN_BYTES_PER_SECOND` is asked for on average; connecting and headers count as none.
         ends: when the whole fetch has to be over, on the clock of `time.monotonic`.
 
     Raises:
@@ -42,7 +42,7 @@ class Pace:
         self._failure: str | None = None
         self._sockets: list[socket.socket] = []
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="pace of a download", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="watchdog of a download", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -75,11 +75,12 @@ class Pace:
         before = 0
         while not self._over.wait(max(0.0, min(self._window, self._ends - time.monotonic()))):
             if time.monotonic() >= self._ends:
-                return self._end(f"it was not there after {LONGEST_FETCH / 3600:g} hours, the longest for one file")
-            if self._received - before < LOWEST_RATE * self._window:
+                return self._end(f"it was not there after {MAX_FETCH_SECONDS / 3600:g} hours, the longest for one file")
+            if self._received - before < MIN_BYTES_PER_SECOND * self._window:
                 sent = self._received - before
                 return self._end(
-                    f"the server sent {sent:,} bytes in {self._window:g} s, less than {LOWEST_RATE:,} bytes a second"
+                    f"the server sent {sent:,} bytes in {self._window:g} s, less than {MIN_BYTES_PER_SECOND:,} bytes"
+                    " a second"
                 )
             before = self._received
         return None

@@ -14,7 +14,7 @@ _LARGE = 100_000_000
 _MB = 1_000_000
 
 
-class Meter:
+class ProgressReporter:
     """Passes on how far one file has come, seldom enough to cost nothing.
 
     Args:
@@ -30,12 +30,12 @@ class Meter:
         self._next_call = clock() + _SECONDS_BETWEEN_CALLS
         self._next_line = clock() + _SECONDS_BETWEEN_LINES
 
-    def begin(self, total: int | None) -> None:
+    def start(self, total: int | None) -> None:
         """Log that a large file is on its way."""
         if total is not None and total >= _LARGE:
             logger.info("%s: %d MB to fetch", self._name, total // _MB)
 
-    def at(self, done: int, total: int | None) -> None:
+    def update(self, done: int, total: int | None) -> None:
         """Tell how many bytes are there, of how many in all."""
         now = self._clock()
         if now >= self._next_call:
@@ -46,7 +46,7 @@ class Meter:
             of = f" of {total // _MB}" if total is not None else ""
             logger.info("%s: %d%s MB", self._name, done // _MB, of)
 
-    def end(self, size: int) -> None:
+    def finish(self, size: int) -> None:
         """Tell that every byte is there."""
         self._call(size, size)
 

@@ -11,8 +11,8 @@ from zipfile import ZipFile
 from taxi_assets.stores.rows import PROVENANCE
 
 SYNTHETIC = f"{PROVENANCE}synthetic"  # in Parquet and in provenance, where the value is `true` or `false`
-REMARK = "Synthetic data, made by the sample source of taxi_assets; not TLC's."
-ZONE_NAME = "Sample zone"
+SYNTHETIC_NOTICE = "Synthetic data, made by the sample source of taxi_assets; not TLC's."
+SYNTHETIC_ZONE_NAME = "Sample zone"
 SAMPLE = "sample"  # the source's URL, and the beginning of its files'
 
 _PARQUET, _ZIP = b"PAR1", b"PK"
@@ -28,16 +28,16 @@ def is_synthetic(path: Path) -> bool:
         return SYNTHETIC.encode() in (pq.read_metadata(path).metadata or {})
     if head.startswith(_ZIP):
         with ZipFile(path) as archive:
-            return archive.comment == REMARK.encode()
-    return ZONE_NAME.encode() in path.read_bytes()
+            return archive.comment == SYNTHETIC_NOTICE.encode()
+    return SYNTHETIC_ZONE_NAME.encode() in path.read_bytes()
 
 
-def says_synthetic(provenance: Mapping[str, str]) -> bool:
+def is_synthetic_provenance(provenance: Mapping[str, str]) -> bool:
     """Whether rows with this provenance are synthetic; before files said so, the sample's URL did."""
     known = provenance.get(SYNTHETIC)
-    return known == "true" if known is not None else is_sample(provenance.get(f"{PROVENANCE}source_url", ""))
+    return known == "true" if known is not None else is_sample_url(provenance.get(f"{PROVENANCE}source_url", ""))
 
 
-def is_sample(url: str) -> bool:
+def is_sample_url(url: str) -> bool:
     """Whether the URL is that of the sample source, or of a file of it."""
     return url.partition("/")[0] == SAMPLE

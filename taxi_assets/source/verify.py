@@ -9,14 +9,15 @@ from pathlib import Path
 from taxi_assets.catalog import ZONES_HEADER
 from taxi_assets.errors import BadFile
 from taxi_assets.source.column_chunks import verify_column_chunks
-from taxi_assets.source.file_signatures import look_at
+from taxi_assets.source.file_signatures import describe_wrong_file
 from taxi_assets.source.shapefile_parts import SHAPEFILE_PARTS, shapefile_parts
 
 _MAGIC = b"PAR1"
 _ZIP = b"PK"
-_NO_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)  # the last: encrypted, or packed in an unknown way
-_COUNT = slice(4, 8)  # where a .dbf says how many records it has
-_FOOTER_END = 8  # the footer's length in 4 bytes, then the foot
+# zipfile raises RuntimeError for an encrypted member, and its subclass NotImplementedError for an unknown compression.
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
+_DBF_RECORD_COUNT = slice(4, 8)  # where a .dbf says how many records it has
+_FOOTER_TAIL_BYTES = 8  # the footer's length in 4 bytes, then the foot
 
 
 def verify_parquet(path: Path) -> int:
@@ -31,7 +32,7 @@ def verify_parquet(path: Path) -> int:
         file.seek(max(0, size - len(_MAGIC)))
         foot = file.read()
     if head != _MAGIC:
-        raise BadFile(look_at(path, "a readable Parquet file"))
+        raise BadFile(describe_wrong_file(path, "a readable Parquet file"))
     if foot != _MAGIC:
         raise BadFile(f"{path.name} is cut short: {size:,} bytes of Parquet without their end; fetch it again")
     return _rows(path, size)
@@ -46,7 +47,7 @@ def _rows(path: Path, size: int) -> int:
         with pq.ParquetFile(path) as file:
             metadata = file.metadata
         names = [metadata.schema.column(index).path for index in range(metadata.num_columns)]
-        verify_column_chunks(path, metadata, names, size - metadata.serialized_size - _FOOTER_END)
+        verify_column_chunks(path, metadata, names, size - metadata.serialized_size - _FOOTER_TAIL_BYTES)
     except UnicodeDecodeError as error:
         raise BadFile(
             f"{path.name} has a column whose name is not UTF-8, {error.object!r}; fetch it again, and where that gives"
@@ -68,7 +69,7 @@ def verify_zones(path: Path) -> int:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = csv.reader(file, strict=True)
             if tuple(next(lines, ())) != ZONES_HEADER:
-                raise BadFile(look_at(path, f"the zone lookup ({','.join(ZONES_HEADER)})"))
+                raise BadFile(describe_wrong_file(path, f"the zone lookup ({','.join(ZONES_HEADER)})"))
             for row in lines:
                 rows += 1
                 if len(row) != len(ZONES_HEADER) or not row[0].isdecimal():
@@ -90,10 +91,10 @@ def verify_shapes(path: Path) -> int:
         with zipfile.ZipFile(path) as archive:
             damaged, parts = archive.testzip(), shapefile_parts(archive)
             table = archive.read(parts[".dbf"]) if damaged is None and len(parts) == len(SHAPEFILE_PARTS) else None
-    except _NO_ZIP as error:
+    except _ZIP_ERRORS as error:
         with path.open("rb") as file:
             if file.read(len(_ZIP)) != _ZIP:
-                raise BadFile(look_at(path, "a zipped shapefile")) from error
+                raise BadFile(describe_wrong_file(path, "a zipped shapefile")) from error
         raise BadFile(f"{path.name} is cut short or damaged ({error}); fetch it again") from error
     if damaged is not None:
         raise BadFile(f"{path.name} is damaged: {damaged} has another checksum than it should; fetch it again")
@@ -101,4 +102,4 @@ def verify_shapes(path: Path) -> int:
         raise BadFile(
             f"{path.name} has no whole shapefile ({', '.join(SHAPEFILE_PARTS)}) in it; check the source's address"
         )
-    return int.from_bytes(table[_COUNT], "little")
+    return int.from_bytes(table[_DBF_RECORD_COUNT], "little")

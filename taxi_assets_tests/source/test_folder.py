@@ -6,7 +6,7 @@ import pytest
 
 from taxi_assets.errors import BadFile, NotPublished, SourceUnavailable
 from taxi_assets.raw_file import RawFile
-from taxi_assets.source.base import Published
+from taxi_assets.source.base import RemoteFile
 from taxi_assets.source.folder import FolderSource
 
 from .failing import failing
@@ -27,7 +27,7 @@ def mirror(tmp_path: Path, trips: bytes) -> Path:
 
 
 def test_head_tells_what_the_file_system_tells(mirror: Path, trips: bytes) -> None:
-    assert FolderSource(mirror).head(PATH) == Published(
+    assert FolderSource(mirror).head(PATH) == RemoteFile(
         url=f"{mirror.as_uri()}/{PATH}",
         size=len(trips),
         etag=f'"{len(trips):x}-{MODIFIED * 10**9:x}"',

@@ -11,7 +11,7 @@ import pytest
 
 from taxi_assets.errors import BadFile, NotPublished, SourceUnavailable
 from taxi_assets.raw_file import RawFile
-from taxi_assets.source.base import Published
+from taxi_assets.source.base import RemoteFile
 from taxi_assets.source.http import HttpSource
 
 from .cdn import LAST_MODIFIED, Answer, Cdn, serving
@@ -23,7 +23,7 @@ PATH = f"trip-data/{NAME}"
 
 def test_head_tells_what_the_server_tells(cdn: Cdn, source: HttpSource) -> None:
     cdn.put(PATH, b"12345")
-    assert source.head(PATH) == Published(f"{cdn.url}/{PATH}", 5, '"first"', LAST_MODIFIED)
+    assert source.head(PATH) == RemoteFile(f"{cdn.url}/{PATH}", 5, '"first"', LAST_MODIFIED)
     assert [request.method for request in cdn.requests] == ["HEAD"]
 
 
@@ -40,7 +40,7 @@ def test_head_asks_for_one_byte_where_the_server_has_no_head(
 ) -> None:
     cdn.put(PATH, trips)
     cdn.will(Answer(status=status), Answer(knows_range=knows_range))
-    assert source.head(PATH) == Published(f"{cdn.url}/{PATH}", len(trips), '"first"', LAST_MODIFIED)
+    assert source.head(PATH) == RemoteFile(f"{cdn.url}/{PATH}", len(trips), '"first"', LAST_MODIFIED)
     assert cdn.ranges == [None, "bytes=0-0"]
 
 
@@ -65,7 +65,7 @@ def test_head_gives_up_in_the_end(cdn: Cdn, source: HttpSource) -> None:
 def test_a_server_that_does_not_tell_sizes_and_dates_is_believed(cdn: Cdn, source: HttpSource, inbox: Path) -> None:
     cdn.put(PATH, b"", etag=None)
     cdn.will(Answer(headers={"Content-Length": None, "Last-Modified": None}))
-    assert source.head(PATH) == Published(f"{cdn.url}/{PATH}")
+    assert source.head(PATH) == RemoteFile(f"{cdn.url}/{PATH}")
 
 
 def test_fetch_puts_the_whole_file_under_its_own_name(cdn: Cdn, source: HttpSource, inbox: Path, trips: bytes) -> None:
