@@ -1,7 +1,8 @@
-"""Which kind of data a home holds, TLC's or synthetic, so that the two never mix: a small file, `source.json`.
+"""The kind of data in a home, TLC's or synthetic, recorded in its file `source.json`; the two never mix.
 
-Joined tables, neighbours that are compared and the zones on a page make sense within one kind only. The file is made
-with the first data; where it is missing, the lake's months tell.
+Joins, checks that compare months and the zones on a page are valid within one kind only. The first ingest writes the
+file; where it is missing or damaged, the provenance of the lake's months decides. Not here: how a file is recognised
+as synthetic (`synthetic`).
 """
 
 import fcntl
@@ -23,21 +24,21 @@ if TYPE_CHECKING:
     from taxi_assets.stores.lake import Lake
 
 
-_DEMO = "demo"  # the folder in a home that `make demo` takes as its own
+_DEMO = "demo"  # folder in a home, and itself the home of `make demo`
 
 
 @dataclass(frozen=True)
 class SourceRecord:
-    """The record of one home.
+    """A home's record of its kind of data.
 
     Attributes:
-        path: of the file.
+        path: of `source.json`.
     """
 
     path: Path
 
     def is_synthetic(self) -> bool | None:
-        """Whether the home holds synthetic data; None where nothing was recorded, or what was is damaged."""
+        """Whether the home holds synthetic data; None where the record is missing or damaged."""
         try:
             found = json.loads(self.path.read_text())["synthetic"]
         except (OSError, ValueError, KeyError, TypeError):
@@ -45,7 +46,7 @@ class SourceRecord:
         return found if isinstance(found, bool) else None
 
     def check_url(self, url: str) -> None:
-        """Refuse a source of the other kind before anything is fetched, where its URL alone tells which it is.
+        """Refuse a source of the other kind before a download, where the URL identifies the kind (the CDN, `sample`).
 
         Raises:
             InvalidRequest: the home holds the other kind.
@@ -54,11 +55,11 @@ class SourceRecord:
             self._require_kind(self.is_synthetic(), is_sample_url(url), url)
 
     def check_and_record(self, raw: RawFile, lake: "Lake") -> None:
-        """Record the kind of the file's data, if the home holds no other.
+        """Check that the file is of the home's kind of data, and record the kind.
 
         Args:
-            raw: the file that is about to be stored.
-            lake: tells what the home holds where nothing is recorded.
+            raw: the file to be stored.
+            lake: the home's lake, whose months decide where there is no record.
 
         Raises:
             InvalidRequest: the home holds the other kind.
@@ -94,7 +95,7 @@ class SourceRecord:
 
 
 def _kind_of(lake: "Lake") -> bool | None:
-    """Whether the lake's months are synthetic; None where it has none that can be read."""
+    """Whether the lake's months are synthetic; None where it has no readable month."""
     for dataset in DATASETS:
         table = f"clean/{dataset.table}"
         for month in reversed(lake.months(table)):

@@ -1,4 +1,4 @@
-"""What may be given as a source, in `TAXI_SOURCE` or on the command line."""
+"""Factory of sources: from a value of `TAXI_SOURCE` or `--source` to a source object."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -21,22 +21,23 @@ SOURCE_FORMS = (
 
 
 def open_source(value: str, *, retry: bool = True) -> Source:
-    """The source that the value stands for; nothing is connected to or looked at yet.
+    """The source for the value; opens no connection and reads no file.
 
     Args:
-        value: one of `SOURCE_FORMS`.
-        retry: whether to ask a server that does not answer again and again; a sensor has no time for that.
+        value: in one of `SOURCE_FORMS`.
+        retry: whether requests are retried with backoff. False for sensors and the command line's quick look-ups: one
+            attempt, 10 seconds.
 
     Raises:
         InvalidRequest: the value has none of `SOURCE_FORMS`; the text lists them and repeats no password.
     """
     value = value.strip()
     if value == "sample":
-        # The sample is made of what this package offers: importing it above would go round in a circle.
+        # Imported here, since `sample` imports this package.
         from taxi_assets.sample import SampleSource
 
         return SampleSource()
-    with suppress(ValueError, RuntimeError):  # of a host or port that cannot be one, of a ~user that is none
+    with suppress(ValueError, RuntimeError):  # an invalid host or port; `~user` for an unknown user
         parts = urlsplit(value)
         bare = "?" not in value and "#" not in value
         if parts.scheme in ("https", "http") and parts.hostname and parts.port != 0 and bare:

@@ -1,11 +1,11 @@
-"""What arrives in place of a file, told by its first bytes."""
+"""File signatures: what a file is by its first bytes, where it is not of the kind that its suffix says."""
 
 import re
 from pathlib import Path
 
 _HEAD_BYTES = 2000
 
-# The first pattern that matches tells what it is and what to do; {} is what the pattern's group caught.
+# (pattern, what the file is, advice); the first match counts, and {} stands for the pattern's group.
 _WRONG_FILES: tuple[tuple[bytes, str, str], ...] = (
     (rb"\s*\Z", "empty", "fetch it again"),
     (rb"PARE", "Parquet with an encrypted footer", "take it from a source that publishes it in the clear"),
@@ -26,7 +26,7 @@ _WRONG_FILES: tuple[tuple[bytes, str, str], ...] = (
 )
 
 
-# How files begin by their suffix, and what they are.
+# Suffix -> (pattern of the first bytes, kind of file).
 _SIGNATURES = {
     ".parquet": (rb"PAR1", "a readable Parquet file"),
     ".csv": (rb"(\xef\xbb\xbf)?\"?LocationID", "the zone lookup"),
@@ -35,14 +35,14 @@ _SIGNATURES = {
 
 
 def signature_mismatch(path: Path) -> str | None:
-    """What the file is, of which only the beginning need be there; None where it begins as its suffix promises."""
+    """A sentence for a file, or the first bytes of one, without its suffix's signature; None where it has it."""
     signature, expected = _SIGNATURES[path.suffix]
     with path.open("rb") as file:
         return None if re.match(signature, file.read(_HEAD_BYTES)) else describe_wrong_file(path, expected)
 
 
 def describe_wrong_file(path: Path, expected: str) -> str:
-    """What the file is in place of what was expected, and what to do about it."""
+    """A sentence: what the file is instead of the expected kind, and what to do."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES).removeprefix(b"\xef\xbb\xbf")
     for pattern, what, advice in _WRONG_FILES:

@@ -1,4 +1,4 @@
-"""TLC's files by what they are: a dataset's month, the zones and their shapes."""
+"""Fetch TLC's files by dataset and month, the zone lookup and the zone shapes, and find the published months."""
 
 from pathlib import Path
 
@@ -9,24 +9,24 @@ from taxi_assets.raw_file import RawFile
 from taxi_assets.source.base import Progress, Source
 from taxi_assets.source.factory import TLC_CDN
 
-_MAX_PROBES = 36
+_MAX_PROBES = 36  # HEAD requests
 
 
 def month_path(dataset: Dataset, month: Month) -> str:
-    """Where the month's file is, relative to the CDN's root: the `path` of `Source.head` and `Source.fetch`."""
+    """The path of the month's file relative to the CDN's root, for `Source.head` and `Source.fetch`."""
     return f"{TRIPS_FOLDER}/{dataset.file_name(month)}"
 
 
 def fetch_month(
     source: Source, dataset: Dataset, month: Month, folder: Path, progress: Progress | None = None
 ) -> RawFile:
-    """Put the month's file into the folder, whole and verified, or not at all.
+    """Write the month's file to the folder, atomically and after verification.
 
     Raises:
-        InvalidRequest: the month lies before the dataset's first.
-        NotPublished: the source does not have the month (yet); the text names the last one it has.
-        SourceUnavailable: the source does not answer, or stopped in the middle.
-        BadFile: what the source sent is not a whole Parquet file.
+        InvalidRequest: the month is before the dataset's first.
+        NotPublished: the source does not have the month (yet); the text names its last month.
+        SourceUnavailable: the source does not answer, or the transfer broke off.
+        BadFile: the bytes are not a complete Parquet file.
         StoreUnavailable: the disk is full.
     """
     dataset.era(month)
@@ -39,33 +39,33 @@ def fetch_month(
 
 
 def fetch_zones(source: Source, folder: Path, progress: Progress | None = None) -> RawFile:
-    """Put the taxi zone lookup into the folder, whole and verified, or not at all.
+    """Write the taxi zone lookup to the folder, atomically and after verification.
 
     Raises:
         NotPublished: the source has no zone lookup.
-        SourceUnavailable: the source does not answer, or stopped in the middle.
-        BadFile: what the source sent is not the zone lookup.
+        SourceUnavailable: the source does not answer, or the transfer broke off.
+        BadFile: the bytes are not the complete zone lookup.
         StoreUnavailable: the disk is full.
     """
     return source.fetch(ZONES_PATH, folder, progress)
 
 
 def fetch_zone_shapes(source: Source, folder: Path, progress: Progress | None = None) -> RawFile:
-    """Put the shapes of the taxi zones into the folder, whole and verified, or not at all.
+    """Write the shapefile of the taxi zones to the folder, atomically and after verification.
 
     Raises:
         NotPublished: the source has no such file.
-        SourceUnavailable: the source does not answer, or stopped in the middle.
-        BadFile: what the source sent is not a zipped shapefile.
+        SourceUnavailable: the source does not answer, or the transfer broke off.
+        BadFile: the bytes are not a complete zipped shapefile.
         StoreUnavailable: the disk is full.
     """
     return source.fetch(SHAPES_PATH, folder, progress)
 
 
 def last_published(source: Source, dataset: Dataset, before: Month) -> Month | None:
-    """The last month the source has before that one, going back 36 months at most; None where it has none of them.
+    """The last published month before that one, among 36 months at most; None where none of them is published.
 
-    A month in the future is looked for from today's month on.
+    The search begins no later than with today's month, by one HEAD request a month.
 
     Raises:
         SourceUnavailable: the source does not answer.
@@ -79,9 +79,9 @@ def last_published(source: Source, dataset: Dataset, before: Month) -> Month | N
 
 
 def published_months(source: Source, dataset: Dataset) -> set[Month]:
-    """The months that the source has, by a few requests.
+    """The months that the source has published, without a request for each.
 
-    A folder is listed. A server is asked for its last month, and taken to have every month up to that, as TLC has.
+    A folder is listed. For a server the last month is searched, and all earlier months are assumed, as TLC has them.
 
     Raises:
         SourceUnavailable: the source does not answer.
@@ -95,7 +95,7 @@ def published_months(source: Source, dataset: Dataset) -> set[Month]:
 
 
 def _csv_name(source: Source, dataset: Dataset, month: Month) -> str | None:
-    """The month's file as CSV, packed or not, in a folder that can be listed."""
+    """The name of the month's file as CSV, compressed or not, in a source that lists folders."""
     stem = dataset.file_name(month).removesuffix(".parquet").lower()
     names = source.names(TRIPS_FOLDER) or set()
     return next((name for name in sorted(names) if name.lower().startswith(f"{stem}.csv")), None)

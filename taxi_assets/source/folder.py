@@ -1,4 +1,4 @@
-"""A folder laid out like TLC's CDN: a mirror, a mounted bucket, or what `taxi sample` wrote."""
+"""Source: a folder with the CDN's layout, such as a mirror, a mounted bucket, or the output of `taxi sample`."""
 
 from collections.abc import Iterator
 from email.utils import formatdate
@@ -16,7 +16,7 @@ _BLOCK = 1 << 20
 
 
 class FolderSource:
-    """TLC's files from a folder, which need not be there before a file is asked for.
+    """TLC's files from a folder, which may be missing until a method is called.
 
     Attributes:
         url: the folder as a `file:///` URL.
@@ -27,10 +27,10 @@ class FolderSource:
         self.url = self._folder.as_uri()
 
     def head(self, path: str) -> RemoteFile | None:
-        """What the file system tells about the file; None where there is no such file.
+        """Size, modification time and an ETag made of both; None where there is no such file.
 
         Raises:
-            SourceUnavailable: the folder is not there, or not laid out like the CDN.
+            SourceUnavailable: the folder is missing, or has not the CDN's layout.
         """
         file = self._folder / path
         self._require_folder(file.parent)
@@ -48,19 +48,19 @@ class FolderSource:
         """The names of the files in the folder of that name.
 
         Raises:
-            SourceUnavailable: the folder is not there, or not laid out like the CDN.
+            SourceUnavailable: the folder is missing, or has not the CDN's layout.
         """
         listed = self._folder / folder
         self._require_folder(listed)
         return {file.name for file in listed.iterdir()}
 
     def fetch(self, path: str, folder: Path, progress: Progress | None = None) -> RawFile:
-        """Copy the file into the folder under its own name, whole and verified, or not at all.
+        """Copy the file to the folder under its own name, atomically and after verification.
 
         Raises:
             NotPublished: there is no such file.
-            SourceUnavailable: the source's folder is not there, or the file cannot be read.
-            BadFile: the file is not what its name promises.
+            SourceUnavailable: the source's folder is missing, or the file cannot be read or changed during the copy.
+            BadFile: the file is not complete or not of the kind that its suffix says, or a sidecar checksum differs.
             StoreUnavailable: the disk is full.
         """
         published = self.head(path)
@@ -70,11 +70,12 @@ class FolderSource:
         def copy(part: Path) -> RemoteFile:
             reporter = ProgressReporter(part.name, progress)
             reporter.start(published.size)
-            with part.open("wb") as copied:
+            copied = 0
+            with part.open("wb") as file:
                 for block in _blocks(self._folder / path):
-                    copied.write(block)
-                    reporter.update(copied.tell(), published.size)
-                reporter.finish(copied.tell())
+                    copied += file.write(block)
+                    reporter.update(copied, published.size)
+            reporter.finish(copied)
             if self.head(path) != published:
                 raise SourceUnavailable(
                     f"{self._folder / path} changed while it was copied; run again when it is whole"

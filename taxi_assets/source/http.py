@@ -1,6 +1,8 @@
-"""TLC's files over HTTP: from its CDN, or from any server laid out like it.
+"""Source: an HTTP server with the CDN's layout, with retries and backoff.
 
-httpx is imported when the first file is asked for: the definitions are loaded far more often.
+httpx is imported with the first request, since code locations load the definitions far more often than they fetch.
+Not here: one file's transfer (`http_download`), the meaning of responses (`http_responses`) and of the client's errors
+(`http_errors`), the throughput limit (`http_timeouts`).
 """
 
 import logging
@@ -40,19 +42,19 @@ logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 _CONNECT_TIMEOUT = 10.0
-_MAX_SLOW_ATTEMPTS = 3  # so that with the waits between them a server that drips is given up after about 100 s
+_MAX_SLOW_ATTEMPTS = 3  # with the backoff between them, a server below the throughput limit fails after about 100 s
 _HEAD_UNSUPPORTED = {HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
 
 
 class HttpSource:
-    """TLC's files from a server, asked again with growing pauses where it fails.
+    """TLC's files from a server; failed requests are retried with exponential backoff.
 
     Args:
-        url: of the folder that holds `trip-data/` and `misc/`; a user and password in it are sent, but never shown.
-        attempts: in all, the first one included.
-        first_wait: seconds before the second attempt; doubled each time, and up to this much more at random.
-        longest_wait: seconds; bounds the pauses, and what a server may ask for by Retry-After.
-        read_timeout: seconds for which an attempt may be slower than `MIN_BYTES_PER_SECOND`, or silent, before it has failed.
+        url: of the folder that holds `trip-data/` and `misc/`; user and password are sent, and removed from logs.
+        attempts: maximum number, the first one included.
+        first_wait: seconds before the second attempt; doubled for each further one, plus a random 0 to `first_wait`.
+        longest_wait: seconds; the maximum of the backoff and of a server's Retry-After.
+        read_timeout: seconds of silence, or of less than `MIN_BYTES_PER_SECOND`, after which an attempt has failed.
 
     Attributes:
         url: without user and password.
@@ -68,7 +70,7 @@ class HttpSource:
         read_timeout: float = 30.0,
     ) -> None:
         parts = urlsplit(url)
-        # Out of the URL altogether: httpx logs every URL that it asks for.
+        # Credentials are removed from the URL, since httpx logs the URL of every request.
         self.url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
         self._auth = None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
         self._attempts = attempts
@@ -77,10 +79,10 @@ class HttpSource:
         self._read_timeout = read_timeout
 
     def head(self, path: str) -> RemoteFile | None:
-        """What the server's headers tell about the file; None where it answers 403 or 404.
+        """The file's metadata from the response's headers; None for status 403 or 404.
 
         Raises:
-            SourceUnavailable: no attempt got an answer, or the answer was another error.
+            SourceUnavailable: no attempt got a response, or the status is another error.
         """
         url = f"{self.url}/{path}"
         try:
@@ -90,17 +92,17 @@ class HttpSource:
             return None
 
     def names(self, folder: str) -> None:
-        """A web server lists no folders."""
+        """None: a web server lists no folders."""
 
     def fetch(self, path: str, folder: Path, progress: Progress | None = None) -> RawFile:
-        """Download the file into the folder under its own name, whole and verified, or not at all.
+        """Download the file to the folder under its own name, atomically and after verification.
 
-        An attempt that breaks off is followed by one that goes on from there, where the file is still the same.
+        A retry resumes the transfer where the last attempt broke off, if the file is still the same.
 
         Raises:
-            NotPublished: the server answers 403 or 404.
-            SourceUnavailable: no attempt got the whole file, or the answer was another error.
-            BadFile: the server sent something else.
+            NotPublished: status 403 or 404.
+            SourceUnavailable: no attempt got the complete file, or the status is another error.
+            BadFile: the bytes are not a complete file of the kind that the suffix says, or a checksum differs.
             StoreUnavailable: the disk is full.
         """
         url = f"{self.url}/{path}"
@@ -127,7 +129,11 @@ class HttpSource:
             )
 
     def _with_retries(self, url: str, attempt: Callable[[ThroughputWatchdog], _T]) -> _T:
-        """What the first attempt that succeeds returns."""
+        """The result of the first attempt that succeeds.
+
+        Raises:
+            SourceUnavailable: the last attempt failed; the text has its reason and the number of attempts.
+        """
         import httpx
 
         ends = time.monotonic() + MAX_FETCH_SECONDS
@@ -147,7 +153,7 @@ class HttpSource:
 
         def log_retry(state: RetryCallState) -> None:
             reason = error_reason(state.outcome.exception() if state.outcome else None)
-            logger.warning("%s: %s; trying again in %.0f s", url, reason, state.upcoming_sleep)
+            logger.warning("%s: %s; retrying in %.0f s", url, reason, state.upcoming_sleep)
 
         retrying = Retrying(
             retry=retry_if_exception(should_retry),
@@ -175,13 +181,13 @@ class HttpSource:
 def _ssl_context() -> ssl.SSLContext:
     import httpx
 
-    return httpx.create_ssl_context()  # takes 50 ms: too long for each of a row of small questions
+    return httpx.create_ssl_context()  # takes 50 ms, and `last_published` sends up to 36 HEAD requests
 
 
 def _request_metadata(client: "httpx.Client", url: str, watchdog: ThroughputWatchdog) -> RemoteFile:
     with client.stream("HEAD", url, extensions=watchdog.extensions) as response:
         if response.status_code not in _HEAD_UNSUPPORTED:
             return remote_file_from(url, response)
-    # The answer's body is left unread: a server that ignores Range would send the whole file.
+    # The body is not read: a server that ignores Range sends the complete file.
     with client.stream("GET", url, headers={"Range": "bytes=0-0"}, extensions=watchdog.extensions) as response:
         return remote_file_from(url, response)

@@ -1,4 +1,4 @@
-"""One file on its way from an HTTP server, over as many attempts as it takes."""
+"""Resumable download of one file over several HTTP requests; `http` decides on retries."""
 
 from http import HTTPStatus
 from pathlib import Path
@@ -15,34 +15,34 @@ from taxi_assets.source.progress import ProgressReporter
 if TYPE_CHECKING:
     import httpx
 
-_HEAD_BYTES = 16  # bytes after which an error page is told from a file
-_MAX_BYTES = 4_000_000_000  # bytes; so that an answer without an end does not fill the disk
+_HEAD_BYTES = 16  # enough to distinguish an error page from a file
+_MAX_BYTES = 4_000_000_000  # an endless response must not fill the disk; TLC's largest file has 611 MB
 
 
 class Download:
-    """A download that goes on where its last attempt stopped, as long as the file is still the same.
+    """A download whose attempts resume where the last one stopped, while the server's file is the same.
 
     Args:
         url: of the file, without credentials.
-        part: where the bytes go.
-        reporter: is told how far the file has come.
+        part: the temporary file for the bytes.
+        reporter: gets the number of bytes received.
     """
 
     def __init__(self, url: str, part: Path, reporter: ProgressReporter) -> None:
         self._url = url
         self._part = part
         self._progress = reporter
-        self._remote: RemoteFile | None = None  # the file that the bytes in the part belong to
+        self._remote: RemoteFile | None = None  # the version of the file whose first bytes are in `part`
         self._had_mismatch = False
 
     def attempt(self, client: "httpx.Client", watchdog: ThroughputWatchdog) -> RemoteFile:
-        """Fetch what is still missing.
+        """Fetch the missing bytes.
 
         Raises:
-            Transient, httpx.TransportError: another attempt may do better.
+            Transient, httpx.TransportError: another attempt may succeed.
             NotPublished: there is no such file (yet).
-            SourceUnavailable: another attempt would get the same answer.
-            BadFile: the bytes are another file's, by the first of them or by the source's own checksum.
+            SourceUnavailable: another attempt would get the same response.
+            BadFile: the first bytes are not the suffix's signature, or the server's checksum differed twice.
         """
         with client.stream("GET", self._url, headers=self._headers(), extensions=watchdog.extensions) as response:
             if response.status_code == HTTPStatus.OK:
@@ -53,18 +53,18 @@ class Download:
                 return self._receive(response, self._remote, "ab", watchdog)
             if response.status_code in (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
                 self._remote = None
-                raise Transient("the server would not go on where it had stopped: starting over")
+                raise Transient("the server did not resume the transfer: restarting it")
             raise error_for(self._url, response)
 
     def _headers(self) -> dict[str, str]:
-        """Ask for the missing bytes if the file is still the same; for all where the server could not tell."""
+        """Range headers for the missing bytes, valid only for the same version; none without a strong validator."""
         validator = _validator(self._remote) if self._remote else None
         if validator is None:
             return {}
         return {"Range": f"bytes={self._part.stat().st_size}-", "If-Range": validator}
 
     def _is_continuation(self, response: "httpx.Response", remote: RemoteFile) -> bool:
-        # A server that does not know If-Range would go on in the middle of another file.
+        # A server that ignores If-Range would continue with the bytes of another version.
         return (
             response.status_code == HTTPStatus.PARTIAL_CONTENT
             and content_range(response) == (self._part.stat().st_size, remote.size)
@@ -75,27 +75,27 @@ class Download:
     def _receive(
         self, response: "httpx.Response", remote: RemoteFile, mode: str, watchdog: ThroughputWatchdog
     ) -> RemoteFile:
+        received = self._part.stat().st_size if mode == "ab" else 0
         with self._part.open(mode) as file:
-            is_checked = file.tell() >= _HEAD_BYTES
+            is_checked = received >= _HEAD_BYTES
             for block in response.iter_raw():
-                file.write(block)
+                received += file.write(block)
                 watchdog.received(len(block))
-                if not is_checked and file.tell() >= _HEAD_BYTES:
+                if not is_checked and received >= _HEAD_BYTES:
                     is_checked = True
                     file.flush()
                     self._check_signature(remote)
-                if file.tell() > _MAX_BYTES:
+                if received > _MAX_BYTES:
                     raise self._too_large(f"sent more than {_MAX_BYTES:,} bytes")
-                self._progress.update(file.tell(), remote.size)
-            done = file.tell()
-        if remote.size is not None and done != remote.size:
-            raise Transient(f"the server stopped after {done:,} of {remote.size:,} bytes")
+                self._progress.update(received, remote.size)
+        if remote.size is not None and received != remote.size:
+            raise Transient(f"the server stopped after {received:,} of {remote.size:,} bytes")
         self._verify_checksums(remote)
-        self._progress.finish(done)
+        self._progress.finish(received)
         return remote
 
     def _check_signature(self, remote: RemoteFile) -> None:
-        """Look at the first bytes while the others are still on their way: an error page may claim any length."""
+        """Check signature and stated size early in the transfer: an error page may state any length."""
         mismatch = signature_mismatch(self._part)
         if mismatch is not None:
             raise BadFile(f"{mismatch} (it came from {self._url})")
@@ -109,7 +109,7 @@ class Download:
         )
 
     def _verify_checksums(self, remote: RemoteFile) -> None:
-        """Compare the bytes with what the source says of them, and start over once where they differ."""
+        """Compare the bytes with the server's checksums; a first mismatch restarts the download."""
         differs = checksum_mismatch(self._part, remote.checksums)
         if differs is None:
             return
@@ -124,7 +124,7 @@ class Download:
 
 
 def _validator(remote: RemoteFile) -> str | None:
-    """What makes a Range safe: a strong ETag, or the date where there is no ETag at all (RFC 9110, 13.1.5)."""
+    """The validator for If-Range: a strong ETag, or the date where there is no ETag at all (RFC 9110, 13.1.5)."""
     if remote.etag is None:
         return remote.last_modified
     return None if remote.etag.startswith("W/") else remote.etag

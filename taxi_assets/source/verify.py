@@ -1,4 +1,4 @@
-"""Whether a file is whole, and if it is not, what it looks like and what to do."""
+"""Verification that a file is complete and of its kind; the error says what it is instead, and what to do."""
 
 import csv
 import os
@@ -16,15 +16,15 @@ _MAGIC = b"PAR1"
 _ZIP = b"PK"
 # zipfile raises RuntimeError for an encrypted member, and its subclass NotImplementedError for an unknown compression.
 _ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
-_DBF_RECORD_COUNT = slice(4, 8)  # where a .dbf says how many records it has
-_FOOTER_TAIL_BYTES = 8  # the footer's length in 4 bytes, then the foot
+_DBF_RECORD_COUNT = slice(4, 8)  # bytes of a .dbf header
+_FOOTER_TAIL_BYTES = 8  # the footer's length in 4 bytes, then the magic number
 
 
 def verify_parquet(path: Path) -> int:
-    """The rows of a whole Parquet file, by its footer's count; every page is read once.
+    """Verify a Parquet file, by one read of every page, and return the row count of its footer.
 
     Raises:
-        BadFile: the file is not Parquet, or not all of it, or damaged; the text says what it is and what to do.
+        BadFile: the file is not Parquet, truncated or damaged; the text says what it is and what to do.
     """
     with path.open("rb") as file:
         head = file.read(len(_MAGIC))
@@ -39,7 +39,7 @@ def verify_parquet(path: Path) -> int:
 
 
 def _rows(path: Path, size: int) -> int:
-    # Imported here because the definitions are loaded far more often than a file is fetched.
+    # Imported here: code locations load the definitions far more often than they fetch a file.
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -59,10 +59,10 @@ def _rows(path: Path, size: int) -> int:
 
 
 def verify_zones(path: Path) -> int:
-    """The rows of a whole zone lookup (CSV), without the header.
+    """Verify a zone lookup (CSV) and return the number of its rows, without the header.
 
     Raises:
-        BadFile: another header, no row, or a row that is not an id and three texts.
+        BadFile: another header, no row, or a row that is not an id and three strings.
     """
     rows = 0
     try:
@@ -82,10 +82,10 @@ def verify_zones(path: Path) -> int:
 
 
 def verify_shapes(path: Path) -> int:
-    """The shapes in a zipped shapefile, by its table's count; the checksum of every byte is compared.
+    """Verify a zipped shapefile, including the CRC of every member, and return its table's record count.
 
     Raises:
-        BadFile: the file is not a zip archive, or not all of it, or has no shapefile in it.
+        BadFile: the file is not a zip archive, truncated or damaged, or has no complete shapefile in it.
     """
     try:
         with zipfile.ZipFile(path) as archive:

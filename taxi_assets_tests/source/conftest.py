@@ -42,7 +42,7 @@ def cdn() -> Iterator[Cdn]:
 
 @pytest.fixture
 def source(cdn: Cdn) -> HttpSource:
-    """A source that is soon at the end of its patience."""
+    """A source that fails after a few short retries."""
     return HttpSource(cdn.url, attempts=3, first_wait=0.001, longest_wait=0.01, read_timeout=0.2)
 
 

@@ -169,7 +169,7 @@ def test_each_failed_attempt_is_logged(
     cdn.will(Answer(status=503))
     source.fetch(PATH, inbox)
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert warnings == [f"{cdn.url}/{PATH}: the server answered 503 Service Unavailable; trying again in 0 s"]
+    assert warnings == [f"{cdn.url}/{PATH}: the server answered 503 Service Unavailable; retrying in 0 s"]
 
 
 @pytest.mark.parametrize(

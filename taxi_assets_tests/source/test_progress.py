@@ -28,22 +28,22 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_progress_is_told_every_tenth_of_a_second_and_at_the_end(clock: Clock) -> None:
-    told: list[int] = []
-    reporter = ProgressReporter(NAME, lambda _name, done, _total: told.append(done), clock)
+    reported: list[int] = []
+    reporter = ProgressReporter(NAME, lambda _name, done, _total: reported.append(done), clock)
     for hundredth in range(1, 26):
         clock.now = hundredth / 100
         reporter.update(hundredth, 26)
     reporter.finish(26)
-    assert told == [10, 20, 26]
+    assert reported == [10, 20, 26]
 
 
 def test_a_small_file_is_told_once(clock: Clock) -> None:
-    told: list[tuple[str, int, int | None]] = []
-    reporter = ProgressReporter(NAME, lambda *now: told.append(now), clock)
+    reported: list[tuple[str, int, int | None]] = []
+    reporter = ProgressReporter(NAME, lambda *now: reported.append(now), clock)
     reporter.start(5)
     reporter.update(5, 5)
     reporter.finish(5)
-    assert told == [(NAME, 5, 5)]
+    assert reported == [(NAME, 5, 5)]
 
 
 def test_a_long_download_is_logged_every_ten_seconds(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
