@@ -5,7 +5,7 @@ for, in known amounts. Made from the catalogue; knows no Dagster, no store and n
 imported when the first file is written.
 """
 
-from taxi_assets.sample.defect_plan import DEFAULT_ROWS, MAXIMUM_ROWS, MINIMUM_ROWS, expected_dirt
+from taxi_assets.sample.defect_plan import DEFAULT_ROWS, MAXIMUM_ROWS, MINIMUM_ROWS, expected_defects
 from taxi_assets.sample.source import SAMPLE_LAST_MONTH, SampleSource, write_tree
 from taxi_assets.sample.write import write_month
 
@@ -15,7 +15,7 @@ __all__ = [
     "MINIMUM_ROWS",
     "SAMPLE_LAST_MONTH",
     "SampleSource",
-    "expected_dirt",
+    "expected_defects",
     "write_month",
     "write_tree",
 ]

@@ -12,13 +12,13 @@ import pyarrow as pa
 from taxi_assets.catalog import LAST_ZONE, Column
 from taxi_assets.month import Month
 from taxi_assets.sample.defect_plan import UNREPORTED_EVERY, UNREPORTED_SINCE
-from taxi_assets.sample.legacy_codes import codes_in
+from taxi_assets.sample.legacy_codes import writable_codes
 from taxi_assets.sample.trips import SERIALS, Trips, Values
 from taxi_assets.sample.zone_lookup import AIRPORTS
 
 _Maker = Callable[[Trips, str], Values]  # takes the column's name, so that equal columns get values of their own
 
-PARTS = (
+AMOUNT_COLUMNS = (
     "fare_amount",
     "extra",
     "mta_tax",
@@ -31,7 +31,7 @@ PARTS = (
 )
 
 _CREDIT_CARD = 1
-_USUAL_CODES: Mapping[str, tuple[int | str, ...]] = {
+_FREQUENT_CODES: Mapping[str, tuple[int | str, ...]] = {
     "vendor_id": (1, 2, 2),
     "rate_code_id": (1,),
     "payment_type": (1, 1, 2),
@@ -93,7 +93,7 @@ def plausible_columns(trips: Trips) -> dict[str, Values]:
     }
     if trips.dataset.total is not None:
         columns["tip_amount"] *= columns["payment_type"] == _CREDIT_CARD
-        charged = sum(np.nan_to_num(columns[part]) for part in PARTS if part in columns)
+        charged = sum(np.nan_to_num(columns[part]) for part in AMOUNT_COLUMNS if part in columns)
         columns[trips.dataset.total] = np.rint(charged * 100) / 100
     return columns
 
@@ -115,9 +115,9 @@ def _values(trips: Trips, name: str, physical: pa.DataType) -> Values:
 
 def _codes(trips: Trips, column: Column, physical: pa.DataType) -> Values:
     """One of the usual codes for nearly every trip, any code of the catalogue for the rest."""
-    known = codes_in(column, physical)
+    known = writable_codes(column, physical)
     current = [code for code in known if code not in _RETIRED_CODES or trips.month < _RETIRED_CODES[code]]
-    return trips.choose(column.name, (*_USUAL_CODES.get(column.name, ()) * 100, *current))
+    return trips.choose(column.name, (*_FREQUENT_CODES.get(column.name, ()) * 100, *current))
 
 
 def _one_of(*choices: float) -> _Maker:

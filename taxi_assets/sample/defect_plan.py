@@ -13,10 +13,10 @@ DEFAULT_ROWS = 5_000
 UNREPORTED_SINCE = Month(2019, 1)
 UNREPORTED_EVERY = 20  # TLC's files have 5 to 45 % of such rows
 
-_LEAST_BROKEN = 3
-_ROWS_PER_BROKEN = 1_000
+_MIN_ROWS_PER_DEFECT = 3
+_ROWS_PER_DEFECT = 1_000
 _SLOTS = 1 + len(RULES)  # the first one for the rows that duplicates repeat
-MINIMUM_ROWS = _LEAST_BROKEN * _SLOTS * 2
+MINIMUM_ROWS = _MIN_ROWS_PER_DEFECT * _SLOTS * 2
 MAXIMUM_ROWS = 200_000_000  # beyond it, trips of one second could no longer all be told apart
 
 
@@ -28,16 +28,16 @@ class Plan:
         dataset: whose month it is.
         month: which one.
         rows: how many there are.
-        broken: rule -> the rows that break it, ascending, for every rule that can be broken in that era.
-        repeated: rule -> the rows whose trips those that break it hold once more, one for each: duplicates repeat
+        defect_rows: rule -> the rows that break it, ascending, for every rule that can be broken in that era.
+        repeated_rows: rule -> the rows whose trips those that break it hold once more, one for each: duplicates repeat
             clean rows, refunds repeat the voided trips.
     """
 
     dataset: Dataset
     month: Month
     rows: int
-    broken: Mapping[str, tuple[int, ...]]
-    repeated: Mapping[str, tuple[int, ...]]
+    defect_rows: Mapping[str, tuple[int, ...]]
+    repeated_rows: Mapping[str, tuple[int, ...]]
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -53,15 +53,15 @@ def plan_month(dataset: Dataset, month: Month, rows: int) -> Plan:
     """
     if not MINIMUM_ROWS <= rows <= MAXIMUM_ROWS:
         raise InvalidRequest(f"a sample month has from {MINIMUM_ROWS} to {MAXIMUM_ROWS:,} rows, not {rows:,}")
-    breakable = _breakable(dataset, month)
-    broken = {rule.name: _spread(rows, slot) for slot, rule in enumerate(RULES, start=1) if rule in breakable}
+    applicable = _applicable_rules(dataset, month)
+    broken = {rule.name: _spread(rows, slot) for slot, rule in enumerate(RULES, start=1) if rule in applicable}
     repeated = {"duplicate": _spread(rows, 0)}
     if "voided_trip" in broken:
         repeated["negative_amount"] = broken["voided_trip"]
     return Plan(dataset, month, rows, broken, repeated)
 
 
-def expected_dirt(dataset: Dataset, month: Month, *, rows: int = DEFAULT_ROWS) -> Mapping[str, int]:
+def expected_defects(dataset: Dataset, month: Month, *, rows: int = DEFAULT_ROWS) -> Mapping[str, int]:
     """How many rows of that sample month break each rule that its era's columns can break.
 
     For the default rules: the rows that break it first, in the order of the rules, so that the sum is what goes to
@@ -70,13 +70,13 @@ def expected_dirt(dataset: Dataset, month: Month, *, rows: int = DEFAULT_ROWS) -
     Raises:
         InvalidRequest: that many rows cannot be made, or the month lies before the dataset's first.
     """
-    counts = {name: len(broken) for name, broken in plan_month(dataset, month, rows).broken.items()}
+    counts = {name: len(broken) for name, broken in plan_month(dataset, month, rows).defect_rows.items()}
     if "no_passengers" in counts and month >= UNREPORTED_SINCE:
         counts["no_passengers"] += len(range(0, rows, UNREPORTED_EVERY))
     return counts
 
 
-def _breakable(dataset: Dataset, month: Month) -> tuple[Rule, ...]:
+def _applicable_rules(dataset: Dataset, month: Month) -> tuple[Rule, ...]:
     """The rules that look at columns which the era's files have and fill."""
     filled = {one.column for one in dataset.era(month).fields if one.column and not pa.types.is_null(one.physical)}
     roles = {"distance": dataset.distance, "total": dataset.total}
@@ -85,7 +85,7 @@ def _breakable(dataset: Dataset, month: Month) -> tuple[Rule, ...]:
 
 def _spread(rows: int, slot: int) -> tuple[int, ...]:
     """One row in each stretch of the month, in that slot of the stretch, and never one of the unreported rows."""
-    stretches = max(_LEAST_BROKEN, rows // _ROWS_PER_BROKEN)
+    stretches = max(_MIN_ROWS_PER_DEFECT, rows // _ROWS_PER_DEFECT)
     width = rows // stretches // _SLOTS
     spread = (
         stretch * rows // stretches + slot * width + (stretch * 7 + slot) % (width - 1) for stretch in range(stretches)

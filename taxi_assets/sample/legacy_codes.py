@@ -14,20 +14,20 @@ def is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def codes_in(column: Column, physical: pa.DataType) -> Iterable[int | str]:
+def writable_codes(column: Column, physical: pa.DataType) -> Iterable[int | str]:
     """The column's codes, less those for which files of texts have no word."""
     if column.value_mapping and is_text(physical) and not is_text(column.type):
         return sorted(set(column.value_mapping.values()))
     return column.codes
 
 
-def spelled(trips: Trips, column: Column, physical: pa.DataType, values: Values) -> Values:
+def to_physical_values(trips: Trips, column: Column, physical: pa.DataType, values: Values) -> Values:
     """The canonical values of the trips' column as files with that physical type spell them."""
     if is_text(physical) and pa.types.is_integer(column.type):
         texts = np.empty(len(values), dtype=object)
         for code in np.unique(values[~np.isnan(values)]):
             of_code = values == code
-            texts[of_code] = trips.choose(f"{column.name} spelling", _texts_of(column, int(code)))[of_code]
+            texts[of_code] = trips.choose(f"{column.name} spelling", _texts_for(column, int(code)))[of_code]
         return texts
     if pa.types.is_floating(physical) and is_text(column.type):
         numbers = np.full(len(values), np.nan)
@@ -38,7 +38,7 @@ def spelled(trips: Trips, column: Column, physical: pa.DataType, values: Values)
     return values
 
 
-def _texts_of(column: Column, code: int) -> list[str]:
+def _texts_for(column: Column, code: int) -> list[str]:
     """The code in each of its legacy texts, those that are not capitals also as a word and in capitals."""
     texts = [text for text, value in column.value_mapping.items() if value == code] or [str(code)]
     return [way for text in texts for way in ((text, text.capitalize(), text.upper()) if text.islower() else (text,))]

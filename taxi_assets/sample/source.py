@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SAMPLE_LAST_MONTH = Month(2025, 12)
 
 _VERSION = 2  # one more whenever the same file comes out with other bytes
-_OTHERS = {ZONES_PATH: write_zones, SHAPES_PATH: write_zone_shapes}
+_ZONE_FILES = {ZONES_PATH: write_zones, SHAPES_PATH: write_zone_shapes}
 _TRIPS_PATH = re.compile(rf"{TRIPS_FOLDER}/([a-z]+)_tripdata_([0-9-]+)\.parquet")
 
 
@@ -41,7 +41,7 @@ class SampleSource:
         """What identifies the file; None where the sample has no such file."""
         from taxi_assets.source.base import RemoteFile
 
-        if path not in _OTHERS and _month_at(path) is None:
+        if path not in _ZONE_FILES and _month_at(path) is None:
             return None
         identity = sha256(f"{_VERSION} {path} {self._rows}".encode()).hexdigest()
         return RemoteFile(url=f"{self.url}/{path}", etag=f'"{identity[:32]}"')
@@ -62,14 +62,14 @@ class SampleSource:
         published = self.head(path)
         if published is None:
             raise NotPublished(
-                f"the sample source has no {path}: it has {' and '.join(_OTHERS)} and, of every dataset, each month"
+                f"the sample source has no {path}: it has {' and '.join(_ZONE_FILES)} and, of every dataset, each month"
                 f" from the first one TLC published to {SAMPLE_LAST_MONTH}"
             )
 
         def make(part: Path) -> "RemoteFile":
             trips = _month_at(path)
             if trips is None:
-                _OTHERS[path](part)
+                _ZONE_FILES[path](part)
             else:
                 write_month(*trips, part, rows=self._rows)
             if progress is not None:
@@ -98,7 +98,7 @@ def write_tree(
     if months is None:
         months = [(dataset, era.since) for dataset in DATASETS for era in dataset.eras]
     source = SampleSource(rows)
-    paths = [*(f"{TRIPS_FOLDER}/{dataset.file_name(month)}" for dataset, month in months), *_OTHERS]
+    paths = [*(f"{TRIPS_FOLDER}/{dataset.file_name(month)}" for dataset, month in months), *_ZONE_FILES]
     return [source.fetch(path, (folder / path).parent).path for path in paths]
 
 

@@ -18,7 +18,7 @@ from taxi_assets.catalog import Dataset
 from taxi_assets.month import Month
 
 Values = NDArray[Any]
-Whole = NDArray[np.int64]
+Integers = NDArray[np.int64]
 
 _HOURLY = (
     *(240, 160, 110, 80, 70, 80, 170, 330, 420, 400, 380, 400),
@@ -39,13 +39,13 @@ _MIXING = (
 class Trips:
     """The trips of those numbers out of a month of so many; the higher the number, the later the pickup."""
 
-    def __init__(self, dataset: Dataset, month: Month, rows: int, numbers: Whole) -> None:
+    def __init__(self, dataset: Dataset, month: Month, rows: int, numbers: Integers) -> None:
         self.dataset = dataset
         self.month = month
         self.rows = rows
         self.numbers = numbers
 
-    def draw(self, name: str, bound: int) -> Whole:
+    def draw(self, name: str, bound: int) -> Integers:
         """A whole number below the bound for each trip; another name gives other numbers."""
         return (self._hashed(name, self.numbers) * np.uint64(bound) >> np.uint64(32)).astype(np.int64)
 
@@ -72,7 +72,7 @@ class Trips:
         return pickups
 
     @cached_property
-    def serials(self) -> Whole:
+    def serials(self) -> Integers:
         """A number that no other trip of the same second has, so that no two trips are the same.
 
         Holds while fewer than 256 trips begin in one second; it is part of each duration and each base's number.
@@ -81,7 +81,7 @@ class Trips:
         return shuffled[self.numbers % SERIALS]
 
     @cached_property
-    def seconds(self) -> Whole:
+    def seconds(self) -> Integers:
         """How long each trip takes: 1 to 74 minutes, most of them about 11."""
         multiples = np.repeat(np.arange(len(_DURATIONS)), _DURATIONS)
         return 60 + multiples[self.draw("duration", len(multiples))] * SERIALS + self.serials
@@ -92,15 +92,15 @@ class Trips:
         return self._hundredths / 100
 
     @cached_property
-    def cents(self) -> Whole:
+    def cents(self) -> Integers:
         """The fare of each trip, by distance and time, in steps of ten cents."""
         return 300 + (self._hundredths * 5 + self.seconds) // 20 * 10
 
     @cached_property
-    def _hundredths(self) -> Whole:
+    def _hundredths(self) -> Integers:
         return self.seconds * (20 + self.draw("speed", 40)) // 100
 
-    def _hashed(self, name: str, numbers: Whole) -> NDArray[np.uint64]:
+    def _hashed(self, name: str, numbers: Integers) -> NDArray[np.uint64]:
         """32 bits for each number by SplitMix64, seeded with the dataset, the month and the name."""
         seed = blake2b(f"{self.dataset.name} {self.month} {name}".encode(), digest_size=8).digest()
         state = numbers.astype(np.uint64) * _GAMMA + np.uint64(int.from_bytes(seed, "big"))

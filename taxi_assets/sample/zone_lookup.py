@@ -25,10 +25,10 @@ def write_zones(path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
         writer.writerow(ZONES_HEADER)
-        writer.writerows((zone, *names_of(zone)) for zone in range(1, LAST_ZONE + 1))
+        writer.writerows((zone, *zone_names(zone)) for zone in range(1, LAST_ZONE + 1))
 
 
-def names_of(zone: int) -> tuple[str, str, str]:
+def zone_names(zone: int) -> tuple[str, str, str]:
     """The zone's borough, its name, and who may pick up there."""
     if zone in _NAMED:
         return _NAMED[zone]
