@@ -1,4 +1,4 @@
-"""A sample month as record batches, in the names and physical types of its era."""
+"""Record batches of a synthetic month, in its era's column names and physical types."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -18,12 +18,12 @@ BATCH_ROWS = 131_072
 
 
 def month_schema(plan: Plan) -> pa.Schema:
-    """The era's names and physical types, in the order of its files."""
+    """The Arrow schema of the month's file."""
     return pa.schema([(one.source, one.physical) for one in plan.fields])
 
 
 def month_batches(plan: Plan) -> Iterator[pa.RecordBatch]:
-    """The month's rows, so many at a time that memory stays small."""
+    """The month's rows in batches of 131,072, so that the memory does not grow with the month."""
     for start in range(0, plan.rows, BATCH_ROWS):
         yield _batch(plan, np.arange(start, min(start + BATCH_ROWS, plan.rows)))
 
@@ -50,7 +50,7 @@ def _within(positions: Integers, rows: Sequence[int]) -> DefectRows:
 def _array(trips: Trips, columns: Columns, field: Field, positions: Integers) -> pa.Array:
     if pa.types.is_null(field.physical):
         return pa.nulls(len(positions))
-    if field.column is None:  # a pandas index counts the rows, so that it differs between duplicates
+    if field.column is None:  # a pandas index numbers the rows, duplicates included
         return pa.array(positions).cast(field.physical)
     values = to_physical_values(trips, trips.dataset.column(field.column), field.physical, columns[field.column])
     return pa.array(values, from_pandas=True).cast(field.physical)

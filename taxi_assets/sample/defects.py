@@ -1,4 +1,4 @@
-"""What is done to plausible trips so that each breaks one rule and, where possible, no other."""
+"""Defects: changes to plausible trips that break one rule each and, where possible, no other."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from taxi_assets.sample.columns import AMOUNT_COLUMNS
 from taxi_assets.sample.legacy_codes import is_text
 from taxi_assets.sample.trips import Integers, Trips, Values
 
-_STRAY_YEARS = (2002, 2008, 2041)  # all three seen in TLC's files
-_IMPOSSIBLE_DISTANCES = (-1.0, 501.0, 312_722.3)  # the last one is the longest trip of yellow 2024-01
+_STRAY_YEARS = (2002, 2008, 2041)  # years of pickups in TLC's files
+_IMPOSSIBLE_DISTANCES = (-1.0, 501.0, 312_722.3)  # the last is the longest trip of yellow 2024-01
 _UNKNOWN_ZONES = (0.0, LAST_ZONE + 1.0, 999.0)
 _UNCASTABLE_TEXT = "illegible"
 _FRACTION = 1.5
@@ -36,12 +36,12 @@ class DefectRows:
 
 
 def apply_defect(rule: str, trips: Trips, columns: Columns, broken: DefectRows) -> None:
-    """Change the values of rows in place so that they break the rule of that name."""
+    """Change the rows' values in place so that they break the rule."""
     _DEFECTS[rule](trips, columns, broken.rows, broken.ordinals)
 
 
 def uncastable_value(column: Column, physical: pa.DataType) -> str | float | None:
-    """A value that the physical type can hold and the canonical one cannot; None where there is none."""
+    """A value of the physical type without a counterpart in the canonical type; None where every value has one."""
     if is_text(column.type):
         return None
     if is_text(physical):
@@ -55,8 +55,8 @@ def uncastable_value(column: Column, physical: pa.DataType) -> str | float | Non
 
 def _missing_time(trips: Trips, columns: Columns, rows: Integers, ordinals: Integers) -> None:
     times = [column.name for column in trips.dataset.columns if not column.nullable]
-    for ordinal, name in enumerate(times):
-        columns[name][rows[ordinals % len(times) == ordinal]] = None
+    for variant, name in enumerate(times):
+        columns[name][rows[ordinals % len(times) == variant]] = None
 
 
 def _stray_month(trips: Trips, columns: Columns, rows: Integers, ordinals: Integers) -> None:
@@ -80,8 +80,8 @@ def _impossible_distance(trips: Trips, columns: Columns, rows: Integers, ordinal
 
 
 def _unknown_zone(_trips: Trips, columns: Columns, rows: Integers, ordinals: Integers) -> None:
-    for ordinal, name in enumerate(("pickup_location_id", "dropoff_location_id")):
-        chosen = ordinals % 2 == ordinal
+    for variant, name in enumerate(("pickup_location_id", "dropoff_location_id")):
+        chosen = ordinals % 2 == variant
         columns[name][rows[chosen]] = _cycled(_UNKNOWN_ZONES, ordinals[chosen])
 
 
@@ -100,11 +100,11 @@ def _no_distance(trips: Trips, columns: Columns, rows: Integers, _ordinals: Inte
 
 
 def _no_change(_trips: Trips, _columns: Columns, _rows: Integers, _ordinals: Integers) -> None:
-    """The row breaks the rule by what other rows are, or is broken in its physical column."""
+    """For rules that other rows make a row break, and for `unreadable_value`, which `batches` adds."""
 
 
-def _cycled(ways: Sequence[float], ordinals: Integers) -> Values:
-    return np.array(ways)[ordinals % len(ways)]
+def _cycled(variants: Sequence[float], ordinals: Integers) -> Values:
+    return np.array(variants)[ordinals % len(variants)]
 
 
 _DEFECTS: Mapping[str, Callable[[Trips, Columns, Integers, Integers], None]] = {

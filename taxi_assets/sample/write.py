@@ -1,4 +1,4 @@
-"""A sample month as a Parquet file."""
+"""Write a synthetic month as a Parquet file."""
 
 from pathlib import Path
 
@@ -9,12 +9,10 @@ from taxi_assets.source.synthetic import SYNTHETIC, SYNTHETIC_NOTICE
 
 
 def write_month(dataset: Dataset, month: Month, path: Path, *, rows: int = DEFAULT_ROWS) -> None:
-    """Write the month's file, the same bytes every time, with a remark that it is synthetic.
-
-    Memory does not grow with the rows.
+    """Write the month's file, always the same bytes, labelled as synthetic; memory does not grow with the rows.
 
     Raises:
-        InvalidRequest: that many rows cannot be made, or the month lies before the dataset's first.
+        InvalidRequest: the number of rows is out of range, or the month is before the dataset's first.
     """
     import pyarrow.parquet as pq
 

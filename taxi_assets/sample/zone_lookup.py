@@ -1,4 +1,4 @@
-"""The sample's zone lookup: TLC's header, quoting and 265 ids, with names of its own that say so."""
+"""Synthetic zone lookup: TLC's header, quoting and ids, with zone names that label it as synthetic."""
 
 import csv
 from pathlib import Path
@@ -21,7 +21,7 @@ _NAMED = {
 
 
 def write_zones(path: Path) -> None:
-    """Write the lookup as CSV, every text quoted and lines ended as in TLC's."""
+    """Write the lookup as CSV with TLC's quoting and line endings."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
         writer.writerow(ZONES_HEADER)
@@ -29,7 +29,7 @@ def write_zones(path: Path) -> None:
 
 
 def zone_names(zone: int) -> tuple[str, str, str]:
-    """The zone's borough, its name, and who may pick up there."""
+    """The zone's borough, name and service zone."""
     if zone in _NAMED:
         return _NAMED[zone]
     borough = _BOROUGHS[zone % len(_BOROUGHS)]

@@ -1,4 +1,4 @@
-"""The sample's zone shapes: TLC's form, records and gaps, with outlines of its own."""
+"""Synthetic zone shapes: a zipped shapefile with TLC's fields, missing and repeated zones, and generated polygons."""
 
 import io
 import math
@@ -10,17 +10,17 @@ from taxi_assets.catalog import LAST_ZONE
 from taxi_assets.sample.zone_lookup import zone_names
 from taxi_assets.source.synthetic import SYNTHETIC_NOTICE
 
-_ZONES_WITHOUT_SHAPE = (57, 104, 105, 264, 265)  # TLC has no shape of them
-_SHAPES_OF_ZONE = {56: 2, 103: 3}  # and several of these
+_ZONES_WITHOUT_SHAPE = (57, 104, 105, 264, 265)  # as in TLC's file
+_SHAPES_OF_ZONE = {56: 2, 103: 3}  # as in TLC's file: one record per island
 _COLUMNS = 18
 _LEFT, _BOTTOM, _SIDE = 913_000.0, 120_000.0, 9_000.0  # feet (EPSG:2263), over New York
-_CORNER_OFFSET = 0.28  # of a side: how far a corner may lie from where a plain grid has it
-_ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # not now, so that the same file comes out every time
+_CORNER_OFFSET = 0.28  # maximum offset of a corner from the regular grid, as a share of a side
+_ZIP_DATE = (1980, 1, 1, 0, 0, 0)  # constant, so that the bytes are always the same
 _DBF_DATE = slice(1, 4)
 
 
 def write_zone_shapes(path: Path) -> None:
-    """Write the shapes as a zipped shapefile, the same bytes every time: neighbours with crooked borders."""
+    """Write the zipped shapefile, always the same bytes; neighbouring polygons share their borders."""
     import shapefile
 
     parts = {suffix: io.BytesIO() for suffix in ("shp", "shx", "dbf")}
