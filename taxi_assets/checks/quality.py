@@ -48,7 +48,7 @@ def quality_checks(dataset: Dataset) -> dg.AssetChecksDefinition:
         required_resource_keys={"lake"},
     )
     def clean_as_usual(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        from taxi_assets.cleaning.unknown_codes import strange_codes
+        from taxi_assets.cleaning.unknown_codes import unknown_codes
 
         lake: LakeIOManager = context.resources.lake
         with named_failures():
@@ -56,7 +56,7 @@ def quality_checks(dataset: Dataset) -> dg.AssetChecksDefinition:
             results = {
                 "rows_as_usual": _rows_as_usual(file),
                 "nulls_as_usual": _nulls_as_usual(file),
-                "codes_known": _codes_known(strange_codes(file.clean, dataset)),
+                "codes_known": _codes_known(unknown_codes(file.clean, dataset)),
                 "quarantine_as_usual": _quarantine_as_usual(file),
             }
         for name, finding in results.items():

@@ -59,7 +59,7 @@ def refuse_shrunk(
         InvalidRequest: a table has the month from TLC, and this one is synthetic, or the other way round.
         StoreUnavailable: the lake does not answer.
     """
-    from taxi_assets.cleaning.month_version import MonthVersion, losses
+    from taxi_assets.cleaning.month_version import MonthVersion, shrinkage_reasons
 
     now = MonthVersion(cleaned.source_rows, cleaned.rejected)
     before = _in_lake(lake, dataset, month)
@@ -67,7 +67,7 @@ def refuse_shrunk(
         lines = _newest_first(tables, dataset, month)
         _require_same_kind(lines, cleaned.clean.provenance, dataset, month)
         before = _version_of(lines)
-    lost = losses(before, now)
+    lost = shrinkage_reasons(before, now)
     text = _text(dataset, month, lost, now, before, accepted=accepted) if lost else None
     stops = bool(lost) and not accepted
     yield dg.AssetCheckResult(

@@ -4,8 +4,8 @@ The SQL is made from the catalogue and the types that the file happens to have. 
 """
 
 from taxi_assets.cleaning.clean import Cleaned, cleaned_month
-from taxi_assets.cleaning.row_lookup import OneRow, SourceValue, looked_at
+from taxi_assets.cleaning.row_lookup import SourceRow, SourceValue, open_source_row
 from taxi_assets.cleaning.version_diff import with_changes
 from taxi_assets.cleaning.zone_rows import zone_rows
 
-__all__ = ["Cleaned", "OneRow", "SourceValue", "cleaned_month", "looked_at", "with_changes", "zone_rows"]
+__all__ = ["Cleaned", "SourceRow", "SourceValue", "cleaned_month", "open_source_row", "with_changes", "zone_rows"]

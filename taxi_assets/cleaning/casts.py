@@ -16,16 +16,16 @@ from taxi_assets.stores.duckdb.sql import literal, quoted
 from taxi_assets.stores.duckdb.store import TYPE_NAMES
 
 _DOUBLE, _VARCHAR, _TIMESTAMP = TYPE_NAMES[pa.float64()], TYPE_NAMES[pa.string()], TYPE_NAMES[pa.timestamp("us")]
-_WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
-_FLOATING = {"FLOAT", _DOUBLE}
-_TIMES = {_TIMESTAMP, "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "DATE"}
-_ZONED_TIMES = {TYPE_NAMES[pa.timestamp("us", "UTC")], "TIMESTAMPTZ_NS"}
+_INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
+_FLOATS = {"FLOAT", _DOUBLE}
+_TIMESTAMPS = {_TIMESTAMP, "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "DATE"}
+_ZONED_TIMESTAMPS = {TYPE_NAMES[pa.timestamp("us", "UTC")], "TIMESTAMPTZ_NS"}
 _UTC = {"UTC", "Etc/UTC", "Z", "Zulu", "+00:00", "GMT", "Etc/GMT", "UCT", "Etc/UCT", "Universal", "Etc/Universal"}
 _NEW_YORK = {"America/New_York", "US/Eastern", "EST5EDT"}
-_FIRST_TIME, _AFTER_LAST_TIME = "TIMESTAMP '0001-01-01'", "TIMESTAMP '10000-01-01'"  # BigQuery's range, the narrowest
-_NOTHING = {"NULL", '"NULL"'}
+_MIN_TIME, _END_TIME = "TIMESTAMP '0001-01-01'", "TIMESTAMP '10000-01-01'"  # BigQuery's range, the narrowest
+_NULL_TYPES = {"NULL", '"NULL"'}
 
-_LIMITS = {pa.int16(): "-32768 AND 32767", pa.int32(): "-2147483648 AND 2147483647"}
+_RANGES = {pa.int16(): "-32768 AND 32767", pa.int32(): "-2147483648 AND 2147483647"}
 
 
 @dataclass(frozen=True)
@@ -49,18 +49,18 @@ class SourceColumn:
 
 
 @dataclass(frozen=True)
-class Reading:
+class Cast:
     """SQL for one canonical column.
 
     Attributes:
         value: the column's value, NULL where there is none or it cannot be read.
         unreadable: whether the source has a value that cannot be read.
-        sound: the value again, for rows where it can be read; costs less than the value.
+        unchecked: the value again, for rows where it can be read; costs less than the value.
     """
 
     value: str
     unreadable: str
-    sound: str
+    unchecked: str
 
 
 @dataclass(frozen=True)
@@ -104,116 +104,116 @@ def match_columns(dataset: Dataset, month: Month, columns: Sequence[SourceColumn
             sources[canonical] = column
     expected = {one.column: one.source for one in dataset.era(month).fields if one.column is not None}
     missing = [canonical for canonical in expected if canonical not in sources]
-    vital = [expected[canonical] for canonical in missing if dataset.column(canonical).required]
-    if vital:
+    required = [expected[canonical] for canonical in missing if dataset.column(canonical).required]
+    if required:
         raise SchemaBroken(
-            f"{file_name} lacks {', '.join(vital)}, without which {dataset.name} cannot be loaded; "
+            f"{file_name} lacks {', '.join(required)}, without which {dataset.name} cannot be loaded; "
             f"it has {', '.join(column.name for column in columns)}. If TLC renamed a column, add the new name "
             f"to taxi_assets/catalog/{dataset.name}.py"
         )
     return FileColumns(sources, tuple(unknown), tuple(ignored), tuple(missing))
 
 
-def reading(column: Column, source: SourceColumn | None, file_name: str) -> Reading:
+def column_cast(column: Column, source: SourceColumn | None, file_name: str) -> Cast:
     """How to read the canonical column from the file's column, or as NULL where the file has none.
 
     Raises:
         SchemaBroken: the file's column has a type that cannot hold such values.
     """
-    if source is None or source.type in _NOTHING:
-        nothing = f"CAST(NULL AS {TYPE_NAMES[column.type]})"
-        return Reading(nothing, "FALSE", nothing)
-    given = f"nullif(trim({source.sql}), '')" if source.type == _VARCHAR else source.sql
+    if source is None or source.type in _NULL_TYPES:
+        null = f"CAST(NULL AS {TYPE_NAMES[column.type]})"
+        return Cast(null, "FALSE", null)
+    source_sql = f"nullif(trim({source.sql}), '')" if source.type == _VARCHAR else source.sql
     if pa.types.is_string(column.type):
-        value = _text(column, given, source, file_name)
+        value = _text(column, source_sql, source, file_name)
     elif pa.types.is_timestamp(column.type):
-        value = _time(given, source, file_name)
+        value = _time(source_sql, source, file_name)
     else:
-        value = _number(column, given, source, file_name)
-    unreadable = _unreadable(column, given, value, source)
-    sound = _sound(column, given, value, source)
+        value = _number(column, source_sql, source, file_name)
+    unreadable = _unreadable(column, source_sql, value, source)
+    unchecked = _unchecked(column, source_sql, value, source)
     if column.zero_is_missing:
-        return Reading(f"nullif({value}, 0)", unreadable, f"nullif({sound}, 0)")
-    return Reading(value, unreadable, sound)
+        return Cast(f"nullif({value}, 0)", unreadable, f"nullif({unchecked}, 0)")
+    return Cast(value, unreadable, unchecked)
 
 
-def _unreadable(column: Column, given: str, value: str, source: SourceColumn) -> str:
+def _unreadable(column: Column, source_sql: str, value: str, source: SourceColumn) -> str:
     """Whether there is a value that cannot be read; NULL counts as no.
 
     The general way makes every value only to see whether it is there. For the types that nearly all files have it is
     enough to look at the source's value, which takes half the time: every row of every month pays for it.
     """
-    if column.type in _LIMITS and source.type in _WHOLE:
-        return f"{given} NOT BETWEEN {_LIMITS[column.type]}"
-    if column.type in _LIMITS and source.type in _FLOATING:
+    if column.type in _RANGES and source.type in _INTEGERS:
+        return f"{source_sql} NOT BETWEEN {_RANGES[column.type]}"
+    if column.type in _RANGES and source.type in _FLOATS:
         # Parquet's statistics leave NaN out, and DuckDB answers BETWEEN by them alone where they suffice.
-        within = f"isfinite({given}) AND {given} BETWEEN {_LIMITS[column.type]}"
-        return f"NOT ({given} = trunc({given}) AND {within})"
-    if pa.types.is_floating(column.type) and source.type in _FLOATING:
-        return f"NOT isfinite({given})"
+        within = f"isfinite({source_sql}) AND {source_sql} BETWEEN {_RANGES[column.type]}"
+        return f"NOT ({source_sql} = trunc({source_sql}) AND {within})"
+    if pa.types.is_floating(column.type) and source.type in _FLOATS:
+        return f"NOT isfinite({source_sql})"
     if pa.types.is_string(column.type) and source.type == _VARCHAR:
         return f"contains({source.sql}, chr(0))"
     if pa.types.is_timestamp(column.type) and source.type == _TIMESTAMP:
-        return f"NOT ({given} >= {_FIRST_TIME} AND {given} < {_AFTER_LAST_TIME})"
-    return f"{given} IS NOT NULL AND {value} IS NULL"
+        return f"NOT ({source_sql} >= {_MIN_TIME} AND {source_sql} < {_END_TIME})"
+    return f"{source_sql} IS NOT NULL AND {value} IS NULL"
 
 
-def _sound(column: Column, given: str, value: str, source: SourceColumn) -> str:
+def _unchecked(column: Column, source_sql: str, value: str, source: SourceColumn) -> str:
     """The value where it is known to be readable: nothing is left to check for the types that nearly all files have."""
-    if pa.types.is_floating(column.type) and source.type in _FLOATING:
-        return f"CAST({given} AS DOUBLE)"
+    if pa.types.is_floating(column.type) and source.type in _FLOATS:
+        return f"CAST({source_sql} AS DOUBLE)"
     if pa.types.is_timestamp(column.type) and source.type == _TIMESTAMP:
-        return given
+        return source_sql
     return value
 
 
-def _text(column: Column, given: str, source: SourceColumn, file_name: str) -> str:
-    if source.type not in {_VARCHAR, *_WHOLE, *_FLOATING}:
-        raise _unfit(column, source, file_name)
-    text = f"CAST({given} AS VARCHAR)"
-    sound = f"isfinite({given})" if source.type in _FLOATING else f"NOT contains({text}, chr(0))"
-    loadable = f"CASE WHEN {sound} THEN {text} END"  # 'nan' is no text, and Postgres holds no NUL in one
+def _text(column: Column, source_sql: str, source: SourceColumn, file_name: str) -> str:
+    if source.type not in {_VARCHAR, *_INTEGERS, *_FLOATS}:
+        raise _cast_error(column, source, file_name)
+    text = f"CAST({source_sql} AS VARCHAR)"
+    unchecked = f"isfinite({source_sql})" if source.type in _FLOATS else f"NOT contains({text}, chr(0))"
+    loadable = f"CASE WHEN {unchecked} THEN {text} END"  # 'nan' is no text, and Postgres holds no NUL in one
     if not column.value_mapping:
         return loadable
-    return f"{_spelled(column, text)} ELSE {loadable} END"
+    return f"{_mapped_value(column, text)} ELSE {loadable} END"
 
 
-def _number(column: Column, given: str, source: SourceColumn, file_name: str) -> str:
+def _number(column: Column, source_sql: str, source: SourceColumn, file_name: str) -> str:
     duckdb_type = TYPE_NAMES[column.type]
-    if source.type in _WHOLE:
-        return f"TRY_CAST({given} AS {duckdb_type})"
+    if source.type in _INTEGERS:
+        return f"TRY_CAST({source_sql} AS {duckdb_type})"
     if source.type == _VARCHAR or source.type.startswith("DECIMAL"):
-        number = f"TRY_CAST({given} AS DOUBLE)"
-    elif source.type in _FLOATING:
-        number = given
+        number = f"TRY_CAST({source_sql} AS DOUBLE)"
+    elif source.type in _FLOATS:
+        number = source_sql
     else:
-        raise _unfit(column, source, file_name)
+        raise _cast_error(column, source, file_name)
     if duckdb_type == _DOUBLE:
         value = f"CASE WHEN isfinite({number}) THEN CAST({number} AS DOUBLE) END"
     else:  # DuckDB rounds 1.5 to 2 where it casts
         value = f"CASE WHEN {number} = trunc({number}) THEN TRY_CAST({number} AS {duckdb_type}) END"
     if source.type == _VARCHAR and column.value_mapping:
-        return f"{_spelled(column, given)} ELSE {value} END"
+        return f"{_mapped_value(column, source_sql)} ELSE {value} END"
     return value
 
 
-def _time(given: str, source: SourceColumn, file_name: str) -> str:
-    if source.type in _TIMES or source.type == _VARCHAR:
-        moment = f"TRY_CAST({given} AS TIMESTAMP)"
-    elif source.type in _ZONED_TIMES:
-        moment = _wall_time(given, source, file_name)
+def _time(source_sql: str, source: SourceColumn, file_name: str) -> str:
+    if source.type in _TIMESTAMPS or source.type == _VARCHAR:
+        timestamp = f"TRY_CAST({source_sql} AS TIMESTAMP)"
+    elif source.type in _ZONED_TIMESTAMPS:
+        timestamp = _wall_time(source_sql, source, file_name)
     else:
         raise SchemaBroken(f"{file_name}: column {source.name} has type {source.type}, which holds no times")
-    return f"CASE WHEN {moment} >= {_FIRST_TIME} AND {moment} < {_AFTER_LAST_TIME} THEN {moment} END"
+    return f"CASE WHEN {timestamp} >= {_MIN_TIME} AND {timestamp} < {_END_TIME} THEN {timestamp} END"
 
 
-def _wall_time(given: str, source: SourceColumn, file_name: str) -> str:
+def _wall_time(source_sql: str, source: SourceColumn, file_name: str) -> str:
     """New York's wall time.
 
     A column that states New York's zone holds instants. One that states UTC, or none, holds wall time that a writer
     labelled so (Spark and pandas do by default): TLC publishes no instants.
     """
-    instant = f"TRY_CAST({given} AS TIMESTAMPTZ)"
+    instant = f"TRY_CAST({source_sql} AS TIMESTAMPTZ)"
     if source.zone is None or source.zone in _UTC:
         return f"make_timestamp(epoch_us({instant}))"
     if source.zone in _NEW_YORK:
@@ -224,7 +224,7 @@ def _wall_time(given: str, source: SourceColumn, file_name: str) -> str:
     )
 
 
-def _spelled(column: Column, text: str) -> str:
+def _mapped_value(column: Column, text: str) -> str:
     cases = " ".join(
         f"WHEN {literal(text)} THEN {literal(value) if isinstance(value, str) else value}"
         for text, value in ((text.lower(), value) for text, value in column.value_mapping.items())
@@ -232,7 +232,7 @@ def _spelled(column: Column, text: str) -> str:
     return f"CASE lower({text}) {cases}"
 
 
-def _unfit(column: Column, source: SourceColumn, file_name: str) -> SchemaBroken:
+def _cast_error(column: Column, source: SourceColumn, file_name: str) -> SchemaBroken:
     return SchemaBroken(
         f"{file_name}: column {source.name} has type {source.type}, which cannot be read as {column.type}"
     )

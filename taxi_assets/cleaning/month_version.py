@@ -13,10 +13,10 @@ from taxi_assets.stores.rows import PROVENANCE
 
 # TLC's own corrections move a month by a few rows: of 439 files that it touched between 2023-12 and 2024-08 none had
 # another number of rows, and disruptions aside no two months that follow one another differ as much as this.
-KEPT = 0.5
+MIN_KEPT_SHARE = 0.5
 # TLC's own months have 0.6 to 1.3 % in quarantine, and a file whose times cannot be read 100 %.
-TIMES_USUAL_QUARANTINE = 10
-SMALLEST_ODD_QUARANTINE = 0.05
+MAX_QUARANTINE_FACTOR = 10
+MIN_UNUSUAL_QUARANTINE = 0.05
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,13 @@ class MonthVersion:
     rejected: Mapping[str, int]
 
     @classmethod
-    def of(cls, facts: Mapping[str, str]) -> "MonthVersion | None":
+    def of(cls, provenance: Mapping[str, str]) -> "MonthVersion | None":
         """The version that clean rows with this provenance are; None where it does not say."""
         try:
-            rejected = json.loads(facts[f"{PROVENANCE}rejected_by_rule"])
-            return cls(int(facts[f"{PROVENANCE}source_rows"]), {rule: int(rows) for rule, rows in rejected.items()})
+            rejected = json.loads(provenance[f"{PROVENANCE}rejected_by_rule"])
+            return cls(
+                int(provenance[f"{PROVENANCE}source_rows"]), {rule: int(rows) for rule, rows in rejected.items()}
+            )
         except (KeyError, ValueError, TypeError, AttributeError):  # of rows that something else put there
             return None
 
@@ -50,7 +52,7 @@ class MonthVersion:
         return f"{self.source_rows:,} rows, {self.clean_rows:,} clean and {rejected:,} in quarantine"
 
 
-def losses(before: MonthVersion | None, now: MonthVersion) -> list[str]:
+def shrinkage_reasons(before: MonthVersion | None, now: MonthVersion) -> list[str]:
     """What the new version loses beyond the bounds, a clause each; none where it may take the old one's place.
 
     Args:
@@ -70,10 +72,10 @@ def _beyond_bounds(before: MonthVersion, now: MonthVersion) -> Iterator[str]:
         ("clean rows", now.source_rows - rejected, before.clean_rows),
     )
     for what, rows, usual in pairs:
-        if usual and rows <= usual * KEPT:
+        if usual and rows <= usual * MIN_KEPT_SHARE:
             yield f"{1 - rows / usual:.0%} of the {what} are gone"
     share, usual_share = _share(rejected, now.source_rows), _share(rejected_before, before.source_rows)
-    if share > max(SMALLEST_ODD_QUARANTINE, usual_share * TIMES_USUAL_QUARANTINE):
+    if share > max(MIN_UNUSUAL_QUARANTINE, usual_share * MAX_QUARANTINE_FACTOR):
         yield f"{share:.1%} of the rows broke a rule, and {usual_share:.1%} did before"
 
 

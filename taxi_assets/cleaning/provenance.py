@@ -9,7 +9,7 @@ from taxi_assets.stores.arrow import description
 from taxi_assets.stores.rows import PROVENANCE, Rows
 
 
-def origin_of(raw: RawFile, dataset: str) -> dict[str, str]:
+def file_provenance(raw: RawFile, dataset: str) -> dict[str, str]:
     """The provenance that all rows of a file have in common; told of a dataset by its name."""
     return {
         f"{PROVENANCE}dataset": dataset,
@@ -23,10 +23,10 @@ def origin_of(raw: RawFile, dataset: str) -> dict[str, str]:
     }
 
 
-def with_origin(rows: Rows, facts: Mapping[str, str]) -> Rows:
+def with_file_provenance(rows: Rows, provenance: Mapping[str, str]) -> Rows:
     """The rows with the provenance, and synthetic ones with a description that says so, for comments in the stores."""
-    rows = rows.with_provenance(facts)
-    if not is_synthetic_provenance(facts):
+    rows = rows.with_provenance(provenance)
+    if not is_synthetic_provenance(provenance):
         return rows
     known = rows.schema.metadata or {}
     text = f"{SYNTHETIC_NOTICE} {description(rows.schema) or ''}".strip()

@@ -9,7 +9,7 @@ from taxi_assets.stores.duckdb.sql import literal, quoted
 from taxi_assets.stores.rows import Rows
 
 
-def strange_codes(clean: Rows, dataset: Dataset) -> Mapping[str, Mapping[str, int]]:
+def unknown_codes(clean: Rows, dataset: Dataset) -> Mapping[str, Mapping[str, int]]:
     """The codes in clean rows that the catalogue's tables lack: column -> code -> rows that have it.
 
     Raises:
