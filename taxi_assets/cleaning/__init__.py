@@ -1,6 +1,7 @@
-"""Cleaning: one raw month in, clean rows and quarantined rows out, every source row in exactly one of them.
+"""Cleaning: split a month's source file into clean rows and quarantined rows; every source row is in exactly one.
 
-The SQL is made from the catalogue and the types that the file happens to have. Nothing here knows stores or Dagster.
+DuckDB runs SQL that is generated from the catalogue and the file's own schema. Rows leave as Arrow streams; writing
+them to a store, and Dagster's checks of them, are not done here.
 """
 
 from taxi_assets.cleaning.clean import Cleaned, cleaned_month

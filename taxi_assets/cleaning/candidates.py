@@ -1,4 +1,4 @@
-"""Find the few rows of a month that deserve a closer look, in one pass and without holding the month in memory."""
+"""Candidates: the few rows of a month that may break a rule, found in one pass without holding the month in memory."""
 
 from collections.abc import Iterable
 
@@ -6,24 +6,24 @@ import numpy as np
 import pyarrow as pa
 
 _CHUNK = 1 << 20
-BREAKS_RULE, IS_REFUND = 1, 2  # bits of `row_flags`: the row by itself breaks a rule; it is a refund record
+BREAKS_RULE, IS_REFUND = 1, 2  # bits of `row_flags`: the row breaks a row-level rule; it is a refund record
 
 
 def find_candidates(scan: Iterable[pa.RecordBatch], rows: int) -> pa.Table:
-    """The rows that may break a rule: by themselves, or together with another row of the file.
+    """The rows that break a row-level rule, or may break one together with another row of the file.
 
-    Equal rows have equal fingerprints; unequal rows may, so whoever asks compares the rows in full. 32 bits make about
-    200 such false alarms in 1,369,769 rows. Sorting four bytes a row takes a tenth of the time, and a fifth of the
-    memory, of grouping by them in DuckDB: 20,000,000 rows need 270 MB here.
+    Fingerprints of 32 bits collide for about 200 unequal rows among 1,369,769, so that the caller must compare the
+    candidates' values. Sorting four bytes a row takes a tenth of the time and a fifth of the memory of a GROUP BY in
+    DuckDB: 270 MB for 20,000,000 rows.
 
     Args:
         scan: `row_flags` (uint8) of every row in the file's order, and the fingerprints (uint32) that the rules need:
             `row_fingerprint`, equal for equal rows, and `trip_fingerprint`, equal for a trip and its refund record.
-        rows: how many rows the file has.
+        rows: the number of rows in the file.
 
     Returns:
-        `position` (int64, from 0) of each suspect in the file's order, and `is_repeated` (uint8), 1 where another row
-        has its fingerprint.
+        `position` (int64, from 0) of each candidate, ascending, and `is_repeated` (uint8): 1 where another row has the
+        same `row_fingerprint`.
     """
     columns: dict[str, np.ndarray] = {}
     filled = 0
@@ -53,7 +53,7 @@ def find_candidates(scan: Iterable[pa.RecordBatch], rows: int) -> pa.Table:
 
 
 def _arrow(kind: pa.DataType, values: np.ndarray) -> pa.Array:
-    # Arrow's own ways from and to NumPy look whether it is pandas, for which they import it: 0.6 s.
+    # Arrow's conversions from and to NumPy import pandas to recognise its objects, which takes 0.6 s.
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
 
 
@@ -63,8 +63,8 @@ def _repeated_values(fingerprints: np.ndarray) -> np.ndarray:
 
 
 def _positions_of(searched: np.ndarray, fingerprints: np.ndarray) -> np.ndarray:
-    # A table of their upper 20 bits leaves a few rows in a hundred for the search, which is slow. Piece by chunk, since
-    # NumPy makes eight bytes of each index: 600 MB for 20,000,000 rows at once.
+    # A lookup table of the upper 20 bits leaves a few per cent of the rows for the slow exact search. In chunks, since
+    # NumPy's indices take eight bytes each: 600 MB for 20,000,000 rows at once.
     upper_bits_are_searched = np.zeros(1 << 20, np.bool_)
     upper_bits_are_searched[searched >> 12] = True
     found = [np.empty(0, np.int64)]

@@ -1,7 +1,8 @@
-"""How a column of the source file is read as its canonical column, in SQL made from the catalogue and the file's types.
+"""Column mapping and casts: SQL that reads a source file's columns as canonical columns, whatever their types.
 
-Every physical type that TLC has used for a column, and any other that holds the same values, gives the same result, so
-that a file's types are no more than noise. What cannot be read becomes NULL here and breaks `unreadable_value`.
+The SQL is generated from the catalogue and the file's schema. Every physical type that TLC has used for a column, and
+any other that holds the same values, gives the same result: schema drift in types has no effect. A value that cannot be
+cast becomes NULL, and its row breaks the rule `unreadable_value`.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ _TIMESTAMPS = {_TIMESTAMP, "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "DATE"
 _ZONED_TIMESTAMPS = {TYPE_NAMES[pa.timestamp("us", "UTC")], "TIMESTAMPTZ_NS"}
 _UTC = {"UTC", "Etc/UTC", "Z", "Zulu", "+00:00", "GMT", "Etc/GMT", "UCT", "Etc/UCT", "Universal", "Etc/Universal"}
 _NEW_YORK = {"America/New_York", "US/Eastern", "EST5EDT"}
-_MIN_TIME, _END_TIME = "TIMESTAMP '0001-01-01'", "TIMESTAMP '10000-01-01'"  # BigQuery's range, the narrowest
+_MIN_TIME, _END_TIME = "TIMESTAMP '0001-01-01'", "TIMESTAMP '10000-01-01'"  # BigQuery's range, the stores' narrowest
 _NULL_TYPES = {"NULL", '"NULL"'}
 
 _RANGES = {pa.int16(): "-32768 AND 32767", pa.int32(): "-2147483648 AND 2147483647"}
@@ -30,12 +31,12 @@ _RANGES = {pa.int16(): "-32768 AND 32767", pa.int32(): "-2147483648 AND 21474836
 
 @dataclass(frozen=True)
 class SourceColumn:
-    """One column of the file.
+    """One column of the source file.
 
     Attributes:
-        name: as TLC spells it.
-        type: as DuckDB names it.
-        zone: the time zone that the file states for times, which DuckDB's type leaves out; None where it states none.
+        name: the column's name in the file.
+        type: the name of its DuckDB type.
+        zone: the time zone in the file's timestamp type, which DuckDB's type omits; None for any other type.
     """
 
     name: str
@@ -44,18 +45,18 @@ class SourceColumn:
 
     @property
     def sql(self) -> str:
-        """The column in the view `source`, under a name that no other column, table or alias of our queries has."""
+        """The column's quoted name in the view `source`, with a prefix that no other identifier of the SQL has."""
         return quoted(f"tlc:{self.name}")
 
 
 @dataclass(frozen=True)
 class Cast:
-    """SQL for one canonical column.
+    """SQL expressions for one canonical column.
 
     Attributes:
-        value: the column's value, NULL where there is none or it cannot be read.
-        unreadable: whether the source has a value that cannot be read.
-        unchecked: the value again, for rows where it can be read; costs less than the value.
+        value: the cast value; NULL for a missing value and for one that cannot be cast.
+        unreadable: true where the source has a value that cannot be cast.
+        unchecked: the value without validity checks, for rows where `unreadable` is false; cheaper than `value`.
     """
 
     value: str
@@ -65,13 +66,13 @@ class Cast:
 
 @dataclass(frozen=True)
 class FileColumns:
-    """The columns of one file, matched with the catalogue.
+    """The column mapping of one file.
 
     Attributes:
-        sources: canonical name -> the file's column, for those that the file has.
-        unknown: columns that the catalogue does not know, as TLC spells them.
-        ignored: columns that the catalogue knows to carry nothing.
-        missing: canonical columns that files of that era have and this one does not.
+        sources: canonical name -> the file's column, for the columns that the file has.
+        unknown: names of columns that the catalogue does not have.
+        ignored: names of columns that the catalogue maps to no canonical column.
+        missing: canonical names of columns that the era has and the file lacks.
     """
 
     sources: dict[str, SourceColumn]
@@ -81,10 +82,10 @@ class FileColumns:
 
 
 def match_columns(dataset: Dataset, month: Month, columns: Sequence[SourceColumn], file_name: str) -> FileColumns:
-    """Match a file's columns with the catalogue, by name and never by position.
+    """Map a file's columns to canonical columns by name, never by position.
 
     Raises:
-        SchemaBroken: columns are missing that the dataset cannot do without, or two columns mean the same.
+        SchemaBroken: required columns are missing, or two columns map to the same canonical column.
     """
     aliases = dataset.aliases
     sources: dict[str, SourceColumn] = {}
@@ -115,10 +116,10 @@ def match_columns(dataset: Dataset, month: Month, columns: Sequence[SourceColumn
 
 
 def column_cast(column: Column, source: SourceColumn | None, file_name: str) -> Cast:
-    """How to read the canonical column from the file's column, or as NULL where the file has none.
+    """The cast from the file's column to the canonical column; NULL where the file has no such column.
 
     Raises:
-        SchemaBroken: the file's column has a type that cannot hold such values.
+        SchemaBroken: the file's column has a type without a cast to the canonical type.
     """
     if source is None or source.type in _NULL_TYPES:
         null = f"CAST(NULL AS {TYPE_NAMES[column.type]})"
@@ -138,15 +139,15 @@ def column_cast(column: Column, source: SourceColumn | None, file_name: str) -> 
 
 
 def _unreadable(column: Column, source_sql: str, value: str, source: SourceColumn) -> str:
-    """Whether there is a value that cannot be read; NULL counts as no.
+    """SQL: whether there is a value that cannot be cast; NULL counts as false.
 
-    The general way makes every value only to see whether it is there. For the types that nearly all files have it is
-    enough to look at the source's value, which takes half the time: every row of every month pays for it.
+    The general expression casts the value and tests for NULL. For the types of nearly all files, a test of the source
+    value is enough and takes half the time, which counts since it runs for every row.
     """
     if column.type in _RANGES and source.type in _INTEGERS:
         return f"{source_sql} NOT BETWEEN {_RANGES[column.type]}"
     if column.type in _RANGES and source.type in _FLOATS:
-        # Parquet's statistics leave NaN out, and DuckDB answers BETWEEN by them alone where they suffice.
+        # Parquet's statistics exclude NaN, and DuckDB evaluates BETWEEN by the statistics alone where they suffice.
         within = f"isfinite({source_sql}) AND {source_sql} BETWEEN {_RANGES[column.type]}"
         return f"NOT ({source_sql} = trunc({source_sql}) AND {within})"
     if pa.types.is_floating(column.type) and source.type in _FLOATS:
@@ -159,7 +160,7 @@ def _unreadable(column: Column, source_sql: str, value: str, source: SourceColum
 
 
 def _unchecked(column: Column, source_sql: str, value: str, source: SourceColumn) -> str:
-    """The value where it is known to be readable: nothing is left to check for the types that nearly all files have."""
+    """SQL: the value of a readable row, without checks for the types of nearly all files."""
     if pa.types.is_floating(column.type) and source.type in _FLOATS:
         return f"CAST({source_sql} AS DOUBLE)"
     if pa.types.is_timestamp(column.type) and source.type == _TIMESTAMP:
@@ -172,7 +173,7 @@ def _text(column: Column, source_sql: str, source: SourceColumn, file_name: str)
         raise _cast_error(column, source, file_name)
     text = f"CAST({source_sql} AS VARCHAR)"
     unchecked = f"isfinite({source_sql})" if source.type in _FLOATS else f"NOT contains({text}, chr(0))"
-    loadable = f"CASE WHEN {unchecked} THEN {text} END"  # 'nan' is no text, and Postgres holds no NUL in one
+    loadable = f"CASE WHEN {unchecked} THEN {text} END"  # NaN is no text, and Postgres stores no NUL in one
     if not column.value_mapping:
         return loadable
     return f"{_mapped_value(column, text)} ELSE {loadable} END"
@@ -190,7 +191,7 @@ def _number(column: Column, source_sql: str, source: SourceColumn, file_name: st
         raise _cast_error(column, source, file_name)
     if duckdb_type == _DOUBLE:
         value = f"CASE WHEN isfinite({number}) THEN CAST({number} AS DOUBLE) END"
-    else:  # DuckDB rounds 1.5 to 2 where it casts
+    else:  # DuckDB's cast rounds 1.5 to 2
         value = f"CASE WHEN {number} = trunc({number}) THEN TRY_CAST({number} AS {duckdb_type}) END"
     if source.type == _VARCHAR and column.value_mapping:
         return f"{_mapped_value(column, source_sql)} ELSE {value} END"
@@ -208,10 +209,10 @@ def _time(source_sql: str, source: SourceColumn, file_name: str) -> str:
 
 
 def _wall_time(source_sql: str, source: SourceColumn, file_name: str) -> str:
-    """New York's wall time.
+    """SQL: New York wall time from a timestamp with time zone.
 
-    A column that states New York's zone holds instants. One that states UTC, or none, holds wall time that a writer
-    labelled so (Spark and pandas do by default): TLC publishes no instants.
+    A column with New York's zone holds instants, which are converted. A column with UTC, or without a name of a zone,
+    holds wall time that its writer labelled as UTC, as Spark and pandas do by default: TLC publishes no instants.
     """
     instant = f"TRY_CAST({source_sql} AS TIMESTAMPTZ)"
     if source.zone is None or source.zone in _UTC:

@@ -1,9 +1,10 @@
-"""Split one raw month into clean rows and quarantined rows, so that every source row is in exactly one of them.
+"""Clean one month: split its source file into a stream of clean rows and a stream of quarantined rows.
 
-DuckDB reads the file several times and never holds it: first for what only the whole file tells (refund records,
-repeated rows), then to note which rows break which rules, then once for each of the two streams. Rows leave in the
-file's order, whatever the number of threads, so that the same file gives the same bytes: DuckDB keeps that order
-through a filter, but since version 2 not through a join, so clean rows are told by a bit each and the others sorted.
+DuckDB reads the file several times and never holds it in memory: once to find candidates (rows that break a row-level
+rule, refund records, repeated rows), once to copy the candidates, then once for each stream. The rules are evaluated
+in full on the candidates only. Both streams are in the file's order whatever the number of threads, so that cleaning
+is idempotent to the byte. DuckDB keeps that order through a filter but, since version 2, not through a join: clean rows
+are therefore filtered by a bitstring, and the quarantined ones sorted.
 """
 
 import json
@@ -29,26 +30,26 @@ from taxi_assets.raw_file import RawFile
 from taxi_assets.stores.duckdb.sql import literal, quoted
 from taxi_assets.stores.rows import BATCH_ROWS, PROVENANCE, Rows
 
-MEMORY_LIMIT = "300MB"  # a 20,000,000-row month passes within it; DuckDB spills what does not fit
-POSITION = "file_row_number"
+MEMORY_LIMIT = "300MB"  # enough for a month of 20,000,000 rows; DuckDB spills the rest to the scratch folder
+POSITION = "file_row_number"  # DuckDB's name for a row's position in a Parquet file, from 0
 _ROW = f"CAST({POSITION} AS INTEGER)"
 _QUARANTINE_COLUMNS = ("rule", "rules", SOURCE_ROW, POSITION)
 
 
 @dataclass(frozen=True)
 class Cleaned:
-    """The outcome of cleaning one month; the two streams can be read while the context that gave it is open.
+    """The result of cleaning one month; its streams are readable while the context of `cleaned_month` is open.
 
     Attributes:
-        clean: rows that break no rule, under the dataset's canonical schema.
-        quarantine: the other rows under their original names with their original values, and `rule` (the first one
-            broken), `rules` (all of them) and `source_row`.
-        source_columns: the file's columns, as TLC spells them.
-        sources: canonical column -> the file's column that it is read from; for those that the file has.
-        source_rows: rows in the file.
-        rejected: rule -> rows that broke it first, for every rule that was applied.
-        unknown_columns: columns of the file that the catalogue does not know.
-        missing_columns: canonical columns that such a file should have and this one lacks.
+        clean: rows that break no rule, in the dataset's canonical schema.
+        quarantine: the other rows with their original columns and values, and `rule` (the first broken rule), `rules`
+            (all broken rules) and `source_row`.
+        source_columns: the names of the file's columns.
+        sources: column mapping: canonical column -> the file's column, for the columns that the file has.
+        source_rows: number of rows in the file.
+        rejected: rule -> number of rows whose first broken rule it is, for every applied rule.
+        unknown_columns: columns of the file that the catalogue does not have.
+        missing_columns: canonical columns that the era has and the file lacks.
     """
 
     clean: Rows
@@ -65,24 +66,25 @@ class Cleaned:
 def cleaned_month(
     raw: RawFile, dataset: Dataset, month: Month, rules: Iterable[str], scratch: Path
 ) -> Iterator[Cleaned]:
-    """Clean the raw file of a month by the rules of those names.
+    """Clean the source file of a month.
 
     Args:
-        raw: the month's file.
-        dataset: what the file's columns are matched with.
-        month: the month the file is for, which its name says and its pickup times may not.
+        raw: the source file.
+        dataset: the dataset, which the file's columns are mapped to.
+        month: the file's month, which pickup times may contradict.
         rules: names of the rules to apply; those that always apply are added.
-        scratch: a folder for what does not fit into memory.
+        scratch: a folder for DuckDB's temporary files.
 
     Raises:
         InvalidRequest: there is no rule of such a name.
-        SchemaBroken: the file lacks columns that the dataset cannot do without, or has some that mean the same.
-        BadFile: the file cannot be read, now or while one of the streams is.
-        StoreUnavailable: the scratch folder's disk is full.
+        SchemaBroken: required columns are missing, two columns map to the same one, a type has no cast, or the names
+            are ambiguous.
+        BadFile: the file cannot be read; also raised while a stream is read.
+        StoreUnavailable: memory or the scratch folder's disk is full; also raised while a stream is read.
     """
     applied = select_rules(dataset, rules)
     with duckdb.connect(config=duckdb_config(scratch)) as connection:
-        connection.execute("SET GLOBAL TimeZone = 'UTC'")  # or the machine's own would show in the quarantine
+        connection.execute("SET GLOBAL TimeZone = 'UTC'")  # the machine's would change the quarantine's values
         cleaning = _Cleaning(connection, raw, dataset, month, applied)
         with map_read_errors(raw):
             cleaning.find_broken_rows()
@@ -91,7 +93,7 @@ def cleaned_month(
 
 
 def duckdb_config(scratch: Path) -> dict[str, str | bool | int | float | list[str]]:
-    """How DuckDB is opened for a month, with a folder for what does not fit into memory."""
+    """DuckDB's settings for processing a month: memory limit, threads, and the folder for temporary files."""
     return {"memory_limit": MEMORY_LIMIT, "threads": min(os.cpu_count() or 1, 4), "temp_directory": str(scratch)}
 
 
@@ -144,7 +146,7 @@ class _Cleaning:
             f"CREATE TABLE broken AS SELECT {SOURCE_ROW}, bit_or(rule_bits) AS rule_bits "
             f"FROM ({self.rule_sql.broken_rules_query(repeated_rows, ', '.join(compared))}) GROUP BY {SOURCE_ROW}"
         )
-        self.connection.execute(  # one bit more than there are rows, since a range of none is refused
+        self.connection.execute(  # one bit more than rows, since DuckDB rejects an empty range
             f"CREATE TABLE broken_bits AS SELECT bitstring_agg({SOURCE_ROW}, 0, {self.source_rows}) AS bits FROM broken"
         )
 
@@ -213,7 +215,7 @@ class _Cleaning:
 
     def _stream(self, query: str) -> Rows:
         def open_batches() -> Iterator[pa.RecordBatch]:
-            # A connection has one open result at a time, and both streams may be open at once.
+            # A cursor per stream: a connection has one open result, and both streams may be open at once.
             with map_read_errors(self.raw), self.connection.cursor() as cursor:
                 cursor.execute("SET VARIABLE broken_bits = (SELECT bits FROM broken_bits)")
                 yield from cursor.sql(query).to_arrow_reader(BATCH_ROWS)
@@ -223,7 +225,7 @@ class _Cleaning:
 
 
 def _refuse_ambiguous_names(raw: RawFile) -> None:
-    """Refuse columns that SQL, which knows no case, or the quarantine could not tell apart."""
+    """Refuse empty column names, and names that are equal case-insensitively to another or to a quarantine column."""
     import pyarrow.parquet as pq
 
     names = pq.read_schema(raw.path).names
@@ -231,16 +233,16 @@ def _refuse_ambiguous_names(raw: RawFile) -> None:
     ambiguous = [name for name in names if taken[name.lower()] > 1 or not name]
     if ambiguous:
         raise SchemaBroken(
-            f"{raw.path.name} has columns that cannot be told apart by name, case aside, or from those that the "
-            f"quarantine adds: {', '.join(map(repr, ambiguous))}"
+            f"{raw.path.name} has ambiguous column names, equal case-insensitively to each other or to a column that "
+            f"the quarantine adds: {', '.join(map(repr, ambiguous))}"
         )
 
 
 def create_source_view(connection: duckdb.DuckDBPyConnection, raw: RawFile) -> list[SourceColumn]:
-    """Make the view `source`, the file with the position of each row, and return the file's columns."""
-    # A folder above the file may have any name: `a=b` is no column of it, and `[x]` is not the folder `x`.
+    """Create the view `source`, with the file's columns and each row's position; returns the columns."""
+    # Parent folders may have any name: `a=b` is not a Hive partition, and `[x]` is not a glob pattern.
     file = f"read_parquet({literal(escape(str(raw.path)))}, hive_partitioning = false, {POSITION} = true)"
-    # Statistics that are not those of the values would decide by themselves which rows a condition is true for.
+    # DuckDB would evaluate predicates by the file's statistics alone, which may be wrong.
     connection.execute("SET disabled_optimizers = 'statistics_propagation'")
     described = connection.execute(f"DESCRIBE FROM {file}").fetchall()
     zones = _time_zones(raw)
@@ -251,7 +253,7 @@ def create_source_view(connection: duckdb.DuckDBPyConnection, raw: RawFile) -> l
 
 
 def _time_zones(raw: RawFile) -> dict[str, str]:
-    """The time zones that the file states, by column."""
+    """Column -> time zone in the file's schema."""
     import pyarrow.parquet as pq
 
     times = (field for field in pq.read_schema(raw.path) if pa.types.is_timestamp(field.type))
@@ -279,7 +281,7 @@ def map_read_errors(raw: RawFile) -> Iterator[None]:
         pa.ArrowException,
         OSError,
         UnicodeDecodeError,
-    ) as error:  # Arrow reports a broken stream as an OSError
+    ) as error:  # Arrow raises OSError for a broken stream
         first_line = str(error).splitlines()[0]
         if "No space left" in first_line:
             raise StoreUnavailable(f"no space left to clean {raw.path.name}: make room, run it again") from error

@@ -1,4 +1,4 @@
-"""What is known of a file and of the code that reads it, as provenance of the rows that are made from it."""
+"""Provenance of rows: the source file's URL, hash, ETag and size, and the version of the code that read it."""
 
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -10,7 +10,12 @@ from taxi_assets.stores.rows import PROVENANCE, Rows
 
 
 def file_provenance(raw: RawFile, dataset: str) -> dict[str, str]:
-    """The provenance that all rows of a file have in common; told of a dataset by its name."""
+    """The provenance of all rows of a file.
+
+    Args:
+        raw: the source file.
+        dataset: the dataset's name, or `zones`.
+    """
     return {
         f"{PROVENANCE}dataset": dataset,
         f"{PROVENANCE}source_url": raw.url,
@@ -24,7 +29,7 @@ def file_provenance(raw: RawFile, dataset: str) -> dict[str, str]:
 
 
 def with_file_provenance(rows: Rows, provenance: Mapping[str, str]) -> Rows:
-    """The rows with the provenance, and synthetic ones with a description that says so, for comments in the stores."""
+    """The rows with this provenance; the description of synthetic rows, the table's comment, says that they are."""
     rows = rows.with_provenance(provenance)
     if not is_synthetic_provenance(provenance):
         return rows

@@ -1,4 +1,4 @@
-"""One row of a raw month: what TLC wrote, how it is read, and which other rows of the file speak against it."""
+"""Look-up of one row of a source file: raw values, cast values, and other rows that make it break a rule."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,11 +20,11 @@ class SourceValue:
     """One value of the row.
 
     Attributes:
-        source: the column as TLC spells it.
-        raw: what TLC wrote.
-        column: the canonical column that it is read as; None where it is not loaded.
-        value: as it is read; None where there is none, or it cannot be read.
-        is_readable: False where there is a value that cannot be read.
+        source: the column's name in the file.
+        raw: the value in the file.
+        column: the canonical column; None for a column that is not loaded.
+        value: the cast value; None for a missing value and for one that cannot be cast.
+        is_readable: False for a value that cannot be cast.
     """
 
     source: str
@@ -35,7 +35,7 @@ class SourceValue:
 
 
 class SourceRow:
-    """A row of the file, by its position; made by `open_source_row`."""
+    """A row of a source file, by its position; `open_source_row` returns it."""
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, raw: RawFile, dataset: Dataset, month: Month, position: int
@@ -52,12 +52,12 @@ class SourceRow:
         connection.execute(f"CREATE TABLE one AS FROM source WHERE {POSITION} = ?", [position])
 
     def rows_in_file(self) -> int:
-        """How many rows the file has."""
+        """The number of rows in the file."""
         [(count,)] = self._connection.execute("SELECT count(*) FROM source").fetchall()
         return int(count)
 
     def values(self) -> list[SourceValue] | None:
-        """The row's values in the file's order; None where the file has no such row."""
+        """The row's values in the order of the file's columns; None where the file has no such row."""
         canonical = {source.name: name for name, source in self._matched.sources.items()}
         rows = self._connection.execute(
             f"SELECT {', '.join(self._selected(column, canonical) for column in self._columns)} FROM one"
@@ -76,7 +76,7 @@ class SourceRow:
         return self._positions(self._rule_sql.refunds_query("trip_here"))
 
     def earlier_copies(self) -> list[int]:
-        """The positions of the earlier rows of which this one is a copy."""
+        """The positions of the earlier rows that this one duplicates."""
         compared = (column.sql for column in self._columns if column.name not in self._matched.ignored)
         same = " AND ".join(f"source.{name} IS NOT DISTINCT FROM one.{name}" for name in compared)
         return self._positions(
@@ -99,10 +99,10 @@ class SourceRow:
 
 @contextmanager
 def open_source_row(raw: RawFile, dataset: Dataset, month: Month, position: int) -> Iterator[SourceRow]:
-    """Look at one row of a month's file, counted from 0.
+    """The row at that position, from 0, of a month's file; usable while the context is open.
 
     Raises:
-        SchemaBroken: the file lacks columns that the dataset cannot do without, or has some that mean the same.
+        SchemaBroken: required columns are missing, two columns map to the same one, or a type has no cast.
         BadFile: the file cannot be read.
     """
     with duckdb.connect(config={"memory_limit": MEMORY_LIMIT}) as connection:

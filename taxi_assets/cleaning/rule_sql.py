@@ -1,4 +1,8 @@
-"""SQL of the applied rules over the view `typed`: canonical columns, `unreadable_value`, fingerprint and position."""
+"""SQL of the applied rules over the view `typed`: canonical columns, `unreadable_value`, fingerprint and position.
+
+Row-level predicates come from the catalogue; here are the rules that take other rows (`voided_trip`, `duplicate`), the
+casts (`unreadable_value`) or the columns' nullability (`missing_time`).
+"""
 
 from collections.abc import Sequence
 
@@ -8,10 +12,10 @@ from taxi_assets.month import Month
 
 
 class RuleSql:
-    """What the applied rules ask of the rows of one month.
+    """Generates the queries that evaluate the applied rules on one month.
 
     Attributes:
-        bits: rule -> the bit that stands for it, in the rules' order.
+        bits: rule -> its bit in `rule_bits`, ascending in order of precedence.
     """
 
     def __init__(self, dataset: Dataset, month: Month, rules: Sequence[Rule]) -> None:
@@ -35,7 +39,7 @@ class RuleSql:
 
     @property
     def candidate_columns(self) -> str:
-        """Columns for `suspects`: what a row tells by itself, and what a trip and its refund record have in common."""
+        """Select list for `find_candidates`: the row's flags, and the fingerprints that the applied rules need."""
         flags = {" OR ".join(f"({condition})" for condition in self._row_conditions.values()): BREAKS_RULE}
         columns = []
         if "duplicate" in self.bits:
@@ -49,11 +53,11 @@ class RuleSql:
         return ", ".join([f"CAST({bits} AS UTINYINT) AS row_flags", *columns])
 
     def broken_rules_query(self, repeated_rows: str, compared: str) -> str:
-        """A query for the rows that break a rule: `source_row` and `rule_bits`; a row may come more than once.
+        """A query for the rows that break a rule: `source_row` and `rule_bits`; a row may appear more than once.
 
         Args:
-            repeated_rows: the rows that may repeat another one, in SQL: as they are in the file, and `source_row`.
-            compared: the columns in which rows are equal that repeat one another.
+            repeated_rows: SQL relation with the rows that may be duplicates: the file's columns and `source_row`.
+            compared: the columns in which duplicates are equal, as a select list.
         """
         rule_bits = " + ".join(
             f"CASE WHEN {one} THEN {self.bits[name]} ELSE 0 END" for name, one in self._row_conditions.items()
@@ -69,7 +73,7 @@ class RuleSql:
         return " UNION ALL ".join(queries)
 
     def _voided_trips(self) -> str:
-        """Trips whose refund record is in the file; NULL equals NULL, amounts are compared in whole cents."""
+        """SQL relation of trips with a refund record in the file; NULL equals NULL, amounts are compared in cents."""
         names = ", ".join(self._trip)
         return (
             f"typed SEMI JOIN (SELECT {names}, {self._cents} AS cents FROM typed WHERE cents < 0) AS refunds "
@@ -77,7 +81,7 @@ class RuleSql:
         )
 
     def refunds_query(self, trip: str) -> str:
-        """A query for the positions of the refund records in `typed` of one trip, given as a view like `typed`."""
+        """A query for the positions of a trip's refund records in `typed`; `trip` is a relation like `typed`."""
         names = ", ".join(self._trip)
         return (
             f"SELECT {SOURCE_ROW} FROM typed SEMI JOIN (SELECT {names}, {self._cents} AS cents FROM {trip}) AS trip "
@@ -89,5 +93,5 @@ class RuleSql:
 
 
 def fingerprint(expressions: Sequence[str]) -> str:
-    """Four bytes, in SQL, that are equal where all of the expressions are."""
+    """SQL: a 32-bit hash of the expressions."""
     return f"CAST(hash({', '.join(expressions)}) & 4294967295 AS UINTEGER)"

@@ -1,8 +1,9 @@
-"""What changed in a month between the clean rows that the lake has and those that are about to take their place.
+"""Difference between two versions of a month: the lake's clean rows and the new clean rows that will replace them.
 
-Positions shift when a row goes, so the months are compared as bags of rows. Both are read once to add up fingerprints
-in 65,536 buckets, by what tells a trip, and once more for the fingerprints of the rows in buckets that differ: a few
-thousand where TLC corrected a few. Where all differ they are divided by trips, so that each part fits into memory.
+Positions shift when a row is removed, so the versions are compared as multisets of rows. Both are read once to sum
+fingerprints in 65,536 buckets by the trip's identity, and once more for the fingerprints of the rows in buckets that
+differ: a few thousand where TLC corrected a few. Where most buckets differ, the rows are processed in parts by trip
+fingerprint, so that each part fits into memory.
 """
 
 import json
@@ -26,33 +27,33 @@ if TYPE_CHECKING:
     from taxi_assets.stores.lake import Lake
 
 CHANGES = f"{PROVENANCE}changes"
-_VERSION = ("source_sha256", "rules", "code_version")  # with the same of these, rows are the same
-_EXAMPLES = 5  # of each kind
-_PART_ROWS = 2_000_000  # of both months, whose fingerprints are compared at a time
+_VERSION = ("source_sha256", "rules", "code_version")  # provenance keys; equal values mean equal rows
+_EXAMPLES = 5  # per kind
+_PART_ROWS = 2_000_000  # rows of both versions that are compared at a time
 _BUCKET_BITS = 16
 _BUCKET = f"CAST(trip_fingerprint >> {64 - _BUCKET_BITS} AS INTEGER)"
 
 
 def with_changes(clean: Rows, lake: "Lake", dataset: Dataset, month: Month, scratch: Path) -> Rows:
-    """The clean rows, with what they change in the lake's as provenance `taxi/changes`.
+    """The clean rows with their difference from the lake's version as provenance `taxi/changes`.
 
-    It is JSON: `since_sha256`, `since_rules`, `since_code_version`, `rows_before`, `rows_after`, `added`, `removed`,
-    `changed`, `amount_before`, `amount_after` (dollars, null where the dataset has no total) and `examples`. A trip
-    that has other values counts as changed, and not as removed and added. Each example has a `kind` and a `row`; that
-    of a changed trip is the trip, with `before` and `after` for the values that differ.
+    The value is JSON: `since_sha256`, `since_rules`, `since_code_version`, `rows_before`, `rows_after`, `added`,
+    `removed`, `changed`, `amount_before`, `amount_after` (dollars, null where the dataset has no total) and `examples`.
+    A trip with other values counts as changed, not as removed and added. Each example has a `kind` and a `row`; for a
+    changed trip, `row` is its identity, and `before` and `after` have the values that differ.
 
-    Nothing is said where the lake has no such month, or has one that cannot be read. Rows of the same file by the same
-    rules and code say what the lake's say, so that the same file gives the same bytes again.
+    The key is absent where the lake has no such month or cannot read it. Rows from the same file, rules and code keep
+    the value of the lake's version, so that cleaning a file again gives the same bytes.
 
     Args:
-        clean: the rows that are about to be stored.
-        lake: where the rows that they replace are.
-        dataset: of the rows.
-        month: of the rows.
-        scratch: a folder for what does not fit into memory.
+        clean: the new clean rows.
+        lake: the lake with the version that they replace.
+        dataset: the rows' dataset.
+        month: the rows' month.
+        scratch: a folder for DuckDB's temporary files.
 
     Raises:
-        StoreUnavailable: the lake does not answer, or there is no room in the scratch folder.
+        StoreUnavailable: the lake does not answer, or memory or the scratch folder's disk is full.
     """
     try:
         old = lake.read(f"clean/{dataset.table}", [month])
@@ -69,7 +70,7 @@ def with_changes(clean: Rows, lake: "Lake", dataset: Dataset, month: Month, scra
 
 
 class _Comparison:
-    """Two versions of a month in a connection of their own; `sides` is what came before and what comes after."""
+    """Compares two versions of a month in a DuckDB connection; `sides` has the keys `before` and `after`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, sides: Mapping[str, Rows], dataset: Dataset) -> None:
         names = [column.name for column in dataset.columns]
@@ -85,7 +86,7 @@ class _Comparison:
         self._amount = "NULL::DOUBLE" if dataset.total is None else f"fsum({quoted(dataset.total)})"
 
     def changes(self) -> dict[str, object]:
-        """What changed, as `taxi/changes` tells it."""
+        """The difference, without the keys `since_…`."""
         self._find_differing_buckets()
         self._collect_differing_rows()
         self._match_trips()
@@ -124,7 +125,7 @@ class _Comparison:
             )
 
     def _match_trips(self) -> None:
-        """Make the table `found`: where each removed, added or changed row was, and where it is now."""
+        """Create the table `changed_rows`: kind, old and new position of each removed, added or changed row."""
         self._connection.execute("CREATE TABLE changed_rows (kind VARCHAR, old_row INTEGER, new_row INTEGER)")
         rows = self._number("SELECT (SELECT count(*) FROM before) + (SELECT count(*) FROM after)")
         parts = rows // _PART_ROWS + 1
@@ -180,7 +181,7 @@ class _Comparison:
             self._connection.execute(f"CREATE TABLE {table} AS {query}")
 
     def _rows_at(self, side: str, positions: list[int]) -> dict[object, dict[str, object]]:
-        """The rows of a side at these positions in their file."""
+        """Position -> row, for these positions of one side."""
         if not positions:
             return {}
         query = f"SELECT {self._columns}, {SOURCE_ROW} FROM incoming WHERE {SOURCE_ROW} IN ?"
@@ -198,7 +199,7 @@ class _Comparison:
 
 
 def _local_copy(rows: Rows) -> Rows:
-    """The rows on this machine's disk: a month that lies in a bucket is fetched once, and not each time it is read."""
+    """The rows from local files: a month in a bucket is downloaded once, not for each of the comparison's reads."""
     return Rows.from_parquet(map(Path, rows.local_files()))
 
 
@@ -218,5 +219,5 @@ def _json_row(row: Mapping[str, object]) -> dict[str, object]:
 
 
 def _json_value(value: object) -> object:
-    """The value as JSON has it; clean numbers are finite."""
+    """The value for JSON; clean numbers are finite."""
     return value.isoformat() if isinstance(value, datetime) else value

@@ -1,4 +1,4 @@
-"""The zone lookup's CSV as rows; `N/A` is a text in it and never a missing value."""
+"""Rows of the zone lookup's CSV; `N/A` is a string in it, not NULL."""
 
 import pyarrow as pa
 
@@ -9,7 +9,7 @@ from taxi_assets.stores.rows import PROVENANCE, Rows
 
 
 def zone_rows(raw: RawFile) -> Rows:
-    """The zones in the file, which the source has verified before."""
+    """The zones in the file as rows with provenance; the source has verified the file."""
     from pyarrow import csv
 
     options = csv.ConvertOptions(strings_can_be_null=False, column_types={"LocationID": pa.int16()})
