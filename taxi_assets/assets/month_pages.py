@@ -71,7 +71,7 @@ def report_asset(dataset: Dataset, kinds: Mapping[str, str]) -> dg.AssetsDefinit
                 zones=zones,
                 warn=context.log.warning,
             )
-            pictures = report.pictures
+            pictures = report.charts
             path = folder / file_name.format(month=month)
             path.write_text(page(report, pictures), encoding="utf-8")
             # Not as the output's metadata, which the records keep once more: 75 kB a run, of 850 in all.

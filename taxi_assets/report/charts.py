@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from taxi_assets.report.figures import Spread
-from taxi_assets.report.number_format import NARROW, amount_text, number_text
+from taxi_assets.report.figures import Histogram
+from taxi_assets.report.number_format import CHART_LIMIT, amount_text, number_text
 from taxi_assets.report.shapes import ZoneShapes
 from taxi_assets.report.svg import BLUES, TEXT, Drawing, nice_step, text_width
 
@@ -67,30 +67,30 @@ def week_chart(hours: Mapping[tuple[date, int], int], month_days: Sequence[date]
         drawing.text(0, weekday * cell_height + cell_height / 2 + 4, name, kind="quiet")
         for hour, mean in enumerate(means[weekday]):
             blue = min(int(mean / most * BLUES), BLUES - 1) if most else 0
-            tip = f"{name} {hour:02}:00 to {hour + 1:02}:00: {mean:,.0f} trips"
+            tooltip = f"{name} {hour:02}:00 to {hour + 1:02}:00: {mean:,.0f} trips"
             place = left + hour * cell, weekday * cell_height
-            drawing.rect(*place, cell - 1, cell_height - 1, f"q{blue}", tip=tip)
+            drawing.rect(*place, cell - 1, cell_height - 1, f"q{blue}", tooltip=tooltip)
     for hour, label in _HOUR_LABELS.items():
         drawing.text(left + hour * cell, 7 * cell_height + _LINE - 2, label, kind="quiet")
     _scale(drawing, left, 7 * cell_height + _LINE + 12, f"{most:,.0f} trips an hour")
     return drawing
 
 
-def spread_chart(spread: Spread, unit: str, prefix: str, width: int) -> Drawing:
+def histogram_chart(histogram: Histogram, unit: str, prefix: str, width: int) -> Drawing:
     """How many trips there are of each size: the few very large ones share the last bar, those below 0 the first."""
-    bins = _bins(spread)
+    bins = _bins(histogram)
     bars = _Bars(bins, width)
-    median = amount_text(spread.median, prefix, 2 if prefix else 1, NARROW)
+    median = amount_text(histogram.median, prefix, 2 if prefix else 1, CHART_LIMIT)
     median = f"{median} {unit}".strip()
     frame = bars.frame
     drawing = Drawing(width, frame.below + 2 * _LINE + 8, f"Half of the trips are below {median}")
     frame.draw(drawing, unit or "US dollars")
     for x, trips, sizes in bars.placed(prefix, unit):
         height = frame.below - frame.y(trips)
-        tip = f"{sizes}: {trips:,} trips, {_share(trips, bins.total)}"
-        drawing.rect(x + 0.5, frame.y(trips), max(bars.width - 1, 1), height, "mark", tip=tip)
+        tooltip = f"{sizes}: {trips:,} trips, {_share(trips, bins.total)}"
+        drawing.rect(x + 0.5, frame.y(trips), max(bars.width - 1, 1), height, "mark", tooltip=tooltip)
     bars.label(drawing, prefix, width)
-    middle = bars.place(spread.median)
+    middle = bars.place(histogram.median)
     drawing.line(middle, frame.above - 8, middle, frame.below, "middle")
     text = f"half of the trips: below {median}"
     left_most = text_width("trips") + 10
@@ -107,25 +107,25 @@ def bars_chart(rows: Sequence[tuple[str, int]], total: int, label: str, width: i
         drawing.text(0, y + TEXT + 2, _shortened(name, width - text_width(f"{count:,} (99.9%)") - 12))
         drawing.text(width, y + TEXT + 2, f"{count:,} ({_share(count, total)})", "end", "quiet")
         drawing.rect(0, y + TEXT + 9, width, 10, "none")
-        drawing.rect(0, y + TEXT + 9, max(count / most * width, 1), 10, "mark", tip=f"{name}: {count:,} trips")
+        drawing.rect(0, y + TEXT + 9, max(count / most * width, 1), 10, "mark", tooltip=f"{name}: {count:,} trips")
     return drawing
 
 
 def map_chart(zones: Mapping[int, int], shapes: ZoneShapes, names: Mapping[int, str], width: int) -> Drawing:
     """Where trips began: each shade stands for three times as many as the one before."""
     scale = (width - 4) / shapes.width
-    edges = _edges(max(zones.values()))
+    edges = _shade_bounds(max(zones.values()))
     legend = shapes.height * scale + 14
     drawing = Drawing(
         width, legend + 2.4 * _LINE, f"Map of where trips began; most in {names.get(next(iter(zones)), 'a zone')}"
     )
-    drawing.begin(f"translate(2 2) scale({scale:.4f})")
+    drawing.begin_group(f"translate(2 2) scale({scale:.4f})")
     for zone, outline in shapes.outlines.items():
         trips = zones.get(zone, 0)
         blue = sum(trips >= edge for edge in edges) - 1
         kind = "zone none" if not trips else f"zone q{max(blue, 0) + BLUES - len(edges)}"
         drawing.path(outline, kind, f"{names.get(zone, f'Zone {zone}')}: {trips:,} trips")
-    drawing.end()
+    drawing.end_group()
     swatch = min(70.0, (width - 4) / (len(edges) + 1))
     every = math.ceil((text_width(f"{edges[-1]:,}+") + 4) / swatch)
     for place, edge in enumerate([0, *edges]):
@@ -229,19 +229,19 @@ class _Bars:
         return f"{prefix}{_plain(place * self._bins.step)}"
 
 
-def _bins(spread: Spread) -> _Bins:
-    most = max(spread.share(_MOST), spread.step)
-    step = max(nice_step(most, _BINS), spread.step)
+def _bins(histogram: Histogram) -> _Bins:
+    most = max(histogram.quantile(_MOST), histogram.step)
+    step = max(nice_step(most, _BINS), histogram.step)
     below, counts = 0, [0] * (math.ceil(most / step) + 1)
-    for value, trips in spread.counts.items():
+    for value, trips in histogram.counts.items():
         if value < 0:  # where the rule against them is off
             below += trips
         else:
-            counts[min(int(value * spread.step / step + _ROUNDING), len(counts) - 1)] += trips
+            counts[min(int(value * histogram.step / step + _ROUNDING), len(counts) - 1)] += trips
     return _Bins(step, below, counts)
 
 
-def _edges(most: int) -> list[int]:
+def _shade_bounds(most: int) -> list[int]:
     """1, 3, 10, 30, … up to the most there are; where those are too many, the lowest are one."""
     edges = [factor * 10**power for power in range(len(str(most))) for factor in (1, 3)]
     reached = [edge for edge in edges if edge <= most]
@@ -257,8 +257,8 @@ def _scale(drawing: Drawing, x: float, y: float, most: str) -> None:
 
 
 def _plain(value: float) -> str:
-    text = number_text(value, 2, NARROW)
-    return text.rstrip("0").rstrip(".") if value < NARROW else text
+    text = number_text(value, 2, CHART_LIMIT)
+    return text.rstrip("0").rstrip(".") if value < CHART_LIMIT else text
 
 
 def _share(count: int, total: int) -> str:

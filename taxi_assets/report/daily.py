@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from taxi_assets.catalog import Dataset, daily_schema
-from taxi_assets.report.trip_queries import SECONDS, asked_columns, charge_sql, queryable
+from taxi_assets.report.trip_queries import DURATION_SECONDS, charge_sql, open_rows, report_columns
 from taxi_assets.stores.rows import Rows
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def daily_trips(rows: Rows, dataset: Dataset, scratch: Path) -> "pd.DataFrame":
     import pandas as pd
 
     schema = daily_schema(dataset)
-    with queryable(rows, scratch, asked_columns(dataset)) as connection:
+    with open_rows(rows, scratch, report_columns(dataset)) as connection:
         total = connection.sql("SELECT count(*) FROM rows").fetchall()[0][0]
         parts = 1 + total // _ROWS_AT_ONCE
         tables = [connection.sql(_query(dataset, schema, part, parts)).to_arrow_table() for part in range(parts)]
@@ -51,7 +51,7 @@ def _query(dataset: Dataset, schema: pa.Schema, part: int, parts: int) -> str:
         "miles": f"round(sum({dataset.distance}), 2)",
         "revenue": f"round(sum({charge_sql(dataset) if dataset.charge_columns else None}), 2)",
         "tips": f"round(sum({dataset.tips}), 2)",
-        "median_duration_minutes": f"round(median({SECONDS}) / 60, 2)",
+        "median_duration_minutes": f"round(median({DURATION_SECONDS}) / 60, 2)",
     }
     columns = ", ".join(f"{({**_KEYS, **measures})[name]} AS {name}" for name in schema.names)
     # Where the rule `missing_time` is off, some have no pickup time: they are a group as well.

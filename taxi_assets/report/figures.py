@@ -12,18 +12,18 @@ import pyarrow as pa
 
 from taxi_assets.catalog import Dataset
 from taxi_assets.month import Month
-from taxi_assets.report.trip_queries import SECONDS, asked_columns, charge_sql, queryable
+from taxi_assets.report.trip_queries import DURATION_SECONDS, charge_sql, open_rows, report_columns
 from taxi_assets.stores.duckdb.sql import quoted
 from taxi_assets.stores.rows import Rows
 
 _EXAMPLES = 3
-_OWN = {"rule", "rules", "source_row"}  # of the quarantine's columns; the others are TLC's
+_QUARANTINE_COLUMNS = {"rule", "rules", "source_row"}  # of the quarantine's columns; the others are TLC's
 _TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # a second
 _LARGEST = 1e15  # miles or dollars: what a broken meter may send, without a sum that overflows
 
 
 @dataclass(frozen=True)
-class Spread:
+class Histogram:
     """How often each value of a quantity comes, in whole small steps: exact, and bounded whatever the rows.
 
     Attributes:
@@ -38,13 +38,13 @@ class Spread:
     def median(self) -> float:
         """Half of the trips lie below it: the mean of the two in the middle where there are two."""
         total = sum(self.counts.values())
-        return (self._at((total - 1) // 2) + self._at(total // 2)) / 2 * self.step
+        return (self._value_at((total - 1) // 2) + self._value_at(total // 2)) / 2 * self.step
 
-    def share(self, part: float) -> float:
+    def quantile(self, part: float) -> float:
         """What that part of the trips, from 0 to 1, does not exceed."""
-        return self._at(int(part * (sum(self.counts.values()) - 1))) * self.step
+        return self._value_at(int(part * (sum(self.counts.values()) - 1))) * self.step
 
-    def _at(self, place: int) -> int:
+    def _value_at(self, place: int) -> int:
         reached = zip(self.counts, accumulate(self.counts.values()), strict=True)
         return next(value for value, end in reached if place < end)
 
@@ -69,9 +69,9 @@ class Figures:
     revenue: float | None
     miles: float | None
     hours: Mapping[tuple[date, int], int]
-    distance: Spread | None
-    duration: Spread | None
-    amount: Spread | None
+    distance: Histogram | None
+    duration: Histogram | None
+    amount: Histogram | None
     payments: Mapping[int | None, int]
     zones: Mapping[int, int]
 
@@ -104,20 +104,20 @@ def month_figures(rows: Rows, dataset: Dataset, month: Month, scratch: Path) -> 
     Raises:
         StoreUnavailable: the scratch folder's disk is full.
     """
-    with queryable(rows, scratch, asked_columns(dataset)) as connection:
-        ask = _Asking(connection)
+    with open_rows(rows, scratch, report_columns(dataset)) as connection:
+        queries = _Queries(connection)
         revenue, distance = charge_sql(dataset) if dataset.charge_columns else "NULL", dataset.distance or "NULL"
-        ((trips, all_revenue, miles),) = ask.rows(f"count(*), {_sum(revenue)}, {_sum(distance)}")
+        ((trips, all_revenue, miles),) = queries.rows(f"count(*), {_sum(revenue)}, {_sum(distance)}")
         return Figures(
             trips=trips,
             revenue=all_revenue,
             miles=miles,
-            hours=_hours(ask, month),
-            distance=ask.spread(f"{_bounded(distance)} * 100", 0.01),
-            duration=ask.spread(SECONDS, 1 / 60),
-            amount=ask.spread(f"{_bounded(revenue)} * 100", 0.01),
-            payments=ask.counts("payment_type") if dataset.has("payment_type") else {},
-            zones=ask.counts("pickup_location_id", "WHERE pickup_location_id IS NOT NULL"),
+            hours=_hours(queries, month),
+            distance=queries.histogram(f"{_clamped(distance)} * 100", 0.01),
+            duration=queries.histogram(DURATION_SECONDS, 1 / 60),
+            amount=queries.histogram(f"{_clamped(revenue)} * 100", 0.01),
+            payments=queries.counts("payment_type") if dataset.has("payment_type") else {},
+            zones=queries.counts("pickup_location_id", "WHERE pickup_location_id IS NOT NULL"),
         )
 
 
@@ -127,8 +127,8 @@ def trips_by_day(rows: Rows, month: Month, scratch: Path) -> Mapping[date, int]:
     Raises:
         StoreUnavailable: the scratch folder's disk is full.
     """
-    with queryable(rows, scratch, ["pickup_datetime"]) as connection:
-        return _Asking(connection).counts("CAST(pickup_datetime AS DATE)", f"WHERE {_within(month)}")
+    with open_rows(rows, scratch, ["pickup_datetime"]) as connection:
+        return _Queries(connection).counts("CAST(pickup_datetime AS DATE)", f"WHERE {_in_month(month)}")
 
 
 def rejected_examples(quarantine: Rows, scratch: Path) -> Mapping[str, list[Example]]:
@@ -138,16 +138,16 @@ def rejected_examples(quarantine: Rows, scratch: Path) -> Mapping[str, list[Exam
         StoreUnavailable: the scratch folder's disk is full.
     """
     examples: dict[str, list[Example]] = {}
-    with queryable(quarantine, scratch) as connection:
+    with open_rows(quarantine, scratch) as connection:
         rules = [rule for (rule,) in connection.execute("SELECT DISTINCT rule FROM rows ORDER BY rule").fetchall()]
-        columns = ", ".join(_as_text(field) for field in quarantine.schema if field.name not in _OWN)
+        columns = ", ".join(_as_text(field) for field in quarantine.schema if field.name not in _QUARANTINE_COLUMNS)
         for rule in rules:
             query = f"SELECT source_row, {columns} FROM rows WHERE rule = ? ORDER BY source_row LIMIT {_EXAMPLES}"
             found = connection.sql(query, params=[rule]).to_arrow_table()
             texts = [_texts(column) for column in found.columns[1:]]
             names = found.column_names[1:]
             examples[rule] = [
-                Example(row, _present(names, values))
+                Example(row, _non_null(names, values))
                 for row, *values in zip(found["source_row"].to_pylist(), *texts, strict=True)
             ]
     return examples
@@ -173,7 +173,7 @@ def _time_text(ticks: int, unit: str) -> str:
         return f"{ticks} {unit} since 1970"
 
 
-class _Asking:
+class _Queries:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
 
@@ -183,31 +183,31 @@ class _Asking:
     def counts(self, key: str, where: str = "") -> dict[Any, int]:
         return dict(self.rows(f"{key}, count(*)", f"{where} GROUP BY 1 ORDER BY 2 DESC, 1"))
 
-    def spread(self, steps: str, step: float) -> Spread | None:
+    def histogram(self, steps: str, step: float) -> Histogram | None:
         value = f"CAST(round({steps}) AS BIGINT)"
         counts = self.rows(f"{value}, count(*)", f"WHERE {value} IS NOT NULL GROUP BY 1 ORDER BY 1")
-        return Spread(step, dict(counts)) if counts else None
+        return Histogram(step, dict(counts)) if counts else None
 
 
 def _sum(value: str) -> str:
     return f"sum({value}) FILTER (abs({value}) <= {_LARGEST})"
 
 
-def _bounded(value: str) -> str:
+def _clamped(value: str) -> str:
     """The value in SQL, and in its place the bound that it exceeds; NULL stays NULL."""
     return f"CASE WHEN ({value}) IS NOT NULL THEN greatest(least({value}, {_LARGEST}), {-_LARGEST}) END"
 
 
-def _hours(ask: _Asking, month: Month) -> dict[tuple[date, int], int]:
+def _hours(queries: _Queries, month: Month) -> dict[tuple[date, int], int]:
     columns = "CAST(pickup_datetime AS DATE), extract(hour FROM pickup_datetime), count(*)"
-    found = ask.rows(columns, f"WHERE {_within(month)} GROUP BY 1, 2 ORDER BY 1, 2")
+    found = queries.rows(columns, f"WHERE {_in_month(month)} GROUP BY 1, 2 ORDER BY 1, 2")
     return {(day, hour): trips for day, hour, trips in found}
 
 
-def _within(month: Month) -> str:
+def _in_month(month: Month) -> str:
     after = month.plus(1).first_day
     return f"pickup_datetime >= DATE '{month.first_day}' AND pickup_datetime < DATE '{after}'"
 
 
-def _present(names: list[str], values: list[str | None]) -> dict[str, str]:
+def _non_null(names: list[str], values: list[str | None]) -> dict[str, str]:
     return {name: value for name, value in zip(names, values, strict=True) if value is not None}

@@ -11,14 +11,14 @@ from taxi_assets.catalog import RULES, Dataset, Rule
 from taxi_assets.month import Month
 from taxi_assets.report.figures import Example, Figures
 from taxi_assets.report.number_format import amount_text, number_text
-from taxi_assets.report.sections import Picture, Zones, month_title, pictures
+from taxi_assets.report.sections import Chart, Zones, month_charts, month_title
 from taxi_assets.report.svg import COLOURS, STYLE
 from taxi_assets.source.synthetic import is_synthetic_provenance
 from taxi_assets.stores.rows import PROVENANCE
 
 _TEMPLATE = "page.html"
 # What tells most of a rejected row, first; the other columns follow.
-_TELLING = (
+_LEADING_COLUMNS = (
     "pickup_datetime",
     "dropoff_datetime",
     "pickup_location_id",
@@ -37,7 +37,7 @@ class MonthReport:
         dataset: whose month it is.
         month: which one.
         figures: of the clean rows.
-        before: day -> trips of the same month a year before; None where that is not loaded.
+        year_before: day -> trips of the same month a year before; None where that is not loaded.
         examples: rule -> some of the rows that broke it first.
         zones: names and shapes.
         provenance: of the clean rows, as it travels with them.
@@ -46,7 +46,7 @@ class MonthReport:
     dataset: Dataset
     month: Month
     figures: Figures
-    before: Mapping[date, int] | None
+    year_before: Mapping[date, int] | None
     examples: Mapping[str, Sequence[Example]]
     zones: Zones
     provenance: Mapping[str, str]
@@ -57,9 +57,9 @@ class MonthReport:
         return f"{self.dataset.title}, {month_title(self.month)}"
 
     @property
-    def pictures(self) -> list[Picture]:
+    def charts(self) -> list[Chart]:
         """The charts, in the page's order."""
-        return pictures(self.dataset, self.month, self.figures, self.before, self.zones)
+        return month_charts(self.dataset, self.month, self.figures, self.year_before, self.zones)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class RejectedBy:
+class RejectedRows:
     """A rule that rows broke, with the first of them as a table."""
 
     rule: Rule
@@ -81,7 +81,7 @@ class RejectedBy:
     examples: Sequence[Example]
 
 
-def page(report: MonthReport, drawn: Sequence[Picture]) -> str:
+def page(report: MonthReport, charts: Sequence[Chart]) -> str:
     """The page as HTML: it loads nothing, runs nothing, and everything that comes from data is escaped."""
     import jinja2
 
@@ -93,7 +93,7 @@ def page(report: MonthReport, drawn: Sequence[Picture]) -> str:
         title=report.title,
         style=COLOURS + STYLE,
         tiles=_tiles(report),
-        pictures=drawn,
+        charts=charts,
         rejected=[_rejected(report, rule, rejected[rule.name]) for rule in RULES if rejected.get(rule.name)],
         unbroken=[rule for rule in RULES if rejected.get(rule.name) == 0],
         rejected_rows=sum(rejected.values()),
@@ -105,15 +105,15 @@ def page(report: MonthReport, drawn: Sequence[Picture]) -> str:
     )
 
 
-def markdown(drawn: Sequence[Picture]) -> str:
+def markdown(charts: Sequence[Chart]) -> str:
     """The same pictures inline, for the asset's page in the UI."""
-    parts = (f"### {one.title}\n\n{one.text}\n\n![{one.title}]({one.desk.data_uri})" for one in drawn)
+    parts = (f"### {one.title}\n\n{one.text}\n\n![{one.title}]({one.desktop.data_uri})" for one in charts)
     return "\n\n".join(parts) or "There is no clean trip in this month."
 
 
 def _tiles(report: MonthReport) -> list[Tile]:
     figures, rejected, source_rows = report.figures, sum(_rejected_by_rule(report).values()), _source_rows(report)
-    tiles = [Tile("Trips", f"{figures.trips:,}", _against_the_year_before(report))]
+    tiles = [Tile("Trips", f"{figures.trips:,}", _change_from_year_before(report))]
     if figures.trips and figures.revenue is not None:
         average = amount_text(figures.revenue / figures.trips, "$", 2)
         note = f"{average} a trip on average, tips by card included"
@@ -133,8 +133,8 @@ def _tiles(report: MonthReport) -> list[Tile]:
     return tiles
 
 
-def _against_the_year_before(report: MonthReport) -> str:
-    then = sum((report.before or {}).values())
+def _change_from_year_before(report: MonthReport) -> str:
+    then = sum((report.year_before or {}).values())
     if not then:
         return ""
     change = sum(report.figures.days.values()) / then - 1
@@ -157,13 +157,13 @@ def _loaded_before(changes: Mapping[str, Any], provenance: Mapping[str, str]) ->
     return f", {' and '.join(differs)}" if differs else ""
 
 
-def _rejected(report: MonthReport, rule: Rule, rows: int) -> RejectedBy:
+def _rejected(report: MonthReport, rule: Rule, rows: int) -> RejectedRows:
     examples = report.examples.get(rule.name, ())
     columns = dict.fromkeys(column for example in examples for column in example.values)
     aliases: Mapping[str, Any] = report.dataset.aliases
 
     def place(column: str) -> int:
         name = aliases.get(column.lower())
-        return _TELLING.index(name) if name in _TELLING else len(_TELLING)
+        return _LEADING_COLUMNS.index(name) if name in _LEADING_COLUMNS else len(_LEADING_COLUMNS)
 
-    return RejectedBy(rule, rows, sorted(columns, key=place), examples)
+    return RejectedRows(rule, rows, sorted(columns, key=place), examples)

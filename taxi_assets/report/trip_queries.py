@@ -16,10 +16,10 @@ from taxi_assets.stores.rows import Rows
 
 # Whole seconds, downwards: half a second before the pickup is no duration of 0. With some rules off, times may lie
 # centuries apart, which are more seconds than an INTEGER holds.
-SECONDS = "CAST(floor((epoch_us(dropoff_datetime) - epoch_us(pickup_datetime)) / 1000000) AS BIGINT)"
+DURATION_SECONDS = "CAST(floor((epoch_us(dropoff_datetime) - epoch_us(pickup_datetime)) / 1000000) AS BIGINT)"
 
 # What DuckDB says where a query is wrong, and not the file that it reads: for that it also has its bare `Error`.
-_OF_THE_QUERY = (
+_QUERY_ERRORS = (
     duckdb.BinderException,
     duckdb.CatalogException,
     duckdb.ConversionException,
@@ -29,7 +29,7 @@ _OF_THE_QUERY = (
 
 
 @contextmanager
-def queryable(rows: Rows, scratch: Path, columns: Sequence[str] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_rows(rows: Rows, scratch: Path, columns: Sequence[str] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A DuckDB in which the rows are called `rows`.
 
     Rows that lie in files are read there; others come by once and are kept, in the scratch folder where memory ends.
@@ -56,7 +56,7 @@ def queryable(rows: Rows, scratch: Path, columns: Sequence[str] | None = None) -
                 connection.execute(f"CREATE VIEW rows AS FROM {files}")
             else:
                 connection.register("stream", rows.reader())
-                connection.execute(f"CREATE TABLE rows AS SELECT {_list(columns)} FROM stream")
+                connection.execute(f"CREATE TABLE rows AS SELECT {_select_list(columns)} FROM stream")
             yield connection
     except duckdb.OutOfMemoryException as error:
         raise StoreUnavailable(
@@ -67,7 +67,7 @@ def queryable(rows: Rows, scratch: Path, columns: Sequence[str] | None = None) -
             raise StoreUnavailable(
                 f"no space left in {scratch} to sum up the month: make room, run it again"
             ) from error
-        if files is None or isinstance(error, _OF_THE_QUERY):
+        if files is None or isinstance(error, _QUERY_ERRORS):
             raise
         raise damaged(", ".join(rows.files or rows.objects), error) from error
 
@@ -78,12 +78,12 @@ def charge_sql(dataset: Dataset) -> str:
     return " + ".join([first, *(f"coalesce({name}, 0)" for name in others)])
 
 
-def asked_columns(dataset: Dataset) -> list[str]:
+def report_columns(dataset: Dataset) -> list[str]:
     """The columns that a summary or a report of the dataset looks at."""
     roles = (dataset.distance, dataset.tips, *dataset.charge_columns)
     named = {"pickup_datetime", "dropoff_datetime", "pickup_location_id", "payment_type", "passenger_count", *roles}
     return [column.name for column in dataset.columns if column.name in named]
 
 
-def _list(columns: Sequence[str] | None) -> str:
+def _select_list(columns: Sequence[str] | None) -> str:
     return "*" if columns is None else ", ".join(map(quoted, columns))

@@ -117,7 +117,7 @@ def test_a_month_with_nothing_has_a_page_that_says_so(empty: Months, dataset: Da
     assert_whole(page)
     assert "Trips 0" in page.text
     assert "there is nothing to draw" in page.text
-    assert markdown(empty.report(dataset, JANUARY).pictures) == "There is no clean trip in this month."
+    assert markdown(empty.report(dataset, JANUARY).charts) == "There is no clean trip in this month."
 
 
 def test_what_comes_from_data_cannot_become_markup(empty: Months) -> None:
@@ -189,10 +189,10 @@ def test_what_differed_in_the_load_before_is_told_and_no_more(empty: Months, kep
 
 def test_the_same_pictures_are_markdown_with_their_own_light_and_dark(months: Months) -> None:
     report = months.report(GREEN, JANUARY)
-    text = markdown(report.pictures)
+    text = markdown(report.charts)
     assert len(text) < 200_000
     pictures = re.findall(r"!\[([^]]+)\]\(data:image/svg\+xml;base64,([^)]+)\)", text)
-    assert [title for title, _ in pictures] == [picture.title for picture in report.pictures]
+    assert [title for title, _ in pictures] == [picture.title for picture in report.charts]
     for _, encoded in pictures:
         drawn = ET.fromstring(base64.b64decode(encoded))  # noqa: S314 - our own picture
         assert drawn.tag == "{http://www.w3.org/2000/svg}svg"
