@@ -1,4 +1,4 @@
-"""The clean trips of a month, summed up by day, zone and payment type."""
+"""The daily summary: a month's clean trips aggregated by pickup day, pickup zone and payment type."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,19 +17,20 @@ _KEYS = {
     "pickup_location_id": "pickup_location_id",
     "payment_type": "payment_type",
 }
-_ROWS_AT_ONCE = 4_000_000  # the exact median keeps four bytes of each
+_ROWS_AT_ONCE = 4_000_000  # bounds the memory of the exact median, which holds every value of a group
 
 
 def daily_trips(rows: Rows, dataset: Dataset, scratch: Path) -> "pd.DataFrame":
-    """The daily summary of a month's clean rows, ordered by its keys.
+    """The daily summary of a month's clean rows, sorted by its key columns.
 
     Args:
         rows: the clean rows.
-        dataset: whose rows they are.
-        scratch: a folder for what does not fit into memory.
+        dataset: the rows' dataset.
+        scratch: a folder for DuckDB's temporary files.
 
     Raises:
-        StoreUnavailable: the scratch folder's disk is full.
+        StoreUnavailable: memory or the scratch folder's disk is full.
+        SliceDamaged: a file with the rows cannot be read.
     """
     import pandas as pd
 
@@ -39,7 +40,7 @@ def daily_trips(rows: Rows, dataset: Dataset, scratch: Path) -> "pd.DataFrame":
         parts = 1 + total // _ROWS_AT_ONCE
         tables = [connection.sql(_query(dataset, schema, part, parts)).to_arrow_table() for part in range(parts)]
     keys = [(name, "ascending") for name in schema.names if name in _KEYS]
-    # By themselves, whole numbers that may be missing would become float, and days objects of no known type.
+    # Without these, pandas converts nullable integers to float, and dates to objects.
     kept = {pa.int16(): pd.Int16Dtype(), pa.int64(): pd.Int64Dtype(), pa.date32(): pd.ArrowDtype(pa.date32())}
     return pa.concat_tables(tables).cast(schema).sort_by(keys).to_pandas(types_mapper=kept.get)
 
@@ -54,6 +55,6 @@ def _query(dataset: Dataset, schema: pa.Schema, part: int, parts: int) -> str:
         "median_duration_minutes": f"round(median({DURATION_SECONDS}) / 60, 2)",
     }
     columns = ", ".join(f"{({**_KEYS, **measures})[name]} AS {name}" for name in schema.names)
-    # Where the rule `missing_time` is off, some have no pickup time: they are a group as well.
+    # If the rule `missing_time` is off, rows without a pickup time are a group of their own.
     day = "coalesce(extract(day FROM pickup_datetime), 0)"
     return f"SELECT {columns} FROM rows WHERE {day} % {parts} = {part} GROUP BY ALL"

@@ -1,4 +1,4 @@
-"""What a month's page shows, counted from its clean rows and its quarantine: small plain data."""
+"""Aggregates for a month's page, from its clean rows and its quarantine, as small dataclasses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,18 +17,18 @@ from taxi_assets.stores.duckdb.sql import quoted
 from taxi_assets.stores.rows import Rows
 
 _EXAMPLES = 3
-_QUARANTINE_COLUMNS = {"rule", "rules", "source_row"}  # of the quarantine's columns; the others are TLC's
-_TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # a second
-_LARGEST = 1e15  # miles or dollars: what a broken meter may send, without a sum that overflows
+_QUARANTINE_COLUMNS = {"rule", "rules", "source_row"}  # added by cleaning; the other columns are the source file's
+_TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # per second
+_LARGEST = 1e15  # miles or dollars: values of broken meters beyond it would overflow sums and BIGINT
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """How often each value of a quantity comes, in whole small steps: exact, and bounded whatever the rows.
+    """Counts of trips by a quantity, in integer multiples of a small step.
 
     Attributes:
-        step: how large a step is, in the quantity's unit.
-        counts: steps -> trips, ascending, at least one.
+        step: the step, in the quantity's unit.
+        counts: multiple of the step -> trips, ascending; not empty.
     """
 
     step: float
@@ -36,12 +36,12 @@ class Histogram:
 
     @property
     def median(self) -> float:
-        """Half of the trips lie below it: the mean of the two in the middle where there are two."""
+        """The median; of an even number of trips, the mean of the two in the middle."""
         total = sum(self.counts.values())
         return (self._value_at((total - 1) // 2) + self._value_at(total // 2)) / 2 * self.step
 
     def quantile(self, part: float) -> float:
-        """What that part of the trips, from 0 to 1, does not exceed."""
+        """The quantile for a part from 0 to 1 (the lower value, without interpolation)."""
         return self._value_at(int(part * (sum(self.counts.values()) - 1))) * self.step
 
     def _value_at(self, place: int) -> int:
@@ -51,18 +51,18 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Figures:
-    """A month of clean rows in numbers.
+    """Aggregates of a month's clean rows.
 
     Attributes:
-        trips: all clean rows, the late ones of other months included.
-        revenue: in US dollars; None where TLC publishes no amounts.
-        miles: all of them together; None where TLC publishes no distances.
-        hours: hour of a day -> trips that began in it, for the month's own days.
+        trips: number of rows, including pickups outside the month.
+        revenue: sum of charges in US dollars; None where TLC publishes no amounts.
+        miles: sum of distances; None where TLC publishes no distances.
+        hours: (day, hour) -> pickups, for the days of the month.
         distance: in miles; None where no row has one.
-        duration: in minutes.
-        amount: in US dollars.
-        payments: how trips were paid -> trips, most first; empty where TLC does not tell.
-        zones: where trips began -> trips, most first.
+        duration: in minutes; None where no row has both times.
+        amount: charges in US dollars; None where no row has one.
+        payments: payment type -> trips, descending; empty where TLC publishes no payment types.
+        zones: pickup zone -> trips, descending.
     """
 
     trips: int
@@ -77,7 +77,7 @@ class Figures:
 
     @property
     def days(self) -> Mapping[date, int]:
-        """Day -> trips that began on it."""
+        """Day -> pickups."""
         days: dict[date, int] = {}
         for (day, _), trips in self.hours.items():
             days[day] = days.get(day, 0) + trips
@@ -86,23 +86,24 @@ class Figures:
 
 @dataclass(frozen=True)
 class Example:
-    """One row of the quarantine as text: TLC's column -> its value; those without a value are left out."""
+    """One quarantined row as text: source column -> value, without NULLs."""
 
     source_row: int
     values: Mapping[str, str]
 
 
 def month_figures(rows: Rows, dataset: Dataset, month: Month, scratch: Path) -> Figures:
-    """Count a month's clean rows.
+    """Aggregate a month's clean rows.
 
     Args:
         rows: the clean rows.
-        dataset: whose rows they are.
-        month: whose days are counted.
-        scratch: a folder for what does not fit into memory.
+        dataset: the rows' dataset.
+        month: the month, whose days `hours` is limited to.
+        scratch: a folder for DuckDB's temporary files.
 
     Raises:
-        StoreUnavailable: the scratch folder's disk is full.
+        StoreUnavailable: memory or the scratch folder's disk is full.
+        SliceDamaged: a file with the rows cannot be read.
     """
     with open_rows(rows, scratch, report_columns(dataset)) as connection:
         queries = _Queries(connection)
@@ -122,20 +123,22 @@ def month_figures(rows: Rows, dataset: Dataset, month: Month, scratch: Path) -> 
 
 
 def trips_by_day(rows: Rows, month: Month, scratch: Path) -> Mapping[date, int]:
-    """Day of the month -> trips that began on it, from the month's clean rows.
+    """Day of the month -> pickups, from the month's clean rows.
 
     Raises:
-        StoreUnavailable: the scratch folder's disk is full.
+        StoreUnavailable: memory or the scratch folder's disk is full.
+        SliceDamaged: a file with the rows cannot be read.
     """
     with open_rows(rows, scratch, ["pickup_datetime"]) as connection:
         return _Queries(connection).counts("CAST(pickup_datetime AS DATE)", f"WHERE {_in_month(month)}")
 
 
 def rejected_examples(quarantine: Rows, scratch: Path) -> Mapping[str, list[Example]]:
-    """Rule -> the first few of the rows that broke it before any other.
+    """Rule -> the first three rows whose first broken rule it is.
 
     Raises:
-        StoreUnavailable: the scratch folder's disk is full.
+        StoreUnavailable: memory or the scratch folder's disk is full.
+        SliceDamaged: a file with the rows cannot be read.
     """
     examples: dict[str, list[Example]] = {}
     with open_rows(quarantine, scratch) as connection:
@@ -154,7 +157,7 @@ def rejected_examples(quarantine: Rows, scratch: Path) -> Mapping[str, list[Exam
 
 
 def _as_text(field: pa.Field) -> str:
-    """The column as text; times as they are, since DuckDB dies of turning into text those it cannot show."""
+    """SQL: the column as text; timestamps uncast, since DuckDB aborts on casting values beyond its range to text."""
     name = quoted(field.name)
     return name if pa.types.is_timestamp(field.type) else f"CAST({name} AS VARCHAR) AS {name}"
 
@@ -169,7 +172,7 @@ def _texts(column: pa.ChunkedArray) -> list[str | None]:
 def _time_text(ticks: int, unit: str) -> str:
     try:
         return str(datetime(1970, 1, 1) + timedelta(microseconds=ticks * 1_000_000 // _TICKS[unit]))
-    except OverflowError:  # no calendar has it
+    except OverflowError:  # beyond the year 9999
         return f"{ticks} {unit} since 1970"
 
 
@@ -194,7 +197,7 @@ def _sum(value: str) -> str:
 
 
 def _clamped(value: str) -> str:
-    """The value in SQL, and in its place the bound that it exceeds; NULL stays NULL."""
+    """SQL: the value clamped to ±`_LARGEST`; NULL stays NULL."""
     return f"CASE WHEN ({value}) IS NOT NULL THEN greatest(least({value}, {_LARGEST}), {-_LARGEST}) END"
 
 

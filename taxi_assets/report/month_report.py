@@ -1,4 +1,4 @@
-"""From the rows in the lake to all that a month's page shows."""
+"""The data of a month's page, from its rows in the lake; `page` renders it."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -28,21 +28,21 @@ def month_report(
     zones: Zones,
     warn: Callable[[str], object] = logger.warning,
 ) -> MonthReport:
-    """Count what the page of the month shows.
+    """Aggregate the data of the month's page.
 
     Args:
-        dataset: whose month it is.
-        month: which one.
+        dataset: the month's dataset.
+        month: the month.
         clean: its clean rows.
-        quarantine: its rejected rows.
-        scratch: a folder for what does not fit into memory.
-        year_before: the clean rows of the same month a year before; None where they are not there. Synthetic and real
+        quarantine: its quarantined rows.
+        scratch: a folder for DuckDB's temporary files.
+        year_before: the clean rows of the same month a year before; None where it is not loaded. Synthetic and real
             months are not compared.
         zones: names and shapes.
-        warn: is told what the page does without, and why.
+        warn: logs a warning about data that the page lacks.
 
     Raises:
-        StoreUnavailable: the scratch folder's disk is full.
+        StoreUnavailable: memory or the scratch folder's disk is full.
         SliceDamaged: the month's own file cannot be read.
     """
     return MonthReport(
@@ -65,5 +65,5 @@ def _trips_by_day(
     try:
         return trips_by_day(rows, month, scratch)
     except SliceDamaged as error:
-        warn(f"the page does without {month}: {error}: taxi run {dataset.name} {month}")
+        warn(f"the page omits the comparison with {month}: {error}: taxi run {dataset.name} {month}")
         return None

@@ -1,4 +1,4 @@
-"""A month's page: one HTML file that loads nothing, and the same pictures as Markdown."""
+"""Render a month's report: as a self-contained HTML page, and its charts as Markdown for the UI."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from taxi_assets.source.synthetic import is_synthetic_provenance
 from taxi_assets.stores.rows import PROVENANCE
 
 _TEMPLATE = "page.html"
-# What tells most of a rejected row, first; the other columns follow.
+# Columns that the examples of quarantined rows show first.
 _LEADING_COLUMNS = (
     "pickup_datetime",
     "dropoff_datetime",
@@ -31,16 +31,16 @@ _LEADING_COLUMNS = (
 
 @dataclass(frozen=True)
 class MonthReport:
-    """All that a page shows.
+    """The data of a month's page.
 
     Attributes:
-        dataset: whose month it is.
-        month: which one.
-        figures: of the clean rows.
+        dataset: the month's dataset.
+        month: the month.
+        figures: aggregates of the clean rows.
         year_before: day -> trips of the same month a year before; None where that is not loaded.
-        examples: rule -> some of the rows that broke it first.
+        examples: rule -> examples of rows whose first broken rule it is.
         zones: names and shapes.
-        provenance: of the clean rows, as it travels with them.
+        provenance: of the clean rows.
     """
 
     dataset: Dataset
@@ -53,7 +53,7 @@ class MonthReport:
 
     @property
     def title(self) -> str:
-        """The heading: Green taxi trips, January 2022."""
+        """The heading, as in "Green taxi trips, January 2022"."""
         return f"{self.dataset.title}, {month_title(self.month)}"
 
     @property
@@ -64,7 +64,7 @@ class MonthReport:
 
 @dataclass(frozen=True)
 class Tile:
-    """One of the figures at the top of the page."""
+    """A key figure at the top of the page."""
 
     name: str
     value: str
@@ -73,7 +73,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class RejectedRows:
-    """A rule that rows broke, with the first of them as a table."""
+    """A rule, the number of rows that it rejected, and examples of them as a table."""
 
     rule: Rule
     rows: int
@@ -82,7 +82,7 @@ class RejectedRows:
 
 
 def page(report: MonthReport, charts: Sequence[Chart]) -> str:
-    """The page as HTML: it loads nothing, runs nothing, and everything that comes from data is escaped."""
+    """The page as HTML, without scripts and external resources; all data is escaped."""
     import jinja2
 
     folder = jinja2.FileSystemLoader(Path(__file__).parent)
@@ -106,7 +106,7 @@ def page(report: MonthReport, charts: Sequence[Chart]) -> str:
 
 
 def markdown(charts: Sequence[Chart]) -> str:
-    """The same pictures inline, for the asset's page in the UI."""
+    """The charts as inline images in Markdown, for the asset's page in the UI."""
     parts = (f"### {one.title}\n\n{one.text}\n\n![{one.title}]({one.desktop.data_uri})" for one in charts)
     return "\n\n".join(parts) or "There is no clean trip in this month."
 
@@ -129,7 +129,7 @@ def _tiles(report: MonthReport) -> list[Tile]:
         tiles.append(Tile("A typical trip", values[0], ", ".join([*values[1:], note])))
     if source_rows:
         note = f"{rejected:,} of {source_rows:,} records broke a rule"
-        tiles.append(Tile("Set aside", f"{rejected / source_rows:.1%}", note))
+        tiles.append(Tile("In quarantine", f"{rejected / source_rows:.1%}", note))
     return tiles
 
 
@@ -150,7 +150,7 @@ def _source_rows(report: MonthReport) -> int:
 
 
 def _loaded_before(changes: Mapping[str, Any], provenance: Mapping[str, str]) -> str:
-    """In what the load before this one differed, to end a sentence with."""
+    """How the previous load differed (file, rules), as the end of a sentence; empty if in neither."""
     causes = {"sha256": "from another file", "rules": "by other rules"}
     now = {"sha256": provenance.get(f"{PROVENANCE}source_sha256"), "rules": provenance.get(f"{PROVENANCE}rules")}
     differs = [text for name, text in causes.items() if changes.get(f"since_{name}") not in (None, now[name])]

@@ -1,4 +1,4 @@
-"""Which pictures a month's page has, and what is said beside them: those without data are left out."""
+"""The charts of a month's page with their titles and captions; charts without data are left out."""
 
 import calendar
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +13,7 @@ from taxi_assets.report.figures import Figures
 from taxi_assets.report.shapes import ZoneShapes
 from taxi_assets.report.svg import Drawing
 
-_PHONE = 332  # pixels inside a card of the page
+_PHONE = 332  # pixels, the inner width of a card
 _DESKTOP = {"full": 960, "half": 508, "third": 332}
 _TOP_ZONES = 12
 _NOT_RECORDED = "Not recorded"
@@ -21,31 +21,31 @@ _NOT_RECORDED = "Not recorded"
 
 @dataclass(frozen=True)
 class Zones:
-    """What is known of the zones.
+    """Names and shapes of the zones.
 
     Attributes:
-        names: zone -> its name; empty where there is no lookup.
-        shapes: their outlines; None where nobody has them.
+        names: zone -> name; empty without a zone lookup.
+        shapes: outlines; None where neither lake nor source has them.
     """
 
     names: Mapping[int, str]
     shapes: ZoneShapes | None
 
     def name(self, zone: int) -> str:
-        """The zone's name, or its number where nobody knows."""
+        """The zone's name, or its number where the name is unknown."""
         return self.names.get(zone, f"Zone {zone}")
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart with its heading.
+    """A chart with its title and caption.
 
     Attributes:
-        title: what it shows.
-        text: how to read it.
-        span: how much of the page's width it takes at a desktop: full, half or third.
-        desktop: as it is drawn for a desktop.
-        phone: as it is drawn for a phone; the same one where that is as narrow.
+        title: the heading.
+        text: the caption.
+        span: its share of the page's width on a desktop: full, half or third.
+        desktop: the drawing for a desktop.
+        phone: the drawing for a phone; the same object where the desktop's is as narrow.
     """
 
     title: str
@@ -58,14 +58,14 @@ class Chart:
 def month_charts(
     dataset: Dataset, month: Month, figures: Figures, year_before: Mapping[date, int] | None, zones: Zones
 ) -> list[Chart]:
-    """The pictures of the month, in the page's order.
+    """The charts of the month, in the page's order.
 
     Args:
-        dataset: whose month it is.
-        month: which one.
-        figures: of its clean rows.
+        dataset: the month's dataset.
+        month: the month.
+        figures: aggregates of its clean rows.
         year_before: day -> trips of the same month a year before; None where it is not loaded.
-        zones: their names and shapes.
+        zones: names and shapes.
     """
     if not figures.trips:
         return []
@@ -78,7 +78,7 @@ def month_charts(
 
 
 def month_title(month: Month) -> str:
-    """The month as people write it: January 2024."""
+    """The month as in "January 2024"."""
     return f"{calendar.month_name[month.number]} {month.year}"
 
 
@@ -100,7 +100,7 @@ def _times(dataset: Dataset, month: Month, figures: Figures, year_before: Mappin
         text = f"Each dot is a day. {month_title(a_year_before)} is not loaded, so there is nothing to compare with."
     yield _chart("Trips per day", text, "full", lambda width: days_chart(figures.days, days, year_before or {}, width))
     text = "How many trips began in each hour of each weekday, on average over the month."
-    # Where how people pay does not stand beside it, and the three spreads fill a row of their own.
+    # Full width where no chart of payments stands beside it and the three histograms fill a row of their own.
     span = "full" if figures.amount is not None and not _has_payments(figures) else "half"
     yield _chart("When people ride", text, span, lambda width: week_chart(figures.hours, days, width))
 

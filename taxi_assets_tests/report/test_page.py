@@ -48,7 +48,7 @@ def test_every_dataset_and_era_has_a_whole_page(empty: Months, dataset: Dataset,
     empty.load_sample(dataset, era.since, rows=200)
     page = empty.page(dataset, era.since)
     assert_whole(page)
-    assert page.text.count("What was set aside, and why") == 1
+    assert page.text.count("Records in quarantine, by rule") == 1
     shown = set(page.headings)
     assert ("How far" in shown) == (dataset.distance is not None)
     assert ("How much" in shown) == bool(dataset.charge_columns)
@@ -61,7 +61,7 @@ def test_the_figures_at_the_top_are_told_in_words(months: Months) -> None:
     assert re.search(r"Charged to passengers \$[\d,]+ \$\d+\.\d\d a trip on average, tips by card included", text)
     assert re.search(r"Miles driven [\d,]+ \d\.\d a trip on average", text)
     assert re.search(r"A typical trip \d\.\d miles \d+ minutes, \$\d+\.\d\d, half of the trips are below each", text)
-    assert re.search(r"Set aside \d\.\d% \d+ of 2,000 records broke a rule", text)
+    assert re.search(r"In quarantine \d\.\d% \d+ of 2,000 records broke a rule", text)
 
 
 def test_the_year_before_is_told_where_it_is_loaded_and_only_there(months: Months) -> None:
@@ -103,8 +103,8 @@ def test_a_month_in_which_nothing_was_rejected_says_so(empty: Months) -> None:
     empty.load(GREEN, JANUARY, empty.folder / "kept.parquet")
     page = empty.page(GREEN, JANUARY)
     assert_whole(page)
-    assert "Nothing: every record that the sample made kept all rules." in page.text
-    assert "Set aside 0.0%" in page.text
+    assert "None: every record that the sample source generated passed all rules." in page.text
+    assert "In quarantine 0.0%" in page.text
 
 
 @pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: dataset.name)
