@@ -27,6 +27,7 @@ def to_physical_values(trips: Trips, column: Column, physical: pa.DataType, valu
         texts = np.empty(len(values), dtype=object)
         for code in np.unique(values[~np.isnan(values)]):
             of_code = values == code
+            # The seed is part of the files' bytes: another name gives other texts.
             texts[of_code] = trips.choose(f"{column.name} spelling", _texts_for(column, int(code)))[of_code]
         return texts
     if pa.types.is_floating(physical) and is_text(column.type):
