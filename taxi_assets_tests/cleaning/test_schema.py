@@ -315,7 +315,8 @@ STRANGE_NAMES = (
     "x" * 300,
     " ",
 )
-_SHADOWS = {"source_row": 1, "position": 1, "file_row_number": 1, "lookalike": 1, "marks": 1}  # as a table would have
+# Stand for columns of the tables of cleaning's SQL.
+_SHADOWS = {"source_row": 1, "position": 1, "file_row_number": 1, "is_repeated": 1, "rule_bits": 1}
 
 
 @pytest.mark.parametrize("value", [7, _SHADOWS], ids=["number", "struct"])

@@ -102,7 +102,7 @@ def assert_drawn_and_counted(report: MonthReport, rows: Sequence[dict[str, Any]]
 
 
 def bars(svg: str) -> Iterator[int]:
-    """The trips of each bar, as its tip tells them."""
+    """The trips of each bar, by its tooltip."""
     for rect in ET.fromstring(svg).iter("rect"):  # noqa: S314 - our own
         tip = re.search(r": ([\d,]+) trips", "".join(rect.itertext()))
         if tip is not None:

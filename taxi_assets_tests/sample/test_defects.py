@@ -21,7 +21,7 @@ def reading(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return Reading.of_sample(dataset, month, ROWS, tmp_path_factory.mktemp("month"))
 
 
-def test_the_dirt_of_every_era_is_what_is_expected_of_it(reading: Reading) -> None:
+def test_the_defects_of_every_era_are_the_expected_ones(reading: Reading) -> None:
     expected = expected_defects(reading.dataset, reading.month, rows=ROWS)
     assert reading.counts() == expected
     assert len(reading.clean) == ROWS - sum(count for rule, count in expected.items() if rule in DEFAULT_RULES)
@@ -35,7 +35,7 @@ def test_a_row_breaks_one_default_rule_and_only_an_illegible_time_two(reading: R
 
 @pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: dataset.name)
 @pytest.mark.parametrize("rows", [MINIMUM_ROWS, DEFAULT_ROWS])
-def test_the_dirt_of_small_and_default_months_is_what_is_expected_of_it(
+def test_the_defects_of_small_and_default_months_are_the_expected_ones(
     dataset: Dataset, rows: int, tmp_path: Path
 ) -> None:
     month = Month(2020, 2)

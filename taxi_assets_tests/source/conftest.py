@@ -25,7 +25,7 @@ def trips(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture(scope="session")
 def zones() -> bytes:
-    """A zone lookup of three rows, spelled and ended as TLC does."""
+    """A zone lookup of three rows, with TLC's quoting and line endings."""
     return (
         b'"LocationID","Borough","Zone","service_zone"\r\n'
         b'1,"EWR","Newark Airport","EWR"\r\n'

@@ -13,7 +13,7 @@ DEV_FULL = Path("/dev/full")
 
 
 @pytest.mark.skipif(not DEV_FULL.exists(), reason="there is no /dev/full here to stand for a full disk")
-def test_a_full_disk_is_told_with_its_folder(inbox: Path) -> None:
+def test_a_full_disk_is_reported_with_its_folder(inbox: Path) -> None:
     def fill(_: Path) -> RemoteFile:
         DEV_FULL.write_bytes(b"PAR1")
         return RemoteFile("https://example.org/file")

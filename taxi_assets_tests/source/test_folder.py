@@ -26,7 +26,7 @@ def mirror(tmp_path: Path, trips: bytes) -> Path:
     return tmp_path / "my mirror"
 
 
-def test_head_tells_what_the_file_system_tells(mirror: Path, trips: bytes) -> None:
+def test_head_returns_what_the_file_system_states(mirror: Path, trips: bytes) -> None:
     assert FolderSource(mirror).head(PATH) == RemoteFile(
         url=f"{mirror.as_uri()}/{PATH}",
         size=len(trips),
@@ -97,10 +97,10 @@ def test_a_file_that_cannot_be_read_is_unavailable(mirror: Path, inbox: Path) ->
         FolderSource(mirror).fetch("trip-data/bad.parquet", inbox)
 
 
-def test_progress_is_told_at_the_end(mirror: Path, inbox: Path, trips: bytes) -> None:
-    told: list[tuple[str, int, int | None]] = []
-    FolderSource(mirror).fetch(PATH, inbox, lambda *now: told.append(now))
-    assert told[-1] == (NAME, len(trips), len(trips))
+def test_progress_is_reported_at_the_end(mirror: Path, inbox: Path, trips: bytes) -> None:
+    reported: list[tuple[str, int, int | None]] = []
+    FolderSource(mirror).fetch(PATH, inbox, lambda *now: reported.append(now))
+    assert reported[-1] == (NAME, len(trips), len(trips))
 
 
 def test_real_files_are_fetched_as_they_are(tlc: Path, inbox: Path) -> None:

@@ -27,7 +27,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records]
 
 
-def test_progress_is_told_every_tenth_of_a_second_and_at_the_end(clock: Clock) -> None:
+def test_progress_is_reported_every_tenth_of_a_second_and_at_the_end(clock: Clock) -> None:
     reported: list[int] = []
     reporter = ProgressReporter(NAME, lambda _name, done, _total: reported.append(done), clock)
     for hundredth in range(1, 26):
@@ -37,7 +37,7 @@ def test_progress_is_told_every_tenth_of_a_second_and_at_the_end(clock: Clock) -
     assert reported == [10, 20, 26]
 
 
-def test_a_small_file_is_told_once(clock: Clock) -> None:
+def test_a_small_file_is_reported_once(clock: Clock) -> None:
     reported: list[tuple[str, int, int | None]] = []
     reporter = ProgressReporter(NAME, lambda *now: reported.append(now), clock)
     reporter.start(5)
