@@ -2,7 +2,7 @@
 
 Each file has its era's column names and physical types, plausible trips, and a known number of defects for every rule.
 The same request gives the same bytes on any machine. Schemas and rules come from the catalogue; nothing here imports
-Dagster, a store's driver or pandas, and numpy and pyarrow are imported when the first file is written.
+Dagster, a store's driver or pandas; the modules that generate and write rows are imported with the first file.
 """
 
 from taxi_assets.sample.defect_plan import DEFAULT_ROWS, MAXIMUM_ROWS, MINIMUM_ROWS, expected_defects

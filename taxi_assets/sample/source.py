@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from taxi_assets.catalog import DATASETS, SHAPES_PATH, TRIPS_FOLDER, ZONES_PATH, Dataset, dataset_named
 from taxi_assets.errors import InvalidRequest, NotPublished
@@ -14,10 +13,9 @@ from taxi_assets.sample.defect_plan import DEFAULT_ROWS
 from taxi_assets.sample.write import write_month
 from taxi_assets.sample.zone_lookup import write_zones
 from taxi_assets.sample.zone_shapes import write_zone_shapes
+from taxi_assets.source.atomic_write import write_atomically
+from taxi_assets.source.base import Progress, RemoteFile
 from taxi_assets.source.synthetic import SAMPLE
-
-if TYPE_CHECKING:
-    from taxi_assets.source.base import Progress, RemoteFile
 
 SAMPLE_LAST_MONTH = Month(2025, 12)
 
@@ -38,10 +36,8 @@ class SampleSource:
     def __init__(self, rows: int = DEFAULT_ROWS) -> None:
         self._rows = rows
 
-    def head(self, path: str) -> "RemoteFile | None":
+    def head(self, path: str) -> RemoteFile | None:
         """The file's URL and an ETag made from path, rows and version; None where the sample has no such file."""
-        from taxi_assets.source.base import RemoteFile
-
         if path not in _ZONE_FILES and _month_at(path) is None:
             return None
         identity = sha256(f"{_VERSION} {path} {self._rows}".encode()).hexdigest()
@@ -50,7 +46,7 @@ class SampleSource:
     def names(self, folder: str) -> None:
         """None: the sample lists no folders."""
 
-    def fetch(self, path: str, folder: Path, progress: "Progress | None" = None) -> RawFile:
+    def fetch(self, path: str, folder: Path, progress: Progress | None = None) -> RawFile:
         """Generate the file and write it to the folder atomically.
 
         Raises:
@@ -58,8 +54,6 @@ class SampleSource:
             InvalidRequest: the number of rows is out of range.
             StoreUnavailable: the disk is full.
         """
-        from taxi_assets.source.atomic_write import write_atomically
-
         published = self.head(path)
         if published is None:
             raise NotPublished(
@@ -67,7 +61,7 @@ class SampleSource:
                 f" from the first one TLC published to {SAMPLE_LAST_MONTH}"
             )
 
-        def generate(part: Path) -> "RemoteFile":
+        def generate(part: Path) -> RemoteFile:
             trips = _month_at(path)
             if trips is None:
                 _ZONE_FILES[path](part)
