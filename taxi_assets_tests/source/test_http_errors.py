@@ -32,9 +32,9 @@ PROXIES = {
 
 @pytest.fixture(autouse=True)
 def other_certificates() -> Iterator[None]:
-    http._tls.cache_clear()
+    http._ssl_context.cache_clear()
     yield
-    http._tls.cache_clear()
+    http._ssl_context.cache_clear()
 
 
 @pytest.mark.parametrize(("proxy", "text"), PROXIES.items(), ids=range(len(PROXIES)))
