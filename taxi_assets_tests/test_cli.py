@@ -14,7 +14,7 @@ import pytest
 
 from taxi_assets.catalog import DATASETS, Layer, dataset_named
 from taxi_assets.month import Month
-from taxi_assets.sample import DEFAULT_ROWS, expected_dirt, write_tree
+from taxi_assets.sample import DEFAULT_ROWS, expected_defects, write_tree
 from taxi_assets.stores.postgres.embedded import embedded_url
 from taxi_assets_tests.homes import REAL_FILES, TAXI, Home
 from taxi_assets_tests.stores.servers import folder_for_server, new_database
@@ -61,7 +61,7 @@ def test_a_month_of_the_sample_is_loaded_everywhere_and_every_row_is_accounted_f
     ran = home.taxi("run", dataset.name, "2024-01", "--source", "sample")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     table = f"{dataset.name}_trips"
-    dirt = expected_dirt(dataset, Month(2024, 1))
+    dirt = expected_defects(dataset, Month(2024, 1))
     rejected = sum(rows for rule, rows in dirt.items() if rule not in ("no_passengers", "no_distance"))
     clean = DEFAULT_ROWS - rejected
     assert home.lake_rows(f"quarantine/{table}", "2024-01") == rejected

@@ -12,7 +12,7 @@ from google.cloud import bigquery as google_bigquery
 from taxi_assets.catalog import Layer, dataset_named
 from taxi_assets.definitions import build_definitions
 from taxi_assets.month import Month
-from taxi_assets.sample import DEFAULT_ROWS, expected_dirt
+from taxi_assets.sample import DEFAULT_ROWS, expected_defects
 from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.lake.gcs.store import GCSLake
 from taxi_assets_tests.homes import REAL_FILES, Home
@@ -61,7 +61,7 @@ def test_a_month_of_the_sample_is_loaded_into_the_cloud(
 ) -> None:
     ran = home.taxi("run", "yellow", "2024-01", "--source", "sample")
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    dirt = expected_dirt(dataset_named("yellow"), Month(2024, 1))
+    dirt = expected_defects(dataset_named("yellow"), Month(2024, 1))
     rejected = sum(rows for rule, rows in dirt.items() if rule not in ("no_passengers", "no_distance"))
     january = Month(2024, 1)
     assert lake.count(TableSlice("yellow/quarantined_trips", january)) == rejected

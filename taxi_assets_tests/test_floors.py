@@ -126,8 +126,8 @@ zones = find_zones(LocalLake(folder / "lake"), open_source("sample"), folder)
 raw = RawFile(folder / "green.parquet", "", 0, "", None)
 with cleaned_month(raw, green, january, DEFAULT_RULES, folder) as cleaned:
     report = month_report(green, january, cleaned.clean, cleaned.quarantine, folder, year_before=None, zones=zones)
-assert "Where trips begin" in page(report, report.pictures)
-assert markdown(report.pictures)
+assert "Where trips begin" in page(report, report.charts)
+assert markdown(report.charts)
 print("pandas" in sys.modules)
 """
     ran = subprocess.run([sys.executable, "-c", program, tmp_path], check=True, capture_output=True, text=True)

@@ -115,7 +115,7 @@ def test_a_home_of_synthetic_months_refuses_real_ones(tmp_path: Path, synthetic:
 def test_tlc_is_refused_before_anything_is_fetched(tmp_path: Path) -> None:
     (tmp_path / "source.json").write_text('{"synthetic": true}')
     with pytest.raises(InvalidRequest, match="is TLC's data"):
-        SourceRecord(tmp_path / "source.json").expect("https://d37ci6vzurychx.cloudfront.net")
+        SourceRecord(tmp_path / "source.json").check_url("https://d37ci6vzurychx.cloudfront.net")
 
 
 @pytest.mark.parametrize("text", [None, "", "{", '{"synthetic": "maybe"}', "[]"])
@@ -128,8 +128,8 @@ def test_without_a_record_that_can_be_read_the_lake_tells(
     if text is not None:
         record.path.write_text(text)
     with pytest.raises(InvalidRequest, match="holds synthetic data"):
-        record.admit(month_in(real), months.lake)
-    record.admit(month_in(synthetic), months.lake)
+        record.check_and_record(month_in(real), months.lake)
+    record.check_and_record(month_in(synthetic), months.lake)
     assert record.is_synthetic() is True
 
 
@@ -141,7 +141,7 @@ def test_of_two_kinds_that_come_at_once_one_is_refused(tmp_path: Path, synthetic
         def admit(raw: RawFile, record: SourceRecord = record, both: Barrier = both) -> bool:
             both.wait()
             try:
-                record.admit(raw, lake)
+                record.check_and_record(raw, lake)
             except InvalidRequest:
                 return False
             return True

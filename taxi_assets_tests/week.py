@@ -17,9 +17,9 @@ from pathlib import Path
 import psutil
 import pyarrow.parquet as pq
 
+from taxi_assets.catalog import ZONES_PATH
 from taxi_assets.month import Month
 from taxi_assets.sample.zone_lookup import write_zones
-from taxi_assets.source.files import ZONES_PATH
 from taxi_assets_tests.daemon.backfills import stored_rows
 from taxi_assets_tests.daemon.machines import Machine
 from taxi_assets_tests.daemon.watched import (

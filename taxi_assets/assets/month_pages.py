@@ -14,7 +14,7 @@ from taxi_assets.io_managers.lake import FILE_NAME
 from taxi_assets.month import Month
 from taxi_assets.partitions import month_of_run, months_of, year_before
 from taxi_assets.resources import ScratchResource, SourceResource, StoresResource
-from taxi_assets.source.synthetic import says_synthetic
+from taxi_assets.source.synthetic import is_synthetic_provenance
 from taxi_assets.stores.rows import Rows
 
 PICTURES = "taxi/pictures"
@@ -66,9 +66,9 @@ def report_asset(dataset: Dataset) -> dg.AssetsDefinition:
         with named_failures(), scratch.folder() as folder:
             zones = find_zones(
                 lake,
-                source.open(patient=False),
+                source.open(retry=False),
                 folder,
-                synthetic=says_synthetic(clean.provenance),
+                synthetic=is_synthetic_provenance(clean.provenance),
                 warn=context.log.warning,
             )
             content = month_report(
@@ -81,7 +81,7 @@ def report_asset(dataset: Dataset) -> dg.AssetsDefinition:
                 zones=zones,
                 warn=context.log.warning,
             )
-            pictures = content.pictures
+            pictures = content.charts
             path = folder / dataset.page_file_template.format(month=month)
             path.write_text(page(content, pictures), encoding="utf-8")
             # Not as the output's metadata, which the records keep once more: 75 kB a run, of 850 in all.

@@ -119,9 +119,9 @@ def _raw(dataset: Dataset) -> dg.AssetsDefinition:
         from taxi_assets.source import fetch_month
 
         with named_failures(), scratch.folder() as folder:
-            source_record.record().expect(source.open().url)
+            source_record.record().check_url(source.open().url)
             raw = fetch_month(source.open(), dataset, month_of_run(context), folder, log_progress)
-            source_record.record().admit(raw, stores.lake())
+            source_record.record().check_and_record(raw, stores.lake())
             context.set_data_version(context.asset_key, dg.DataVersion(raw.sha256))
             yield dg.Output(raw)
 

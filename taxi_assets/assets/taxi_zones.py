@@ -57,7 +57,7 @@ def _raw_zones() -> dg.AssetsDefinition:
 
         with named_failures(), scratch.folder() as folder:
             zones = fetch_zones(source.open(), folder, log_progress)
-            source_record.record().admit(zones, stores.lake())
+            source_record.record().check_and_record(zones, stores.lake())
             yield dg.Output(zones)
 
     return raw_zones
@@ -88,7 +88,7 @@ def _raw_zone_shapes() -> dg.AssetsDefinition:
                 # A mirror of the trips need not have it, and nothing but the map of a page needs it.
                 context.log.warning(f"no zone shapes, so pages will have no map: {missing}")
                 return
-            source_record.record().admit(shapes, stores.lake())
+            source_record.record().check_and_record(shapes, stores.lake())
             yield dg.Output(shapes)
 
     return raw_zone_shapes

@@ -18,7 +18,7 @@ from taxi_assets.automation.run_errors import failed_steps
 from taxi_assets.catalog import Dataset
 from taxi_assets.errors import TaxiError
 from taxi_assets.month import Month
-from taxi_assets.source.base import Published
+from taxi_assets.source.base import RemoteFile
 
 TRIES = 6  # of one file, after transient failures: twenty hours
 FIRST_WAIT = 600  # seconds from one try to the next; each wait is three times the one before
@@ -87,7 +87,7 @@ class Outcome(Enum):
     PERMANENT = "failed in a way that the same file will fail again"
 
 
-def version_of(published: Published) -> str:
+def version_of(published: RemoteFile) -> str:
     """What tells two versions of a file apart without its bytes: its ETag, or its size, or its date."""
     facts = (published.etag, published.size, published.last_modified)
     return str(next((value for value in facts if value), ""))
@@ -138,7 +138,7 @@ def request_that_failed(instance: dg.DagsterInstance, dataset: Dataset, month: M
     return Requested(match["version"], at, after, int(match["tries"] or 1)) if match else Requested(None, at, after)
 
 
-def next_request(request: Requested, published: Published, outcome: Outcome, now: float) -> Requested | None:
+def next_request(request: Requested, published: RemoteFile, outcome: Outcome, now: float) -> Requested | None:
     """The request to make next; None where it is not time for one, or where one would fail in the same way.
 
     Args:
@@ -157,7 +157,7 @@ def next_request(request: Requested, published: Published, outcome: Outcome, now
     return None
 
 
-def _has_changed(request: Requested, published: Published) -> bool:
+def _has_changed(request: Requested, published: RemoteFile) -> bool:
     if request.version is not None:
         return request.version != version_of(published)
     on = published.last_modified

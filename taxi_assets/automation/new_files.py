@@ -31,7 +31,7 @@ from taxi_assets.io_managers.load_log import REQUESTED_BY
 from taxi_assets.jobs import sensor_name, trips_job_name
 from taxi_assets.month import Month
 from taxi_assets.resources import ScratchResource, SourceResource
-from taxi_assets.source.base import Published, Source
+from taxi_assets.source.base import RemoteFile, Source
 
 SECONDS_BETWEEN_TICKS = 600  # TLC publishes once a month
 NEW_MONTHS_A_TICK = 6
@@ -59,7 +59,7 @@ def publication_sensor(dataset: Dataset) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext, source: SourceResource, scratch: ScratchResource
     ) -> dg.SensorResult | dg.SkipReason:
         try:
-            return _Tick(context, dataset, source.open(patient=False), scratch).result()
+            return _Tick(context, dataset, source.open(retry=False), scratch).result()
         except SourceUnavailable as error:
             return dg.SkipReason(f"the source does not answer and is asked again at the next tick: {error}")
 
@@ -177,7 +177,7 @@ class _Tick:
             if published is not None and self._is_replaced(cursor, Month.parse(key), published):
                 yield self._request(cursor, Month.parse(key), Requested(version_of(published)))
 
-    def _is_replaced(self, cursor: Cursor, month: Month, published: Published) -> bool:
+    def _is_replaced(self, cursor: Cursor, month: Month, published: RemoteFile) -> bool:
         """Whether the file has other bytes than the ones loaded; told by its headers first, and by its bytes last."""
         loaded = loaded_file(self._instance, self._dataset, month)
         if loaded is None:
@@ -191,7 +191,7 @@ class _Tick:
             return True
         return self._has_other_bytes(cursor, month, published, loaded.sha256)
 
-    def _has_other_bytes(self, cursor: Cursor, month: Month, published: Published, sha256: str) -> bool:
+    def _has_other_bytes(self, cursor: Cursor, month: Month, published: RemoteFile, sha256: str) -> bool:
         if self._fetched == _FETCHED_A_TICK:
             self._notes.append(f"{month} has changed and is looked at in a later tick")
             return False
@@ -216,7 +216,7 @@ class _Tick:
             tags={REQUESTED_BY: sensor_name(self._dataset)},
         )
 
-    def _head(self, month: Month) -> Published | None:
+    def _head(self, month: Month) -> RemoteFile | None:
         from taxi_assets.source import month_path
 
         return self._source.head(month_path(self._dataset, month))

@@ -1,8 +1,8 @@
-"""What TLC publishes, as data: datasets, columns, eras, rules and code tables.
+"""Catalogue of TLC's trip records: datasets, table columns, file schemas by era, cleaning rules and code tables.
 
-The one source of truth. A new column, alias, era or rule is one entry in this package; table definitions, the cleaning
-SQL, the comments in the databases and the UI, the sample source and the tests derive from it. Nothing here reads a
-file, opens a connection or knows Dagster.
+The single source of truth: a new column, alias, era or rule is one entry in this package, and table definitions, the
+cleaning SQL, the comments in the databases and the UI, the synthetic data and the tests derive from it. No code here
+reads a file, opens a connection or imports Dagster.
 """
 
 from taxi_assets.catalog.daily_summary import daily_schema, daily_table
@@ -23,9 +23,11 @@ from taxi_assets.catalog.layers import (
 )
 from taxi_assets.catalog.model import (
     IDENTITY,
+    MISC_FOLDER,
     PUBLICATION_LAG_DAYS,
     SOURCE_MONTH,
     SOURCE_ROW,
+    TRIPS_FOLDER,
     Column,
     Dataset,
     Era,
@@ -36,9 +38,12 @@ from taxi_assets.catalog.row_counts import OFTEN_LEFT_OUT, disruption_between, p
 from taxi_assets.catalog.rules import DEFAULT_RULES, RULES, select_rules
 from taxi_assets.catalog.yellow import YELLOW
 from taxi_assets.catalog.zone_lookup import (
+    LAST_ZONE,
     SHAPES_FILE,
+    SHAPES_PATH,
     ZONES_FILE,
     ZONES_HEADER,
+    ZONES_PATH,
     ZONES_SCHEMA,
     ZONES_TABLE,
 )
@@ -49,18 +54,23 @@ __all__ = [
     "DATASETS",
     "DEFAULT_RULES",
     "IDENTITY",
+    "LAST_ZONE",
+    "MISC_FOLDER",
     "OFTEN_LEFT_OUT",
     "PUBLICATION_LAG_DAYS",
     "RULES",
     "SHAPES_FILE",
+    "SHAPES_PATH",
     "SOURCE_MONTH",
     "SOURCE_ROW",
     "TABLE_STORES",
+    "TRIPS_FOLDER",
     "TRIPS_IN",
     "ZONES",
     "ZONES_FILE",
     "ZONES_HEADER",
     "ZONES_IN",
+    "ZONES_PATH",
     "ZONES_SCHEMA",
     "ZONES_TABLE",
     "Column",
@@ -85,10 +95,10 @@ DATASETS = (YELLOW, GREEN, FHV, FHVHV)
 
 
 def dataset_named(name: str) -> Dataset:
-    """The dataset of that name.
+    """The dataset with this name.
 
     Raises:
-        InvalidRequest: there is none; the text lists those there are.
+        InvalidRequest: there is none; the text lists the datasets.
     """
     for dataset in DATASETS:
         if dataset.name == name:

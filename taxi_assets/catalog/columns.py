@@ -1,6 +1,7 @@
-"""The columns that more than one dataset has, and their code tables.
+"""Table columns that several datasets share, their code tables and their value mappings.
 
-Codes follow TLC's data dictionaries of 2025-03-18; the texts of 2009 and 2010 are those seen in its files.
+Codes follow TLC's data dictionaries of 2025-03-18; the text codes of 2009 and 2010 were read from its files. A column
+that one dataset alone has is defined with the dataset.
 """
 
 from collections.abc import Mapping
@@ -12,8 +13,8 @@ from taxi_assets.month import Month
 
 WALL_TIME = pa.timestamp("us")
 
-# The dictionaries list 1, 2, 6 and 7. 3 is the DDS of the texts of 2009 and 2010; 4 and 5 are in TLC's own files (5 in
-# green's of 2020-12 to 2024-10), some rows a month, and are explained nowhere.
+# The dictionaries list 1, 2, 6 and 7. 3 is the text code DDS of 2009 and 2010; 4 and 5 occur in some rows a month (5 in
+# green 2020-12 to 2024-10), and no dictionary explains them.
 VENDORS = {
     1: "Creative Mobile Technologies",
     2: "Curb Mobility (VeriFone before)",
@@ -70,32 +71,34 @@ def identifier(
     *,
     required: bool = False,
     codes: Mapping[int, str] | None = None,
-    spellings: Mapping[str, int | str] | None = None,
+    value_mapping: Mapping[str, int | str] | None = None,
 ) -> Column:
-    """A column of small whole numbers: an id, a code or a count."""
-    return Column(name, pa.int16(), description, required=required, codes=codes or {}, spellings=spellings or {})
+    """An int16 column: an id, a code or a count."""
+    return Column(
+        name, pa.int16(), description, required=required, codes=codes or {}, value_mapping=value_mapping or {}
+    )
 
 
 def amount(name: str, description: str, *, required: bool = False, since: Month | None = None) -> Column:
-    """A column of US dollars."""
+    """A float64 column of US dollars."""
     return Column(name, pa.float64(), f"{description}, in US dollars.", required=required, since=since)
 
 
 def flag(name: str, description: str) -> Column:
-    """A column of Y and N; a blank is a missing value."""
-    return Column(name, pa.string(), description, codes=YES_NO, spellings=_FLAG_TEXTS)
+    """A string column of Y and N; a blank is NULL."""
+    return Column(name, pa.string(), description, codes=YES_NO, value_mapping=_FLAG_TEXTS)
 
 
 def wall_time(
     name: str, description: str, *, nullable: bool = True, required: bool = True, index: str | None = None
 ) -> Column:
-    """A column of New York wall time, without a zone: TLC publishes none."""
+    """A timestamp column in New York wall time, without a time zone: TLC's files state none."""
     text = f"{description}, New York wall time."
     return Column(name, WALL_TIME, text, nullable=nullable, required=required, index=index)
 
 
 def degrees(name: str, description: str) -> Column:
-    """A column of degrees (WGS 84), where TLC wrote 0 for a lost signal."""
+    """A float64 column of degrees (WGS 84); 0, which TLC wrote for a lost GPS signal, is read as NULL."""
     return Column(
         name,
         pa.float64(),
@@ -106,7 +109,7 @@ def degrees(name: str, description: str) -> Column:
 
 
 VENDOR_ID = identifier(
-    "vendor_id", "Company whose meter sent the record.", codes=VENDORS, spellings=_VENDOR_TEXTS, required=True
+    "vendor_id", "Company whose meter sent the record.", codes=VENDORS, value_mapping=_VENDOR_TEXTS, required=True
 )
 PICKUP_DATETIME = wall_time("pickup_datetime", "When the trip began", nullable=False, index="brin")
 DROPOFF_DATETIME = wall_time("dropoff_datetime", "When the trip ended", nullable=False)
@@ -119,7 +122,7 @@ DROPOFF_LOCATION_ID = identifier(
     "dropoff_location_id", "Taxi zone where the trip ended; see taxi_zones.", required=True
 )
 PAYMENT_TYPE = identifier(
-    "payment_type", "How the passenger paid.", codes=PAYMENT_TYPES, spellings=_PAYMENT_TEXTS, required=True
+    "payment_type", "How the passenger paid.", codes=PAYMENT_TYPES, value_mapping=_PAYMENT_TEXTS, required=True
 )
 FARE_AMOUNT = amount("fare_amount", "Fare by time and distance", required=True)
 EXTRA = amount("extra", "Rush-hour, overnight and other extras")

@@ -1,4 +1,4 @@
-"""High-volume for-hire vehicles: the apps with more than 10,000 trips a day (Uber, Lyft, Via, Juno), 2019-02 to now."""
+"""Dataset fhvhv, 2019-02 to now: trips of the apps with more than 10,000 trips a day (Uber, Lyft, Via, Juno)."""
 
 import pyarrow as pa
 
@@ -7,53 +7,53 @@ from taxi_assets.catalog.columns import WALL_TIME
 from taxi_assets.catalog.model import Column, Dataset, Era, Field
 from taxi_assets.month import Month
 
-_TEXT, _LARGE_TEXT, _NUMBER = pa.string(), pa.large_string(), pa.float64()
-_INT, _NARROW, _NOTHING = pa.int64(), pa.int32(), pa.null()
+_STRING, _LARGE_STRING, _DOUBLE = pa.string(), pa.large_string(), pa.float64()
+_INT64, _INT32, _NULL = pa.int64(), pa.int32(), pa.null()
 
 _2019_02 = Era(
     Month(2019, 2),
     (
-        Field("hvfhs_license_num", _TEXT, "hvfhs_license_num"),
-        Field("dispatching_base_num", _TEXT, "dispatching_base_num"),
-        Field("originating_base_num", _TEXT, "originating_base_num"),
+        Field("hvfhs_license_num", _STRING, "hvfhs_license_num"),
+        Field("dispatching_base_num", _STRING, "dispatching_base_num"),
+        Field("originating_base_num", _STRING, "originating_base_num"),
         Field("request_datetime", WALL_TIME, "request_datetime"),
         Field("on_scene_datetime", WALL_TIME, "on_scene_datetime"),
         Field("pickup_datetime", WALL_TIME, "pickup_datetime"),
         Field("dropoff_datetime", WALL_TIME, "dropoff_datetime"),
-        Field("PULocationID", _INT, "pickup_location_id"),
-        Field("DOLocationID", _INT, "dropoff_location_id"),
-        Field("trip_miles", _NUMBER, "trip_miles"),
-        Field("trip_time", _INT, "trip_time"),
-        Field("base_passenger_fare", _NUMBER, "base_passenger_fare"),
-        Field("tolls", _NUMBER, "tolls"),
-        Field("bcf", _NUMBER, "black_car_fund"),
-        Field("sales_tax", _NUMBER, "sales_tax"),
-        Field("congestion_surcharge", _NUMBER, "congestion_surcharge"),
-        Field("airport_fee", _NOTHING, "airport_fee"),
-        Field("tips", _NUMBER, "tips"),
-        Field("driver_pay", _NUMBER, "driver_pay"),
-        Field("shared_request_flag", _TEXT, "shared_request_flag"),
-        Field("shared_match_flag", _TEXT, "shared_match_flag"),
-        Field("access_a_ride_flag", _TEXT, "access_a_ride_flag"),
-        Field("wav_request_flag", _TEXT, "wav_request_flag"),
-        Field("wav_match_flag", _NOTHING, "wav_match_flag"),
+        Field("PULocationID", _INT64, "pickup_location_id"),
+        Field("DOLocationID", _INT64, "dropoff_location_id"),
+        Field("trip_miles", _DOUBLE, "trip_miles"),
+        Field("trip_time", _INT64, "trip_time"),
+        Field("base_passenger_fare", _DOUBLE, "base_passenger_fare"),
+        Field("tolls", _DOUBLE, "tolls"),
+        Field("bcf", _DOUBLE, "black_car_fund"),
+        Field("sales_tax", _DOUBLE, "sales_tax"),
+        Field("congestion_surcharge", _DOUBLE, "congestion_surcharge"),
+        Field("airport_fee", _NULL, "airport_fee"),
+        Field("tips", _DOUBLE, "tips"),
+        Field("driver_pay", _DOUBLE, "driver_pay"),
+        Field("shared_request_flag", _STRING, "shared_request_flag"),
+        Field("shared_match_flag", _STRING, "shared_match_flag"),
+        Field("access_a_ride_flag", _STRING, "access_a_ride_flag"),
+        Field("wav_request_flag", _STRING, "wav_request_flag"),
+        Field("wav_match_flag", _NULL, "wav_match_flag"),
     ),
 )
-_2019_04 = _2019_02.then("2019-04", types={"wav_match_flag": _TEXT})
-_2019_07 = _2019_04.then("2019-07", types={"airport_fee": _NUMBER})
-_2020_04 = _2019_07.then("2020-04", types={"airport_fee": _NOTHING})
-_2020_05 = _2020_04.then("2020-05", types={"airport_fee": _NUMBER})
-_2020_10 = _2020_05.then("2020-10", types={"airport_fee": _NOTHING})
-_2020_11 = _2020_10.then("2020-11", types={"airport_fee": _NUMBER})
+_2019_04 = _2019_02.then("2019-04", types={"wav_match_flag": _STRING})
+_2019_07 = _2019_04.then("2019-07", types={"airport_fee": _DOUBLE})
+_2020_04 = _2019_07.then("2020-04", types={"airport_fee": _NULL})
+_2020_05 = _2020_04.then("2020-05", types={"airport_fee": _DOUBLE})
+_2020_10 = _2020_05.then("2020-10", types={"airport_fee": _NULL})
+_2020_11 = _2020_10.then("2020-11", types={"airport_fee": _DOUBLE})
 _2023_02 = _2020_11.then(
     "2023-02",
     types={
-        "PULocationID": _NARROW,
-        "DOLocationID": _NARROW,
-        **{field.source: _LARGE_TEXT for field in _2020_11.fields if field.physical == _TEXT},
+        "PULocationID": _INT32,
+        "DOLocationID": _INT32,
+        **{field.source: _LARGE_STRING for field in _2020_11.fields if field.physical == _STRING},
     },
 )
-_2025 = _2023_02.then("2025-01", added=[Field("cbd_congestion_fee", _NUMBER, "cbd_congestion_fee")])
+_2025 = _2023_02.then("2025-01", added=[Field("cbd_congestion_fee", _DOUBLE, "cbd_congestion_fee")])
 
 FHVHV = Dataset(
     name="fhvhv",

@@ -1,4 +1,4 @@
-"""Green taxis: street-hail liveries of the outer boroughs and northern Manhattan, 2014 to now."""
+"""Dataset green, 2014 to now: street-hail liveries of the outer boroughs and northern Manhattan."""
 
 import pyarrow as pa
 
@@ -7,60 +7,60 @@ from taxi_assets.catalog.columns import WALL_TIME
 from taxi_assets.catalog.model import Dataset, Era, Field
 from taxi_assets.month import Month
 
-_TEXT, _LARGE_TEXT, _NUMBER = pa.string(), pa.large_string(), pa.float64()
-_INT, _NARROW, _NOTHING = pa.int64(), pa.int32(), pa.null()
+_STRING, _LARGE_STRING, _DOUBLE = pa.string(), pa.large_string(), pa.float64()
+_INT64, _INT32, _NULL = pa.int64(), pa.int32(), pa.null()
 
 _2014 = Era(
     Month(2014, 1),
     (
-        Field("VendorID", _INT, "vendor_id"),
+        Field("VendorID", _INT64, "vendor_id"),
         Field("lpep_pickup_datetime", WALL_TIME, "pickup_datetime"),
         Field("lpep_dropoff_datetime", WALL_TIME, "dropoff_datetime"),
-        Field("store_and_fwd_flag", _TEXT, "store_and_fwd_flag"),
-        Field("RatecodeID", _INT, "rate_code_id"),
-        Field("PULocationID", _INT, "pickup_location_id"),
-        Field("DOLocationID", _INT, "dropoff_location_id"),
-        Field("passenger_count", _INT, "passenger_count"),
-        Field("trip_distance", _NUMBER, "trip_distance"),
-        Field("fare_amount", _NUMBER, "fare_amount"),
-        Field("extra", _NUMBER, "extra"),
-        Field("mta_tax", _NUMBER, "mta_tax"),
-        Field("tip_amount", _NUMBER, "tip_amount"),
-        Field("tolls_amount", _NUMBER, "tolls_amount"),
-        Field("ehail_fee", _NUMBER, "ehail_fee"),
-        Field("improvement_surcharge", _NOTHING, "improvement_surcharge"),
-        Field("total_amount", _NUMBER, "total_amount"),
-        Field("payment_type", _INT, "payment_type"),
-        Field("trip_type", _NUMBER, "trip_type"),
-        Field("congestion_surcharge", _NOTHING, "congestion_surcharge"),
+        Field("store_and_fwd_flag", _STRING, "store_and_fwd_flag"),
+        Field("RatecodeID", _INT64, "rate_code_id"),
+        Field("PULocationID", _INT64, "pickup_location_id"),
+        Field("DOLocationID", _INT64, "dropoff_location_id"),
+        Field("passenger_count", _INT64, "passenger_count"),
+        Field("trip_distance", _DOUBLE, "trip_distance"),
+        Field("fare_amount", _DOUBLE, "fare_amount"),
+        Field("extra", _DOUBLE, "extra"),
+        Field("mta_tax", _DOUBLE, "mta_tax"),
+        Field("tip_amount", _DOUBLE, "tip_amount"),
+        Field("tolls_amount", _DOUBLE, "tolls_amount"),
+        Field("ehail_fee", _DOUBLE, "ehail_fee"),
+        Field("improvement_surcharge", _NULL, "improvement_surcharge"),
+        Field("total_amount", _DOUBLE, "total_amount"),
+        Field("payment_type", _INT64, "payment_type"),
+        Field("trip_type", _DOUBLE, "trip_type"),
+        Field("congestion_surcharge", _NULL, "congestion_surcharge"),
     ),
 )
-_2015 = _2014.then("2015-01", types={"improvement_surcharge": _NUMBER})
+_2015 = _2014.then("2015-01", types={"improvement_surcharge": _DOUBLE})
 _2019 = _2015.then(
     "2019-01",
     types={
-        "RatecodeID": _NUMBER,
-        "passenger_count": _NUMBER,
-        "payment_type": _NUMBER,
-        "congestion_surcharge": _NUMBER,
+        "RatecodeID": _DOUBLE,
+        "passenger_count": _DOUBLE,
+        "payment_type": _DOUBLE,
+        "congestion_surcharge": _DOUBLE,
     },
 )
-_2019_09 = _2019.then("2019-09", types={"ehail_fee": _NOTHING})
+_2019_09 = _2019.then("2019-09", types={"ehail_fee": _NULL})
 _2023_02 = _2019_09.then(
     "2023-02",
     types={
-        "VendorID": _NARROW,
-        "PULocationID": _NARROW,
-        "DOLocationID": _NARROW,
-        "RatecodeID": _INT,
-        "passenger_count": _INT,
-        "payment_type": _INT,
-        "trip_type": _INT,
-        "ehail_fee": _NUMBER,
-        "store_and_fwd_flag": _LARGE_TEXT,
+        "VendorID": _INT32,
+        "PULocationID": _INT32,
+        "DOLocationID": _INT32,
+        "RatecodeID": _INT64,
+        "passenger_count": _INT64,
+        "payment_type": _INT64,
+        "trip_type": _INT64,
+        "ehail_fee": _DOUBLE,
+        "store_and_fwd_flag": _LARGE_STRING,
     },
 )
-_2025 = _2023_02.then("2025-01", added=[Field("cbd_congestion_fee", _NUMBER, "cbd_congestion_fee")])
+_2025 = _2023_02.then("2025-01", added=[Field("cbd_congestion_fee", _DOUBLE, "cbd_congestion_fee")])
 
 GREEN = Dataset(
     name="green",

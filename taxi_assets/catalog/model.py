@@ -1,6 +1,7 @@
-"""The shapes that the catalogue is written in: columns, the fields of an era's files, datasets and rules.
+"""Dataclasses of the catalogue: columns of tables, fields of source files by era, datasets and rules.
 
-Arrow types are the only types named here; each store maps them to its own.
+Types are Arrow types; each store maps them to its own. No dataset, rule or code value is defined here: those are the
+package's other modules.
 """
 
 import json
@@ -13,33 +14,48 @@ from taxi_assets.catalog.layers import Layer
 from taxi_assets.errors import InvalidRequest
 from taxi_assets.month import Month
 
-# TLC publishes a month so many days after its end: the shortest and the longest of 104 files of 2022-04 to 2024-05.
+# Days from a month's end to its publication: minimum and maximum of the 104 files of 2022-04 to 2024-05.
 PUBLICATION_LAG_DAYS = (48, 122)
+TRIPS_FOLDER = "trip-data"  # folders of TLC's CDN
+MISC_FOLDER = "misc"
 SOURCE_MONTH = "source_month"
 SOURCE_ROW = "source_row"
 
+# Two records with equal values in these columns are records of the same trip: a trip and its refund in one file, or a
+# trip in two versions of a month. A dataset has some of them.
+_TRIP_IDENTITY = (
+    "vendor_id",
+    "hvfhs_license_num",
+    "dispatching_base_num",
+    "pickup_datetime",
+    "dropoff_datetime",
+    "pickup_location_id",
+    "dropoff_location_id",
+)
+
 
 def table_hints(description: str, dataset: str, cluster_by: Iterable[str] = ()) -> dict[str, str]:
-    """What a store may make use of beyond the columns: a comment, labels, and what queries look for within a month."""
+    """Arrow schema metadata for stores: the table's comment, its labels, and columns to cluster a month's rows by."""
     hints = {"description": description, "labels": json.dumps({"source": "nyc-tlc", "dataset": dataset})}
     return {**hints, **({"cluster_by": ",".join(cluster_by)} if cluster_by else {})}
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table as taxi_assets loads it.
+    """One column of a loaded table.
 
     Attributes:
         name: the canonical name, the same in every store.
         type: the canonical Arrow type.
-        description: what it holds, with its unit; becomes the comment in every store and in the UI.
-        nullable: False where a row without a value breaks the rule `missing_time`.
-        required: True where a file without the column is refused (in the eras that have it).
-        codes: what each code stands for; documentation, not a check.
-        spellings: older files' texts and the value each stands for, compared without case.
-        zero_is_missing: TLC wrote 0 for "not known".
-        index: the kind of index that pays where a store has indexes, for example `brin`.
-        since: the first month whose rows have it, where files had the column before; None for all.
+        description: what it holds, with its unit; becomes the column's comment in every store and in the UI.
+        nullable: False: a row with NULL breaks the rule `missing_time`.
+        required: True: cleaning raises `SchemaBroken` for a file without the column, in the eras that have it.
+        codes: code -> meaning. The comment shows it, and the check `codes_known` reports codes that it lacks; cleaning
+            keeps rows with such codes.
+        value_mapping: text in a source file -> canonical value, matched case-insensitively.
+        zero_is_missing: True: 0 is read as NULL.
+        index: the kind of index for stores that have indexes, for example `brin`.
+        since: first month with values, where files had the empty column before; None: the eras alone decide.
     """
 
     name: str
@@ -48,24 +64,27 @@ class Column:
     nullable: bool = True
     required: bool = False
     codes: Mapping[int, str] | Mapping[str, str] = field(default_factory=dict)
-    spellings: Mapping[str, int | str] = field(default_factory=dict)
+    value_mapping: Mapping[str, int | str] = field(default_factory=dict)
     zero_is_missing: bool = False
     index: str | None = None
     since: Month | None = None
 
     @property
     def arrow_field(self) -> pa.Field:
-        """The column in a table's Arrow schema, with its description, its index and the texts it may have."""
-        hints = {"description": self.comment, "index": self.index, "codes": self._texts}
+        """The column's Arrow field; its metadata holds the comment, the kind of index and, for text codes, the codes.
+
+        The stores' content digest hashes text codes as numbers.
+        """
+        hints = {"description": self.comment, "index": self.index, "codes": self._text_codes}
         return pa.field(self.name, self.type, metadata={name: hint for name, hint in hints.items() if hint})
 
     @property
-    def _texts(self) -> str | None:
+    def _text_codes(self) -> str | None:
         return json.dumps(list(self.codes)) if self.codes and pa.types.is_string(self.type) else None
 
     @property
     def comment(self) -> str:
-        """The description with its code table, as the stores and the UI show it."""
+        """The description and the code table as one text, for comments in the stores and the UI."""
         if not self.codes:
             return self.description
         return f"{self.description} {'; '.join(f'{code} = {meaning}' for code, meaning in self.codes.items())}."
@@ -73,12 +92,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Field:
-    """One column of a file as TLC wrote it in some era.
+    """One column of the source files of an era.
 
     Attributes:
-        source: TLC's own spelling.
-        physical: the Arrow type in the file.
-        column: the canonical name, or None for a column that carries nothing (a stray pandas index).
+        source: the column's name in the file.
+        physical: its Arrow type in the file.
+        column: the canonical name that it maps to; None for a column to ignore (a pandas index).
     """
 
     source: str
@@ -88,7 +107,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Era:
-    """What a dataset's files look like from one month until the next era begins."""
+    """The schema of a dataset's source files from the month `since` until the next era begins."""
 
     since: Month
     fields: tuple[Field, ...]
@@ -102,7 +121,11 @@ class Era:
         added: Iterable[Field] = (),
         dropped: Iterable[str] = (),
     ) -> "Era":
-        """The era that follows this one, told by what changed; columns are named as this era spells them."""
+        """The next era, as the differences from this one; keys are this era's source names.
+
+        Raises:
+            ValueError: this era has no column of such a name.
+        """
         types, renamed, dropped = types or {}, renamed or {}, set(dropped)
         unknown = {*types, *renamed, *dropped} - {one.source for one in self.fields}
         if unknown:
@@ -121,14 +144,14 @@ class Dataset:
 
     Attributes:
         name: as in file names, asset keys and tables: yellow, green, fhv or fhvhv.
-        title: what a person calls such trips, for headings.
-        description: which trips these are.
+        title: the heading for such trips, as on a month's page.
+        description: which trips these are; becomes the table's comment.
         columns: canonical columns in table order, without `source_month` and `source_row`.
-        eras: oldest first; the first one begins with the first month TLC has in Parquet.
-        distance: the column with the trip's miles, None where TLC publishes none.
-        total: the column with what the passenger was charged, None where TLC publishes none.
-        total_parts: where no one column has it, those that add up to it; the first one every trip has.
-        tips: the column with the tip, None where TLC publishes none.
+        eras: oldest first; the first one begins with the first month that TLC publishes as Parquet.
+        distance: the column with the trip's miles; None where TLC publishes none.
+        total: the column with the passenger's charge; None where TLC publishes none.
+        total_parts: for a dataset without a total, the columns whose sum is the charge; only the first is never NULL.
+        tips: the column with the tip; None where TLC publishes none.
     """
 
     name: str
@@ -142,13 +165,13 @@ class Dataset:
     tips: str | None = None
 
     @property
-    def charged(self) -> tuple[str, ...]:
-        """The columns that add up to what the passenger was charged; none where TLC publishes no amounts."""
+    def charge_columns(self) -> tuple[str, ...]:
+        """The columns whose sum is the passenger's charge; empty where TLC publishes no amounts."""
         return (self.total,) if self.total is not None else self.total_parts
 
     @property
     def first_month(self) -> Month:
-        """The first month TLC has in Parquet."""
+        """The first month that TLC publishes as Parquet."""
         return self.eras[0].since
 
     @property
@@ -176,12 +199,17 @@ class Dataset:
         )
 
     @property
+    def trip_identity(self) -> tuple[str, ...]:
+        """The columns that identify a trip across records, in a fixed order."""
+        return tuple(name for name in _TRIP_IDENTITY if self.has(name))
+
+    @property
     def file_name_template(self) -> str:
-        """The name of a month's file, at TLC and in the lake, with `{month}` for the month."""
+        """The name of a month's source file, at TLC and in the lake, with the placeholder `{month}`."""
         return f"{self.name}_tripdata_{{month}}.parquet"
 
     def file_name(self, month: Month) -> str:
-        """The name of the month's file, at TLC and in the lake."""
+        """The name of the month's source file, at TLC and in the lake."""
         return self.file_name_template.format(month=month)
 
     @property
@@ -195,32 +223,32 @@ class Dataset:
         return f"{self.table}_{{month}}.html"
 
     def era(self, month: Month) -> Era:
-        """The era that the month lies in.
+        """The era of the month.
 
         Raises:
-            InvalidRequest: the month lies before the dataset's first.
+            InvalidRequest: the month is before the dataset's first.
         """
         if month < self.first_month:
             raise InvalidRequest(f"{self.name} begins with {self.first_month}: there is no {month}")
         return max((era for era in self.eras if era.since <= month), key=lambda era: era.since)
 
     def column(self, name: str) -> Column:
-        """The column of that canonical name."""
+        """The column with this canonical name."""
         return next(one for one in self.columns if one.name == name)
 
-    def carries(self, name: str, month: Month) -> bool:
-        """Whether that month's files have values in the column, as far as the eras and the column tell."""
+    def has_values(self, name: str, month: Month) -> bool:
+        """Whether the month's file has values in the column, by the eras and the column's `since`."""
         since = self.column(name).since
         typed = any(one.column == name and not pa.types.is_null(one.physical) for one in self.era(month).fields)
         return typed and (since is None or month >= since)
 
     def has(self, *names: str) -> bool:
-        """Whether the dataset has all of the columns."""
+        """Whether the dataset has all of these columns."""
         return set(names) <= {one.name for one in self.columns}
 
     @property
     def aliases(self) -> Mapping[str, str | None]:
-        """Every spelling TLC has used, in lower case, and the canonical name it stands for."""
+        """Column mapping: every source name of any era, in lower case, -> canonical name (None: to ignore)."""
         return {one.source.lower(): one.column for era in self.eras for one in era.fields}
 
 
@@ -246,26 +274,29 @@ IDENTITY = (
 
 @dataclass(frozen=True)
 class Rule:
-    """One reason to put a row into quarantine.
+    """One cleaning rule; a row that breaks it goes to quarantine.
 
     Attributes:
-        name: as in `--rules`, the quarantine's `rule` column and the metadata.
-        description: when a row breaks it.
-        default: whether it is on unless other rules are asked for.
-        always: on whatever is asked for, since a row that breaks it cannot be loaded.
-        needs: canonical columns, or the roles `distance` and `total`, without which it does not apply.
-        breaks: an SQL condition over canonical columns, NULL counting as "holds"; `{distance}`, `{month_start}` and
-            `{month_end}` are filled in. None where one row alone cannot tell: `cleaning` knows those three by name.
+        name: as in `--rules`, the quarantine's column `rule` and the metadata.
+        description: which rows break it.
+        default: whether it is in the default set.
+        always: True: it applies whatever set is chosen, since a row that breaks it cannot be loaded.
+        required_columns: canonical columns, or the roles `distance` and `total`; the rule applies to datasets that have
+            all of them.
+        predicate: SQL over canonical columns, true for rows that break the rule (NULL counts as false), with the
+            placeholders `{distance}`, `{total}`, `{month_start}` and `{month_end}`. None: `cleaning.rule_sql` makes the
+            SQL, since it takes other rows of the file (`voided_trip`, `duplicate`), the casts (`unreadable_value`) or
+            the columns' nullability (`missing_time`).
     """
 
     name: str
     description: str
     default: bool = True
     always: bool = False
-    needs: tuple[str, ...] = ()
-    breaks: str | None = None
+    required_columns: tuple[str, ...] = ()
+    predicate: str | None = None
 
     def applies_to(self, dataset: Dataset) -> bool:
-        """Whether the dataset has what the rule looks at."""
+        """Whether the dataset has the columns that the rule requires."""
         roles = {"distance": dataset.distance, "total": dataset.total}
-        return all(roles[need] is not None if need in roles else dataset.has(need) for need in self.needs)
+        return all(roles[name] is not None if name in roles else dataset.has(name) for name in self.required_columns)

@@ -1,4 +1,4 @@
-"""What is known of TLC's months before one is loaded: how many rows each file had, and when the city changed."""
+"""Reference data for the quality checks: row counts of TLC's published files, and months that are not comparable."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from taxi_assets.catalog.model import Dataset
 from taxi_assets.month import Month
 
-# Rows by the footers of the files that TLC had published by May 2024: dataset, then a line a year, January first.
+# Row counts from the Parquet footers of the files that TLC had published by May 2024: dataset, then a line a year,
+# January first.
 _ROWS = """
 yellow
 2009 14092413 13380122 14387371 14294783 14796313 14184249 13626103 13686520 13984887 15604551 14275339 14583404
@@ -60,28 +61,28 @@ fhvhv
 
 @dataclass(frozen=True)
 class Disruption:
-    """A time whose months differ from those before and after it for a reason.
+    """A period whose months are not comparable with those before or after it.
 
     Attributes:
-        since: its first month.
-        until: its last one.
-        datasets: names of the datasets that it changed.
-        what: the reason.
+        since: first month.
+        until: last month.
+        datasets: names of the affected datasets.
+        reason: what changed.
     """
 
     since: Month
     until: Month
     datasets: frozenset[str]
-    what: str
+    reason: str
 
-    def parts(self, dataset: Dataset, one: Month, other: Month) -> bool:
-        """Whether the two months are not on one side of it."""
-        alike = max(one, other) < self.since or min(one, other) > self.until
-        return dataset.name in self.datasets and not alike
+    def separates(self, dataset: Dataset, one: Month, other: Month) -> bool:
+        """Whether the dataset is affected and the two months are not both before or both after the period."""
+        same_side = max(one, other) < self.since or min(one, other) > self.until
+        return dataset.name in self.datasets and not same_side
 
 
-# Where they begin and end is seen in the rows above: yellow 2020-04 has 8 % of its April before, and 2021-06 five times
-# its June before; fhv 2019-02 has 7 % of its January.
+# Their bounds follow from the row counts above: yellow 2020-04 has 8 % of the rows of 2019-04, and 2021-06 five times
+# those of 2020-06; fhv 2019-02 has 7 % of the rows of 2019-01.
 DISRUPTIONS = (
     Disruption(
         Month(2019, 2),
@@ -92,8 +93,8 @@ DISRUPTIONS = (
     Disruption(Month(2020, 3), Month(2021, 6), frozenset({"yellow", "green", "fhv", "fhvhv"}), "the pandemic"),
 )
 
-# Some companies leave all of these out of a record. Between 2020-12 and 2024-10 that was 5 to 45 % of a month's rows of
-# green: what changes within this is nothing new.
+# Some companies' records have NULL in all of these columns: 5 to 45 % of a month's rows of green between 2020-12 and
+# 2024-10. The check `nulls_as_usual` therefore allows them a larger difference between months.
 OFTEN_LEFT_OUT = frozenset(
     {
         "passenger_count",
@@ -108,13 +109,13 @@ OFTEN_LEFT_OUT = frozenset(
 
 
 def published_rows(dataset: Dataset, month: Month) -> int | None:
-    """Rows in the month's file as TLC had it in May 2024; None where that is not known."""
+    """Row count of the month's file as published in May 2024; None for months that are not in the list."""
     return _PUBLISHED.get(dataset.name, {}).get(month)
 
 
 def disruption_between(dataset: Dataset, one: Month, other: Month) -> Disruption | None:
-    """What makes the two months of the dataset incomparable, if anything does."""
-    return next((each for each in DISRUPTIONS if each.parts(dataset, one, other)), None)
+    """The disruption that makes the two months of the dataset incomparable; None where they are comparable."""
+    return next((each for each in DISRUPTIONS if each.separates(dataset, one, other)), None)
 
 
 def _parse(text: str) -> Mapping[str, Mapping[Month, int]]:

@@ -1,8 +1,9 @@
-"""The cleaning rules, in the order in which the first broken one is named."""
+"""Cleaning rules, in order of precedence: the first rule that a row breaks becomes its `rule` in quarantine."""
 
 from collections.abc import Iterable
 
 from taxi_assets.catalog.model import Dataset, Rule
+from taxi_assets.catalog.zone_lookup import LAST_ZONE
 from taxi_assets.errors import InvalidRequest
 
 RULES = (
@@ -15,46 +16,51 @@ RULES = (
     Rule(
         "stray_month",
         "pickup more than one day outside the file's month: a late trip stays, a broken clock goes",
-        breaks="pickup_datetime < {month_start} - INTERVAL 1 DAY OR pickup_datetime >= {month_end} + INTERVAL 1 DAY",
+        predicate="pickup_datetime < {month_start} - INTERVAL 1 DAY OR pickup_datetime >= {month_end} + INTERVAL 1 DAY",
     ),
-    Rule("negative_duration", "drop-off before pickup", breaks="dropoff_datetime < pickup_datetime"),
+    Rule("negative_duration", "drop-off before pickup", predicate="dropoff_datetime < pickup_datetime"),
     Rule(
         "impossible_duration",
         "drop-off more than 24 hours after pickup",
-        breaks="epoch_us(dropoff_datetime) - epoch_us(pickup_datetime) > 86400000000",
+        predicate="epoch_us(dropoff_datetime) - epoch_us(pickup_datetime) > 86400000000",
     ),
     Rule(
         "impossible_distance",
         "distance below 0 or above 500 miles",
-        needs=("distance",),
-        breaks="{distance} < 0 OR {distance} > 500",
+        required_columns=("distance",),
+        predicate="{distance} < 0 OR {distance} > 500",
     ),
     Rule(
         "unknown_zone",
-        "a location id that is there and not in 1..265",
-        needs=("pickup_location_id", "dropoff_location_id"),
-        breaks="pickup_location_id NOT BETWEEN 1 AND 265 OR dropoff_location_id NOT BETWEEN 1 AND 265",
+        f"a location id that is there and not in 1..{LAST_ZONE}",
+        required_columns=("pickup_location_id", "dropoff_location_id"),
+        predicate=" OR ".join(f"{end}_location_id NOT BETWEEN 1 AND {LAST_ZONE}" for end in ("pickup", "dropoff")),
     ),
-    Rule("negative_amount", "total amount below 0: a refund or void record", needs=("total",), breaks="{total} < 0"),
+    Rule(
+        "negative_amount",
+        "total amount below 0: a refund or void record",
+        required_columns=("total",),
+        predicate="{total} < 0",
+    ),
     Rule(
         "voided_trip",
         "its refund record is in the same file: same vendor, times and zones, the opposite total to the cent",
-        needs=("total",),
+        required_columns=("total",),
     ),
     Rule("duplicate", "every column equal to an earlier row of the file"),
     Rule(
         "no_passengers",
         "passenger count 0 or missing",
         default=False,
-        needs=("passenger_count",),
-        breaks="coalesce(passenger_count, 0) <= 0",
+        required_columns=("passenger_count",),
+        predicate="coalesce(passenger_count, 0) <= 0",
     ),
     Rule(
         "no_distance",
         "distance 0 or missing",
         default=False,
-        needs=("distance",),
-        breaks="coalesce({distance}, 0) <= 0",
+        required_columns=("distance",),
+        predicate="coalesce({distance}, 0) <= 0",
     ),
 )
 
@@ -62,10 +68,10 @@ DEFAULT_RULES = tuple(rule.name for rule in RULES if rule.default)
 
 
 def select_rules(dataset: Dataset, names: Iterable[str]) -> tuple[Rule, ...]:
-    """The rules of those names, with those that are always on, less those that do not apply to the dataset.
+    """The rules with these names and those that always apply, in `RULES`' order, that are applicable to the dataset.
 
     Raises:
-        InvalidRequest: a name is not a rule's; the text lists the rules.
+        InvalidRequest: there is no rule of such a name; the text lists the rules.
     """
     asked = set(names)
     unknown = sorted(asked - {rule.name for rule in RULES})

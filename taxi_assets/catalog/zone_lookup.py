@@ -1,12 +1,15 @@
-"""The taxi zones, not by month: the lookup, one small table published as CSV, and the shapes, a zipped shapefile."""
+"""The taxi zones, unpartitioned: file names, CSV header and schema of the lookup table, and the zipped shapefile."""
 
 import pyarrow as pa
 
-from taxi_assets.catalog.model import table_hints
+from taxi_assets.catalog.model import MISC_FOLDER, table_hints
 
+LAST_ZONE = 265  # zone ids are 1 to this one
 ZONES_TABLE = "taxi_zones"
 ZONES_FILE = "taxi_zone_lookup.csv"
+ZONES_PATH = f"{MISC_FOLDER}/{ZONES_FILE}"  # paths are relative to the CDN's root
 SHAPES_FILE = "taxi_zones.zip"
+SHAPES_PATH = f"{MISC_FOLDER}/{SHAPES_FILE}"
 ZONES_HEADER = ("LocationID", "Borough", "Zone", "service_zone")
 ZONES_SCHEMA = pa.schema(
     [
@@ -30,5 +33,5 @@ ZONES_SCHEMA = pa.schema(
             metadata={"description": "Which taxis may pick up there: Yellow Zone, Boro Zone, Airports, EWR or N/A."},
         ),
     ],
-    metadata=table_hints("TLC's 265 taxi zones, which the location ids of the trips refer to.", "zones"),
+    metadata=table_hints(f"TLC's {LAST_ZONE} taxi zones, which the location ids of the trips refer to.", "zones"),
 )

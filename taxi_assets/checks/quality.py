@@ -15,7 +15,7 @@ from taxi_assets.month import Month
 from taxi_assets.partitions import month_of_run
 from taxi_assets.resources import StoresResource
 from taxi_assets.settings import TLC_CDN
-from taxi_assets.source.synthetic import says_synthetic
+from taxi_assets.source.synthetic import is_synthetic_provenance
 from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.rows import NULL_COUNTS
 
@@ -48,14 +48,14 @@ def quality_checks(dataset: Dataset) -> dg.AssetChecksDefinition:
         can_subset=True,
     )
     def clean_as_usual(context: dg.AssetCheckExecutionContext, stores: StoresResource) -> Iterator[dg.AssetCheckResult]:
-        from taxi_assets.cleaning.unknown_codes import strange_codes
+        from taxi_assets.cleaning.unknown_codes import unknown_codes
 
         with named_failures():
             file = _File(stores.lake().pinned(), dataset, month_of_run(context))
             results = {
                 "rows_as_usual": _rows_as_usual(file),
                 "nulls_as_usual": _nulls_as_usual(file),
-                "codes_known": _codes_known(strange_codes(file.clean, dataset)),
+                "codes_known": _codes_known(unknown_codes(file.clean, dataset)),
                 "quarantine_as_usual": _quarantine_as_usual(file),
             }
         for name, finding in results.items():
@@ -96,12 +96,12 @@ class _File:
             other = self.lake.read(self.dataset.path(Layer.CLEAN), [month])
         except (SliceMissing, SliceDamaged):
             return True
-        return says_synthetic(other.provenance) == says_synthetic(self.clean.provenance)
+        return is_synthetic_provenance(other.provenance) == is_synthetic_provenance(self.clean.provenance)
 
     def begins_or_ends(self, column: str, other: Month) -> bool:
         """Whether the catalogue knows that only one of the two months has values in the column."""
         known = self.dataset.has(column)
-        return known and self.dataset.carries(column, self.month) != self.dataset.carries(column, other)
+        return known and self.dataset.has_values(column, self.month) != self.dataset.has_values(column, other)
 
     def comparable(self) -> Iterator[tuple[str, Month]]:
         """The months that this one can be compared with, and what they are to it."""

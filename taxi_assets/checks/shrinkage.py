@@ -11,7 +11,7 @@ from taxi_assets.jobs import clean_op_name
 from taxi_assets.month import Month
 from taxi_assets.resources import StoresResource
 from taxi_assets.settings import TLC_CDN
-from taxi_assets.source.synthetic import is_sample, says_synthetic
+from taxi_assets.source.synthetic import is_sample_url, is_synthetic_provenance
 from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.factory import LOAD_LOG
 from taxi_assets.stores.load_log import Line, lines_of
@@ -58,7 +58,7 @@ def refuse_shrunk(
         InvalidRequest: a table has the month from TLC, and this one is synthetic, or the other way round.
         StoreUnavailable: the lake does not answer.
     """
-    from taxi_assets.cleaning.month_version import MonthVersion, losses
+    from taxi_assets.cleaning.month_version import MonthVersion, shrinkage_reasons
 
     now = MonthVersion(cleaned.source_rows, cleaned.rejected)
     before = _in_lake(stores, dataset, month)
@@ -66,7 +66,7 @@ def refuse_shrunk(
         lines = _newest_first(stores, dataset, month)
         _require_same_kind(lines, cleaned.clean.provenance, dataset, month)
         before = _version_of(lines)
-    lost = losses(before, now)
+    lost = shrinkage_reasons(before, now)
     text = _text(dataset, month, lost, now, before, accepted=accepted) if lost else None
     stops = bool(lost) and not accepted
     yield dg.AssetCheckResult(
@@ -115,7 +115,7 @@ def _require_same_kind(
 ) -> None:
     """Refuse to mix where the tables are shared with another home, whose record and lake are not at hand."""
     url = next((line["source_url"] or "" for line in newest_first), "")
-    if (is_sample(url) or url.startswith(TLC_CDN)) and is_sample(url) != says_synthetic(provenance):
+    if (is_sample_url(url) or url.startswith(TLC_CDN)) and is_sample_url(url) != is_synthetic_provenance(provenance):
         raise InvalidRequest(
             f"the tables hold {dataset.name} {month} from {url}, and synthetic data and TLC's do not mix: set "
             "TAXI_POSTGRES and TAXI_WAREHOUSE to others, or unset them and give TAXI_HOME a folder of its own"

@@ -1,19 +1,20 @@
-"""Cleaning: one raw month in, clean rows and quarantined rows out, every source row in exactly one of them.
+"""Cleaning: split a month's source file into clean rows and quarantined rows; every source row is in exactly one.
 
-The SQL is made from the catalogue and the types that the file happens to have. Nothing here knows stores or Dagster.
+DuckDB runs SQL that is generated from the catalogue and the file's own schema. Rows leave as Arrow streams; writing
+them to a store, and Dagster's checks of them, are not done here.
 """
 
 from taxi_assets.cleaning.clean import Cleaned, cleaned_month
-from taxi_assets.cleaning.row_lookup import OneRow, SourceValue, looked_at
+from taxi_assets.cleaning.row_lookup import SourceRow, SourceValue, open_source_row
 from taxi_assets.cleaning.version_diff import version_diff, with_changes
 from taxi_assets.cleaning.zone_rows import zone_rows
 
 __all__ = [
     "Cleaned",
-    "OneRow",
+    "SourceRow",
     "SourceValue",
     "cleaned_month",
-    "looked_at",
+    "open_source_row",
     "version_diff",
     "with_changes",
     "zone_rows",

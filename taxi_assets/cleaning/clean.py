@@ -1,9 +1,10 @@
-"""Split one raw month into clean rows and quarantined rows, so that every source row is in exactly one of them.
+"""Clean one month: split its source file into a stream of clean rows and a stream of quarantined rows.
 
-DuckDB reads the file several times and never holds it: first for what only the whole file tells (refund records,
-repeated rows), then to note which rows break which rules, then once for each of the two streams. Rows leave in the
-file's order, whatever the number of threads, so that the same file gives the same bytes: DuckDB keeps that order
-through a filter, but since version 2 not through a join, so clean rows are told by a bit each and the others sorted.
+DuckDB reads the file several times and never holds it in memory: once to find candidates (rows that break a row-level
+rule, refund records, repeated rows), once to copy the candidates, then once for each stream. The rules are evaluated
+in full on the candidates only. Both streams are in the file's order whatever the number of threads, so that cleaning
+is idempotent to the byte. DuckDB keeps that order through a filter but, since version 2, not through a join: clean rows
+are therefore filtered by a bitstring, and the quarantined ones sorted.
 """
 
 import json
@@ -19,36 +20,36 @@ import duckdb
 import pyarrow as pa
 
 from taxi_assets.catalog import SOURCE_ROW, Dataset, Rule, select_rules
-from taxi_assets.cleaning.candidates import suspects
-from taxi_assets.cleaning.casts import FileColumns, SourceColumn, match_columns, reading
-from taxi_assets.cleaning.provenance import origin_of, with_origin
-from taxi_assets.cleaning.rule_sql import Conditions, fingerprint
+from taxi_assets.cleaning.candidates import find_candidates
+from taxi_assets.cleaning.casts import FileColumns, SourceColumn, column_cast, match_columns
+from taxi_assets.cleaning.provenance import file_provenance, with_file_provenance
+from taxi_assets.cleaning.rule_sql import RuleSql, fingerprint
 from taxi_assets.errors import BadFile, SchemaBroken, StoreUnavailable, TaxiError
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
 from taxi_assets.stores.duckdb.sql import literal, quoted
 from taxi_assets.stores.rows import BATCH_ROWS, PROVENANCE, Rows
 
-MEMORY_LIMIT = "300MB"  # a 20,000,000-row month passes within it; DuckDB spills what does not fit
-POSITION = "file_row_number"
+MEMORY_LIMIT = "300MB"  # enough for a month of 20,000,000 rows; DuckDB spills the rest to the scratch folder
+POSITION = "file_row_number"  # DuckDB's name for a row's position in a Parquet file, from 0
 _ROW = f"CAST({POSITION} AS INTEGER)"
-_ADDED = ("rule", "rules", SOURCE_ROW, POSITION)
+_QUARANTINE_COLUMNS = ("rule", "rules", SOURCE_ROW, POSITION)
 
 
 @dataclass(frozen=True)
 class Cleaned:
-    """The outcome of cleaning one month; the two streams can be read while the context that gave it is open.
+    """The result of cleaning one month; its streams are readable while the context of `cleaned_month` is open.
 
     Attributes:
-        clean: rows that break no rule, under the dataset's canonical schema.
-        quarantine: the other rows under their original names with their original values, and `rule` (the first one
-            broken), `rules` (all of them) and `source_row`.
-        source_columns: the file's columns, as TLC spells them.
-        sources: canonical column -> the file's column that it is read from; for those that the file has.
-        source_rows: rows in the file.
-        rejected: rule -> rows that broke it first, for every rule that was applied.
-        unknown_columns: columns of the file that the catalogue does not know.
-        missing_columns: canonical columns that such a file should have and this one lacks.
+        clean: rows that break no rule, in the dataset's canonical schema.
+        quarantine: the other rows with their original columns and values, and `rule` (the first broken rule), `rules`
+            (all broken rules) and `source_row`.
+        source_columns: the names of the file's columns.
+        sources: column mapping: canonical column -> the file's column, for the columns that the file has.
+        source_rows: number of rows in the file.
+        rejected: rule -> number of rows whose first broken rule it is, for every applied rule.
+        unknown_columns: columns of the file that the catalogue does not have.
+        missing_columns: canonical columns that the era has and the file lacks.
     """
 
     clean: Rows
@@ -65,33 +66,34 @@ class Cleaned:
 def cleaned_month(
     raw: RawFile, dataset: Dataset, month: Month, rules: Iterable[str], scratch: Path
 ) -> Iterator[Cleaned]:
-    """Clean the raw file of a month by the rules of those names.
+    """Clean the source file of a month.
 
     Args:
-        raw: the month's file.
-        dataset: what the file's columns are matched with.
-        month: the month the file is for, which its name says and its pickup times may not.
+        raw: the source file.
+        dataset: the dataset, which the file's columns are mapped to.
+        month: the file's month, which pickup times may contradict.
         rules: names of the rules to apply; those that always apply are added.
-        scratch: a folder for what does not fit into memory.
+        scratch: a folder for DuckDB's temporary files.
 
     Raises:
         InvalidRequest: there is no rule of such a name.
-        SchemaBroken: the file lacks columns that the dataset cannot do without, or has some that mean the same.
-        BadFile: the file cannot be read, now or while one of the streams is.
-        StoreUnavailable: the scratch folder's disk is full.
+        SchemaBroken: required columns are missing, two columns map to the same one, a type has no cast, or the names
+            are ambiguous.
+        BadFile: the file cannot be read; also raised while a stream is read.
+        StoreUnavailable: memory or the scratch folder's disk is full; also raised while a stream is read.
     """
     applied = select_rules(dataset, rules)
     with duckdb.connect(config=duckdb_config(scratch)) as connection:
-        connection.execute("SET GLOBAL TimeZone = 'UTC'")  # or the machine's own would show in the quarantine
+        connection.execute("SET GLOBAL TimeZone = 'UTC'")  # the machine's would change the quarantine's values
         cleaning = _Cleaning(connection, raw, dataset, month, applied)
-        with named_errors(raw):
-            cleaning.note_broken_rows()
+        with map_read_errors(raw):
+            cleaning.find_broken_rows()
             outcome = cleaning.outcome()
         yield outcome
 
 
 def duckdb_config(scratch: Path) -> dict[str, str | bool | int | float | list[str]]:
-    """How DuckDB is opened for a month, with a folder for what does not fit into memory."""
+    """DuckDB's settings for processing a month: memory limit, threads, and the folder for temporary files."""
     return {"memory_limit": MEMORY_LIMIT, "threads": min(os.cpu_count() or 1, 4), "temp_directory": str(scratch)}
 
 
@@ -109,40 +111,42 @@ class _Cleaning:
         self.dataset = dataset
         self.month = month
         self.rules = rules
-        with named_errors(raw):
+        with map_read_errors(raw):
             _refuse_ambiguous_names(raw)
-            self.source_columns = view_source(connection, raw)
+            self.source_columns = create_source_view(connection, raw)
             ((self.source_rows,),) = connection.execute("SELECT count(*) FROM source").fetchall()
         self.matched: FileColumns = match_columns(dataset, month, self.source_columns, raw.path.name)
-        self.conditions = Conditions(dataset, month, rules)
-        self.readings = {
-            column.name: reading(column, self.matched.sources.get(column.name), raw.path.name)
+        self.rule_sql = RuleSql(dataset, month, rules)
+        self.casts = {
+            column.name: column_cast(column, self.matched.sources.get(column.name), raw.path.name)
             for column in dataset.columns
         }
 
-    def note_broken_rows(self) -> None:
-        """Make the table `broken`: the position of each row that breaks a rule, and which, as a set of bits.
+    def find_broken_rows(self) -> None:
+        """Create three tables from one pass over the file and a closer examination of the candidates.
 
-        And `originals`, where those rows are as they are in the file, among a few others; and `broken_bits`, one value
-        with a bit for each row of the file, set where the row breaks a rule.
+        `candidate_rows`: rows that may break a rule, as in the file. `broken`: `source_row` and `rule_bits` of the rows
+        that do. `broken_bits`: a single bitstring with a bit per row of the file, set for rows in `broken`.
         """
-        scan = self.connection.sql(f"SELECT {self.conditions.suspicion} FROM ({self._typed('source')})")
-        found = suspects(scan.to_arrow_reader(BATCH_ROWS), self.source_rows)
-        self.connection.register("suspects", found)
+        scan = self.connection.sql(f"SELECT {self.rule_sql.candidate_columns} FROM ({self._typed('source')})")
+        found = find_candidates(scan.to_arrow_reader(BATCH_ROWS), self.source_rows)
+        self.connection.register("candidates", found)
         self.connection.execute(
-            f"CREATE TABLE originals AS FROM source SEMI JOIN suspects ON source.{POSITION} = suspects.position"
+            "CREATE TABLE candidate_rows AS "
+            f"FROM source SEMI JOIN candidates ON source.{POSITION} = candidates.position"
         )
-        self.connection.execute(f"CREATE VIEW typed AS {self._typed('originals')}")
-        lookalikes = (
-            f"(SELECT *, {_ROW} AS {SOURCE_ROW} FROM originals SEMI JOIN (FROM suspects WHERE lookalike = 1) AS alike "
-            f"ON originals.{POSITION} = alike.position)"
+        self.connection.execute(f"CREATE VIEW typed AS {self._typed('candidate_rows')}")
+        repeated_rows = (
+            f"(SELECT *, {_ROW} AS {SOURCE_ROW} FROM candidate_rows "
+            f"SEMI JOIN (FROM candidates WHERE is_repeated = 1) AS repeated "
+            f"ON candidate_rows.{POSITION} = repeated.position)"
         )
         compared = [column.sql for column in self.source_columns if column.name not in self.matched.ignored]
         self.connection.execute(
-            f"CREATE TABLE broken AS SELECT {SOURCE_ROW}, bit_or(marks) AS marks "
-            f"FROM ({self.conditions.broken(lookalikes, ', '.join(compared))}) GROUP BY {SOURCE_ROW}"
+            f"CREATE TABLE broken AS SELECT {SOURCE_ROW}, bit_or(rule_bits) AS rule_bits "
+            f"FROM ({self.rule_sql.broken_rules_query(repeated_rows, ', '.join(compared))}) GROUP BY {SOURCE_ROW}"
         )
-        self.connection.execute(  # one bit more than there are rows, since a range of none is refused
+        self.connection.execute(  # one bit more than rows, since DuckDB rejects an empty range
             f"CREATE TABLE broken_bits AS SELECT bitstring_agg({SOURCE_ROW}, 0, {self.source_rows}) AS bits FROM broken"
         )
 
@@ -153,16 +157,16 @@ class _Cleaning:
             ).fetchall()
         )
         rejected = {rule.name: first_broken.get(rule.name, 0) for rule in self.rules}
-        facts = {
-            **origin_of(self.raw, self.dataset.name),
+        provenance = {
+            **file_provenance(self.raw, self.dataset.name),
             f"{PROVENANCE}rules": ",".join(rejected),
             f"{PROVENANCE}source_rows": str(self.source_rows),
             f"{PROVENANCE}rejected_rows": str(sum(rejected.values())),
             f"{PROVENANCE}rejected_by_rule": json.dumps(rejected),
         }
         return Cleaned(
-            clean=with_origin(self._clean(), facts),
-            quarantine=with_origin(self._quarantine(), facts),
+            clean=with_file_provenance(self._clean(), provenance),
+            quarantine=with_file_provenance(self._quarantine(), provenance),
             source_columns=tuple(column.name for column in self.source_columns),
             sources={name: column.name for name, column in self.matched.sources.items()},
             source_rows=self.source_rows,
@@ -172,7 +176,7 @@ class _Cleaning:
         )
 
     def _clean(self) -> Rows:
-        columns = ", ".join(f"{self.readings[name].sound} AS {quoted(name)}" for name in self.matched.sources)
+        columns = ", ".join(f"{self.casts[name].unchecked} AS {quoted(name)}" for name in self.matched.sources)
         return self._stream(
             f"SELECT {columns}, DATE '{self.month.first_day}' AS source_month, {_ROW} AS {SOURCE_ROW} "
             f"FROM source WHERE get_bit(CAST(getvariable('broken_bits') AS BIT), {_ROW}) IS DISTINCT FROM 1"
@@ -181,38 +185,38 @@ class _Cleaning:
     def _quarantine(self) -> Rows:
         columns = ", ".join(f"{column.sql} AS {quoted(column.name)}" for column in self.source_columns)
         names = ", ".join(
-            f"CASE WHEN marks & {1 << bit} > 0 THEN {literal(rule.name)} END" for bit, rule in enumerate(self.rules)
+            f"CASE WHEN rule_bits & {1 << bit} > 0 THEN {literal(rule.name)} END" for bit, rule in enumerate(self.rules)
         )
         return self._stream(
             f"SELECT {columns}, {self._first_rule()} AS rule, list_filter([{names}], lambda name: name IS NOT NULL) "
-            f"AS rules, broken.{SOURCE_ROW} FROM originals JOIN broken ON originals.{POSITION} = broken.{SOURCE_ROW} "
-            f"ORDER BY broken.{SOURCE_ROW}"
+            f"AS rules, broken.{SOURCE_ROW} FROM candidate_rows "
+            f"JOIN broken ON candidate_rows.{POSITION} = broken.{SOURCE_ROW} ORDER BY broken.{SOURCE_ROW}"
         )
 
     def _typed(self, rows: str) -> str:
-        values = ", ".join(f"{one.value} AS {quoted(name)}" for name, one in self.readings.items())
-        unreadable = " OR ".join(f"({one.unreadable})" for one in self.readings.values())
+        values = ", ".join(f"{one.value} AS {quoted(name)}" for name, one in self.casts.items())
+        unreadable = " OR ".join(f"({one.unreadable})" for one in self.casts.values())
         return (
-            f"SELECT {values}, {unreadable} AS unreadable_value, {fingerprint(self._telling())} AS same_row, "
-            f"{_ROW} AS {SOURCE_ROW} FROM {rows}"
+            f"SELECT {values}, {unreadable} AS unreadable_value, "
+            f"{fingerprint(self._identifying_columns())} AS row_fingerprint, {_ROW} AS {SOURCE_ROW} FROM {rows}"
         )
 
-    def _telling(self) -> list[str]:
-        """The file's columns that hardly two trips have the same values in."""
+    def _identifying_columns(self) -> list[str]:
+        """The file's columns with enough distinct values that few unequal rows have equal fingerprints."""
         roles = (name for name in (self.dataset.distance, self.dataset.total) if name is not None)
-        telling = {"pickup_datetime", "dropoff_datetime", "dispatching_base_num", *roles} & self.matched.sources.keys()
-        return [self.matched.sources[name].sql for name in sorted(telling)]
+        names = {"pickup_datetime", "dropoff_datetime", "dispatching_base_num", *roles} & self.matched.sources.keys()
+        return [self.matched.sources[name].sql for name in sorted(names)]
 
     def _first_rule(self) -> str:
         cases = " ".join(
-            f"WHEN marks & {1 << bit} > 0 THEN {literal(rule.name)}" for bit, rule in enumerate(self.rules)
+            f"WHEN rule_bits & {1 << bit} > 0 THEN {literal(rule.name)}" for bit, rule in enumerate(self.rules)
         )
         return f"CASE {cases} END"
 
     def _stream(self, query: str) -> Rows:
         def open_batches() -> Iterator[pa.RecordBatch]:
-            # A connection has one open result at a time, and both streams may be open at once.
-            with named_errors(self.raw), self.connection.cursor() as cursor:
+            # A cursor per stream: a connection has one open result, and both streams may be open at once.
+            with map_read_errors(self.raw), self.connection.cursor() as cursor:
                 cursor.execute("SET VARIABLE broken_bits = (SELECT bits FROM broken_bits)")
                 yield from cursor.sql(query).to_arrow_reader(BATCH_ROWS)
 
@@ -221,35 +225,35 @@ class _Cleaning:
 
 
 def _refuse_ambiguous_names(raw: RawFile) -> None:
-    """Refuse columns that SQL, which knows no case, or the quarantine could not tell apart."""
+    """Refuse empty column names, and names that are equal case-insensitively to another or to a quarantine column."""
     import pyarrow.parquet as pq
 
     names = pq.read_schema(raw.path).names
-    taken = Counter(name.lower() for name in (*names, *_ADDED))
+    taken = Counter(name.lower() for name in (*names, *_QUARANTINE_COLUMNS))
     ambiguous = [name for name in names if taken[name.lower()] > 1 or not name]
     if ambiguous:
         raise SchemaBroken(
-            f"{raw.path.name} has columns that cannot be told apart by name, case aside, or from those that the "
-            f"quarantine adds: {', '.join(map(repr, ambiguous))}"
+            f"{raw.path.name} has ambiguous column names, equal case-insensitively to each other or to a column that "
+            f"the quarantine adds: {', '.join(map(repr, ambiguous))}"
         )
 
 
-def view_source(connection: duckdb.DuckDBPyConnection, raw: RawFile) -> list[SourceColumn]:
-    """Make the view `source`, the file with the position of each row, and return the file's columns."""
-    # A folder above the file may have any name: `a=b` is no column of it, and `[x]` is not the folder `x`.
+def create_source_view(connection: duckdb.DuckDBPyConnection, raw: RawFile) -> list[SourceColumn]:
+    """Create the view `source`, with the file's columns and each row's position; returns the columns."""
+    # Parent folders may have any name: `a=b` is not a Hive partition, and `[x]` is not a glob pattern.
     file = f"read_parquet({literal(escape(str(raw.path)))}, hive_partitioning = false, {POSITION} = true)"
-    # Statistics that are not those of the values would decide by themselves which rows a condition is true for.
+    # DuckDB would evaluate predicates by the file's statistics alone, which may be wrong.
     connection.execute("SET disabled_optimizers = 'statistics_propagation'")
     described = connection.execute(f"DESCRIBE FROM {file}").fetchall()
-    zones = _zones(raw)
+    zones = _time_zones(raw)
     columns = [SourceColumn(name, kind, zones.get(name)) for name, kind, *_ in described if name != POSITION]
     renamed = "".join(f"{quoted(column.name)} AS {column.sql}, " for column in columns)
     connection.execute(f"CREATE VIEW source AS SELECT {renamed}{POSITION} FROM {file}")
     return columns
 
 
-def _zones(raw: RawFile) -> dict[str, str]:
-    """The time zones that the file states, by column."""
+def _time_zones(raw: RawFile) -> dict[str, str]:
+    """Column -> time zone in the file's schema."""
     import pyarrow.parquet as pq
 
     times = (field for field in pq.read_schema(raw.path) if pa.types.is_timestamp(field.type))
@@ -257,8 +261,8 @@ def _zones(raw: RawFile) -> dict[str, str]:
 
 
 @contextmanager
-def named_errors(raw: RawFile) -> Iterator[None]:
-    """Turn the errors of reading the file into ours.
+def map_read_errors(raw: RawFile) -> Iterator[None]:
+    """Map the errors of reading the file.
 
     Raises:
         BadFile: the file cannot be read.
@@ -277,7 +281,7 @@ def named_errors(raw: RawFile) -> Iterator[None]:
         pa.ArrowException,
         OSError,
         UnicodeDecodeError,
-    ) as error:  # Arrow reports a broken stream as an OSError
+    ) as error:  # Arrow raises OSError for a broken stream
         first_line = str(error).splitlines()[0]
         if "No space left" in first_line:
             raise StoreUnavailable(f"no space left to clean {raw.path.name}: make room, run it again") from error

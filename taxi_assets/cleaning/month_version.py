@@ -1,8 +1,8 @@
-"""Whether a month's new version has next to nothing left of the version that is loaded.
+"""Shrinkage: whether a month's new version has so many fewer rows than the loaded one that loading it is refused.
 
-Versions are compared like with like: of the new one only what rules reject that the old one was cleaned by as well, of
-the old one everything that was rejected. The same file cleaned by other rules therefore never counts as shrunk, since
-a row that a dropped rule was the first to reject can at most move to one that stayed.
+Only comparable numbers are compared: for the new version the rows rejected by rules that the old version was cleaned
+by too, for the old version all rejected rows. Cleaning the same file by another set of rules is therefore never a
+shrinkage, since a row that a removed rule rejected first is now rejected by a remaining rule, or clean.
 """
 
 import json
@@ -11,38 +11,40 @@ from dataclasses import dataclass
 
 from taxi_assets.stores.rows import PROVENANCE
 
-# TLC's own corrections move a month by a few rows: of 439 files that it touched between 2023-12 and 2024-08 none had
-# another number of rows, and disruptions aside no two months that follow one another differ as much as this.
-KEPT = 0.5
-# TLC's own months have 0.6 to 1.3 % in quarantine, and a file whose times cannot be read 100 %.
-TIMES_USUAL_QUARANTINE = 10
-SMALLEST_ODD_QUARANTINE = 0.05
+# TLC's corrections change few rows: none of the 439 files that it republished between 2023-12 and 2024-08 had another
+# number of rows. Apart from the catalogue's disruptions, no two consecutive months differ by this factor.
+MIN_KEPT_SHARE = 0.5
+# TLC's months have 0.6 to 1.3 % of their rows in quarantine; a file with times that cannot be cast has 100 %.
+MAX_QUARANTINE_FACTOR = 10
+MIN_UNUSUAL_QUARANTINE = 0.05
 
 
 @dataclass(frozen=True)
 class MonthVersion:
-    """What cleaning made of one file of a month.
+    """Row counts of one version of a month.
 
     Attributes:
-        source_rows: rows in the file.
-        rejected: rule -> rows that broke it first, for every rule that was applied.
+        source_rows: number of rows in the file.
+        rejected: rule -> number of rows whose first broken rule it is, for every applied rule.
     """
 
     source_rows: int
     rejected: Mapping[str, int]
 
     @classmethod
-    def of(cls, facts: Mapping[str, str]) -> "MonthVersion | None":
-        """The version that clean rows with this provenance are; None where it does not say."""
+    def of(cls, provenance: Mapping[str, str]) -> "MonthVersion | None":
+        """The version by the provenance of its clean rows; None where the provenance lacks the counts."""
         try:
-            rejected = json.loads(facts[f"{PROVENANCE}rejected_by_rule"])
-            return cls(int(facts[f"{PROVENANCE}source_rows"]), {rule: int(rows) for rule, rows in rejected.items()})
+            rejected = json.loads(provenance[f"{PROVENANCE}rejected_by_rule"])
+            return cls(
+                int(provenance[f"{PROVENANCE}source_rows"]), {rule: int(rows) for rule, rows in rejected.items()}
+            )
         except (KeyError, ValueError, TypeError, AttributeError):  # of rows that something else put there
             return None
 
     @property
     def clean_rows(self) -> int:
-        """Rows that broke no rule."""
+        """Number of rows that broke no rule."""
         return self.source_rows - sum(self.rejected.values())
 
     def __str__(self) -> str:
@@ -50,12 +52,12 @@ class MonthVersion:
         return f"{self.source_rows:,} rows, {self.clean_rows:,} clean and {rejected:,} in quarantine"
 
 
-def losses(before: MonthVersion | None, now: MonthVersion) -> list[str]:
-    """What the new version loses beyond the bounds, a clause each; none where it may take the old one's place.
+def shrinkage_reasons(before: MonthVersion | None, now: MonthVersion) -> list[str]:
+    """The reasons to refuse the new version, a clause each; empty where it may replace the old one.
 
     Args:
-        before: the version that is loaded; None where none is.
-        now: the version that is about to be.
+        before: the loaded version; None where the month is not loaded.
+        now: the new version.
     """
     if now.clean_rows == 0 and (before is None or before.clean_rows > 0):
         return ["no row would be loaded"]
@@ -70,10 +72,10 @@ def _beyond_bounds(before: MonthVersion, now: MonthVersion) -> Iterator[str]:
         ("clean rows", now.source_rows - rejected, before.clean_rows),
     )
     for what, rows, usual in pairs:
-        if usual and rows <= usual * KEPT:
+        if usual and rows <= usual * MIN_KEPT_SHARE:
             yield f"{1 - rows / usual:.0%} of the {what} are gone"
     share, usual_share = _share(rejected, now.source_rows), _share(rejected_before, before.source_rows)
-    if share > max(SMALLEST_ODD_QUARANTINE, usual_share * TIMES_USUAL_QUARANTINE):
+    if share > max(MIN_UNUSUAL_QUARANTINE, usual_share * MAX_QUARANTINE_FACTOR):
         yield f"{share:.1%} of the rows broke a rule, and {usual_share:.1%} did before"
 
 

@@ -1,16 +1,21 @@
-"""What is known of a file and of the code that reads it, as provenance of the rows that are made from it."""
+"""Provenance of rows: the source file's URL, hash, ETag and size, and the version of the code that read it."""
 
 from collections.abc import Mapping
 from importlib.metadata import version
 
 from taxi_assets.raw_file import RawFile
-from taxi_assets.source.synthetic import REMARK, SYNTHETIC, is_synthetic, says_synthetic
+from taxi_assets.source.synthetic import SYNTHETIC, SYNTHETIC_NOTICE, is_synthetic, is_synthetic_provenance
 from taxi_assets.stores.arrow import description
 from taxi_assets.stores.rows import PROVENANCE, Rows
 
 
-def origin_of(raw: RawFile, dataset: str) -> dict[str, str]:
-    """The provenance that all rows of a file have in common; told of a dataset by its name."""
+def file_provenance(raw: RawFile, dataset: str) -> dict[str, str]:
+    """The provenance of all rows of a file.
+
+    Args:
+        raw: the source file.
+        dataset: the dataset's name, or `zones`.
+    """
     return {
         f"{PROVENANCE}dataset": dataset,
         f"{PROVENANCE}source_url": raw.url,
@@ -23,11 +28,11 @@ def origin_of(raw: RawFile, dataset: str) -> dict[str, str]:
     }
 
 
-def with_origin(rows: Rows, facts: Mapping[str, str]) -> Rows:
-    """The rows with the provenance, and synthetic ones with a description that says so, for comments in the stores."""
-    rows = rows.with_provenance(facts)
-    if not says_synthetic(facts):
+def with_file_provenance(rows: Rows, provenance: Mapping[str, str]) -> Rows:
+    """The rows with this provenance; the description of synthetic rows, the table's comment, says that they are."""
+    rows = rows.with_provenance(provenance)
+    if not is_synthetic_provenance(provenance):
         return rows
     known = rows.schema.metadata or {}
-    text = f"{REMARK} {description(rows.schema) or ''}".strip()
+    text = f"{SYNTHETIC_NOTICE} {description(rows.schema) or ''}".strip()
     return rows.with_schema(rows.schema.with_metadata({**known, b"description": text.encode()}))

@@ -1,83 +1,87 @@
-"""The applied rules as SQL over the view `typed`: canonical columns, `unreadable_value`, `same_row`, `source_row`."""
+"""SQL of the applied rules over the view `typed`: canonical columns, `unreadable_value`, fingerprint and position.
+
+Row-level predicates come from the catalogue; here are the rules that take other rows (`voided_trip`, `duplicate`), the
+casts (`unreadable_value`) or the columns' nullability (`missing_time`).
+"""
 
 from collections.abc import Sequence
 
 from taxi_assets.catalog import SOURCE_ROW, Dataset, Rule
-from taxi_assets.cleaning.candidates import REFUND, TOLD
+from taxi_assets.cleaning.candidates import BREAKS_RULE, IS_REFUND
 from taxi_assets.month import Month
 
-_SAME_TRIP = ("vendor_id", "pickup_datetime", "dropoff_datetime", "pickup_location_id", "dropoff_location_id")
 
-
-class Conditions:
-    """What the applied rules ask of the rows of one month.
+class RuleSql:
+    """Generates the queries that evaluate the applied rules on one month.
 
     Attributes:
-        marks: rule -> the bit that stands for it, in the rules' order.
+        bits: rule -> its bit in `rule_bits`, ascending in order of precedence.
     """
 
     def __init__(self, dataset: Dataset, month: Month, rules: Sequence[Rule]) -> None:
-        self.marks = {rule.name: 1 << bit for bit, rule in enumerate(rules)}
+        self.bits = {rule.name: 1 << bit for bit, rule in enumerate(rules)}
         times = (column.name for column in dataset.columns if not column.nullable)
         conditions = {
             "unreadable_value": "unreadable_value",
             "missing_time": " OR ".join(f"{name} IS NULL" for name in times),
         }
         for rule in rules:
-            if rule.breaks is not None:
-                conditions[rule.name] = rule.breaks.format(
+            if rule.predicate is not None:
+                conditions[rule.name] = rule.predicate.format(
                     distance=dataset.distance,
                     total=dataset.total,
                     month_start=f"TIMESTAMP '{month.first_day}'",
                     month_end=f"TIMESTAMP '{month.plus(1).first_day}'",
                 )
-        self._by_row = {name: conditions[name] for name in self.marks if name in conditions}
-        self._trip = [name for name in _SAME_TRIP if dataset.has(name)]
+        self._row_conditions = {name: conditions[name] for name in self.bits if name in conditions}
+        self._trip = dataset.trip_identity
         self._cents = f"round({dataset.total} * 100)"
 
     @property
-    def suspicion(self) -> str:
-        """Columns for `suspects`: what a row tells by itself, and what a trip and its refund record have in common."""
-        told = {" OR ".join(f"({condition})" for condition in self._by_row.values()): TOLD}
+    def candidate_columns(self) -> str:
+        """Select list for `find_candidates`: the row's flags, and the fingerprints that the applied rules need."""
+        flags = {" OR ".join(f"({condition})" for condition in self._row_conditions.values()): BREAKS_RULE}
         columns = []
-        if "duplicate" in self.marks:
-            columns.append("same_row")
-        if "voided_trip" in self.marks:
-            told[f"{self._cents} < 0"] = REFUND
+        if "duplicate" in self.bits:
+            columns.append("row_fingerprint")
+        if "voided_trip" in self.bits:
+            flags[f"{self._cents} < 0"] = IS_REFUND
             columns.append(
-                f"{fingerprint(['pickup_datetime', 'dropoff_datetime', f'abs({self._cents})'])} AS same_trip"
+                f"{fingerprint(['pickup_datetime', 'dropoff_datetime', f'abs({self._cents})'])} AS trip_fingerprint"
             )
-        bits = " + ".join(f"CASE WHEN {condition} THEN {bit} ELSE 0 END" for condition, bit in told.items())
-        return ", ".join([f"CAST({bits} AS UTINYINT) AS told", *columns])
+        bits = " + ".join(f"CASE WHEN {condition} THEN {bit} ELSE 0 END" for condition, bit in flags.items())
+        return ", ".join([f"CAST({bits} AS UTINYINT) AS row_flags", *columns])
 
-    def broken(self, lookalikes: str, compared: str) -> str:
-        """A query for the rows that break a rule: `source_row` and `marks`; a row may come more than once.
+    def broken_rules_query(self, repeated_rows: str, compared: str) -> str:
+        """A query for the rows that break a rule: `source_row` and `rule_bits`; a row may appear more than once.
 
         Args:
-            lookalikes: the rows that may repeat another one, in SQL: as they are in the file, and `source_row`.
-            compared: the columns in which rows are equal that repeat one another.
+            repeated_rows: SQL relation with the rows that may be duplicates: the file's columns and `source_row`.
+            compared: the columns in which duplicates are equal, as a select list.
         """
-        marks = " + ".join(f"CASE WHEN {one} THEN {self.marks[name]} ELSE 0 END" for name, one in self._by_row.items())
-        queries = [f"SELECT {SOURCE_ROW}, {marks} AS marks FROM typed WHERE marks > 0"]
-        if "voided_trip" in self.marks:
-            queries.append(f"SELECT {SOURCE_ROW}, {self.marks['voided_trip']} FROM {self._voided()}")
-        if "duplicate" in self.marks:
+        rule_bits = " + ".join(
+            f"CASE WHEN {one} THEN {self.bits[name]} ELSE 0 END" for name, one in self._row_conditions.items()
+        )
+        queries = [f"SELECT {SOURCE_ROW}, {rule_bits} AS rule_bits FROM typed WHERE rule_bits > 0"]
+        if "voided_trip" in self.bits:
+            queries.append(f"SELECT {SOURCE_ROW}, {self.bits['voided_trip']} FROM {self._voided_trips()}")
+        if "duplicate" in self.bits:
             queries.append(
-                f"(SELECT {SOURCE_ROW}, {self.marks['duplicate']} FROM {lookalikes} "
+                f"(SELECT {SOURCE_ROW}, {self.bits['duplicate']} FROM {repeated_rows} "
                 f"QUALIFY row_number() OVER (PARTITION BY {compared} ORDER BY {SOURCE_ROW}) > 1)"
             )
         return " UNION ALL ".join(queries)
 
-    def _voided(self) -> str:
-        """Trips whose refund record is in the file; NULL equals NULL, amounts are compared in whole cents."""
+    def _voided_trips(self) -> str:
+        """SQL relation of trips with a refund record in the file; NULL equals NULL, amounts are compared in cents."""
         names = ", ".join(self._trip)
         return (
             f"typed SEMI JOIN (SELECT {names}, {self._cents} AS cents FROM typed WHERE cents < 0) AS refunds "
             f"ON {self._same_trip('refunds')} AND {self._cents} = -refunds.cents"
         )
 
-    def refunds_of(self, trip: str) -> str:
-        """A query for the positions of the refund records in `typed` of one trip, given as a view like `typed`."""
+    def refunds_query(self, trip: str) -> str:
+        """A query for the positions of a trip's refund records in `typed`; `trip` is a relation like `typed`."""
         names = ", ".join(self._trip)
         return (
             f"SELECT {SOURCE_ROW} FROM typed SEMI JOIN (SELECT {names}, {self._cents} AS cents FROM {trip}) AS trip "
@@ -89,5 +93,5 @@ class Conditions:
 
 
 def fingerprint(expressions: Sequence[str]) -> str:
-    """Four bytes, in SQL, that are equal where all of the expressions are."""
+    """SQL: a 32-bit hash of the expressions."""
     return f"CAST(hash({', '.join(expressions)}) & 4294967295 AS UINTEGER)"

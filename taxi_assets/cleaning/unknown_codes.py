@@ -1,4 +1,4 @@
-"""Codes that nobody has explained yet."""
+"""Codes in clean rows that the catalogue's code tables lack."""
 
 import json
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ from taxi_assets.stores.duckdb.sql import literal, quoted
 from taxi_assets.stores.rows import Rows
 
 
-def strange_codes(clean: Rows, dataset: Dataset) -> Mapping[str, Mapping[str, int]]:
-    """The codes in clean rows that the catalogue's tables lack: column -> code -> rows that have it.
+def unknown_codes(clean: Rows, dataset: Dataset) -> Mapping[str, Mapping[str, int]]:
+    """Column -> unknown code -> number of clean rows with it; columns without unknown codes are left out.
 
     Raises:
         StoreError: the rows cannot be read.
@@ -18,7 +18,7 @@ def strange_codes(clean: Rows, dataset: Dataset) -> Mapping[str, Mapping[str, in
     coded = [column for column in dataset.columns if column.codes]
     if not coded:
         return {}
-    # As JSON, since DuckDB hands a map of whole numbers and a map of texts to Python in different ways.
+    # As JSON, since DuckDB converts maps with integer and with string keys to different Python objects.
     counted = ", ".join(
         f"to_json(histogram({quoted(column.name)}) FILTER ({quoted(column.name)} NOT IN ({_known(column)})))"
         for column in coded

@@ -1,8 +1,9 @@
-"""What changed in a month between the clean rows that the lake has and those that are about to take their place.
+"""Difference between two versions of a month: the lake's clean rows and the new clean rows that will replace them.
 
-Positions shift when a row goes, so the months are compared as bags of rows. Both are read once to add up fingerprints
-in 65,536 buckets, by what tells a trip, and once more for the fingerprints of the rows in buckets that differ: a few
-thousand where TLC corrected a few. Where all differ they are divided by trips, so that each share fits into memory.
+Positions shift when a row is removed, so the versions are compared as multisets of rows. Both are read once to sum
+fingerprints in 65,536 buckets by the trip's identity, and once more for the fingerprints of the rows in buckets that
+differ: a few thousand where TLC corrected a few. Where most buckets differ, the rows are processed in parts by trip
+fingerprint, so that each part fits into memory.
 """
 
 import json
@@ -27,21 +28,11 @@ if TYPE_CHECKING:
 
 CHANGES = f"{PROVENANCE}changes"
 NO_DIFF = "null"
-_VERSION = ("source_sha256", "rules", "code_version")  # with the same of these, rows are the same
-_EXAMPLES = 5  # of each kind
-_SHARE_ROWS = 2_000_000  # of both months, whose fingerprints are compared at a time
+_VERSION = ("source_sha256", "rules", "code_version")  # provenance keys; equal values mean equal rows
+_EXAMPLES = 5  # per kind
+_PART_ROWS = 2_000_000  # rows of both versions that are compared at a time
 _BUCKET_BITS = 16
-_BUCKET = f"CAST(trip >> {64 - _BUCKET_BITS} AS INTEGER)"
-# A row of the old month and one of the new are the same trip where these are equal.
-_TRIP = (
-    "vendor_id",
-    "hvfhs_license_num",
-    "dispatching_base_num",
-    "pickup_datetime",
-    "dropoff_datetime",
-    "pickup_location_id",
-    "dropoff_location_id",
-)
+_BUCKET = f"CAST(trip_fingerprint >> {64 - _BUCKET_BITS} AS INTEGER)"
 
 
 def version_diff(clean: Rows, lake: "Lake", dataset: Dataset, month: Month, scratch: Path) -> str:
@@ -49,29 +40,29 @@ def version_diff(clean: Rows, lake: "Lake", dataset: Dataset, month: Month, scra
 
     Its keys: `since_sha256`, `since_rules`, `since_code_version`, `rows_before`, `rows_after`, `added`, `removed`,
     `changed`, `amount_before`, `amount_after` (dollars, null where the dataset has no total) and `examples`. A trip
-    that has other values counts as changed, and not as removed and added. Each example has a `kind` and a `row`; that
-    of a changed trip is the trip, with `before` and `after` for the values that differ.
+    with other values counts as changed, not as removed and added. Each example has a `kind` and a `row`; for a changed
+    trip, `row` is its identity, and `before` and `after` have the values that differ.
 
     It is `null` where the lake has no such month, or has one that cannot be read. Rows of the same file by the same
     rules and code are no new version: they have the diff that the lake has.
 
     Args:
-        clean: the rows that are about to be stored.
-        lake: where the rows that they replace are.
-        dataset: of the rows.
-        month: of the rows.
-        scratch: a folder for what does not fit into memory.
+        clean: the new clean rows.
+        lake: the lake with the version that they replace.
+        dataset: the rows' dataset.
+        month: the rows' month.
+        scratch: a folder for DuckDB's temporary files.
 
     Raises:
-        StoreUnavailable: the lake does not answer, or there is no room in the scratch folder.
+        StoreUnavailable: the lake does not answer, or memory or the scratch folder's disk is full.
     """
     try:
         old = lake.read(dataset.path(Layer.CLEAN), [month])
         since = {f"since_{name.removeprefix('source_')}": old.provenance.get(PROVENANCE + name) for name in _VERSION}
         if all(old.provenance.get(PROVENANCE + name) == clean.provenance.get(PROVENANCE + name) for name in _VERSION):
             return _stored_diff(lake, dataset, month)
-        before = _at_hand(old).with_schema(clean.schema)
-        with _compared(before, clean, dataset, scratch) as comparison:
+        before = _local_copy(old).with_schema(clean.schema)
+        with _open_comparison(before, clean, dataset, scratch) as comparison:
             changes = comparison.changes()
     except (SliceMissing, SliceDamaged, SchemaMismatch):
         return NO_DIFF
@@ -92,25 +83,27 @@ def _stored_diff(lake: "Lake", dataset: Dataset, month: Month) -> str:
 
 
 class _Comparison:
-    """Two versions of a month in a connection of their own; `sides` is what came before and what comes after."""
+    """Compares two versions of a month in a DuckDB connection; `sides` has the keys `before` and `after`."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, sides: Mapping[str, Rows], dataset: Dataset) -> None:
         names = [column.name for column in dataset.columns]
         self._connection = connection
         self._sides = sides
         self._columns = ", ".join(map(quoted, names))
-        self._trip = [name for name in _TRIP if name in names]
+        self._trip = dataset.trip_identity
         self._values = [name for name in names if name not in self._trip]
-        # Two fingerprints of 64 bits: rows that are told apart by neither are the same.
-        self._prints = f"hash({', '.join(map(quoted, self._trip))}) AS trip, hash({self._columns}) AS print"
+        # Two fingerprints of 64 bits: rows in which both are equal count as equal.
+        self._fingerprints = (
+            f"hash({', '.join(map(quoted, self._trip))}) AS trip_fingerprint, hash({self._columns}) AS row_fingerprint"
+        )
         self._amount = "NULL::DOUBLE" if dataset.total is None else f"fsum({quoted(dataset.total)})"
 
     def changes(self) -> dict[str, object]:
-        """What changed, as `taxi/changes` tells it."""
+        """The difference, without the keys `since_…`."""
         self._find_differing_buckets()
-        self._note_differing_rows()
-        self._find_changes()
-        counts = dict(self._connection.execute("SELECT kind, count(*) FROM found GROUP BY kind").fetchall())
+        self._collect_differing_rows()
+        self._match_trips()
+        counts = dict(self._connection.execute("SELECT kind, count(*) FROM changed_rows GROUP BY kind").fetchall())
         return {
             "rows_before": self._number("SELECT sum(rows) FROM before_sums"),
             "rows_after": self._number("SELECT sum(rows) FROM after_sums"),
@@ -122,62 +115,68 @@ class _Comparison:
 
     def _find_differing_buckets(self) -> None:
         for side in self._sides:
-            self._make(
+            self._create_table(
                 f"{side}_sums",
                 side,
-                f"SELECT {_BUCKET} AS bucket, count(*) AS rows, sum(print) AS prints, {self._amount} AS amount "
-                f"FROM (SELECT *, {self._prints} FROM incoming) GROUP BY bucket",
+                f"SELECT {_BUCKET} AS bucket, count(*) AS rows, sum(row_fingerprint) AS fingerprints, "
+                f"{self._amount} AS amount FROM (SELECT *, {self._fingerprints} FROM incoming) GROUP BY bucket",
             )
         self._connection.execute(
             f"SET VARIABLE differing = (SELECT bitstring_agg(bucket, 0, {(1 << _BUCKET_BITS) - 1}) "
             "FROM before_sums FULL JOIN after_sums USING (bucket) "
             "WHERE before_sums.rows IS DISTINCT FROM after_sums.rows "
-            "OR before_sums.prints IS DISTINCT FROM after_sums.prints)"
+            "OR before_sums.fingerprints IS DISTINCT FROM after_sums.fingerprints)"
         )
 
-    def _note_differing_rows(self) -> None:
+    def _collect_differing_rows(self) -> None:
         for side in self._sides:
-            self._make(
+            self._create_table(
                 side,
                 side,
-                f"SELECT * FROM (SELECT {self._prints}, {SOURCE_ROW} FROM incoming) "
+                f"SELECT * FROM (SELECT {self._fingerprints}, {SOURCE_ROW} FROM incoming) "
                 f"WHERE get_bit(CAST(getvariable('differing') AS BIT), {_BUCKET}) = 1",
             )
 
-    def _find_changes(self) -> None:
-        """Make the table `found`: where each removed, added or changed row was, and where it is now."""
-        self._connection.execute("CREATE TABLE found (kind VARCHAR, was INTEGER, is_now INTEGER)")
+    def _match_trips(self) -> None:
+        """Create the table `changed_rows`: kind, old and new position of each removed, added or changed row."""
+        self._connection.execute("CREATE TABLE changed_rows (kind VARCHAR, old_row INTEGER, new_row INTEGER)")
         rows = self._number("SELECT (SELECT count(*) FROM before) + (SELECT count(*) FROM after)")
-        shares = rows // _SHARE_ROWS + 1
-        for share in range(shares):
+        parts = rows // _PART_ROWS + 1
+        for part in range(parts):
             copies = (
-                f"(SELECT *, row_number() OVER (PARTITION BY trip, print ORDER BY {SOURCE_ROW}) AS copy "
-                f"FROM {{}} WHERE trip % {shares} = {share})"
+                "(SELECT *, row_number() OVER "
+                f"(PARTITION BY trip_fingerprint, row_fingerprint ORDER BY {SOURCE_ROW}) AS copy "
+                f"FROM {{}} WHERE trip_fingerprint % {parts} = {part})"
             )
             old, new = copies.format("before"), copies.format("after")
-            for name, these, others in (("gone", old, new), ("come", new, old)):
+            for name, these, others in (("removed", old, new), ("added", new, old)):
                 self._connection.execute(
-                    f"CREATE OR REPLACE TABLE {name} AS SELECT trip, {SOURCE_ROW} AS place, "
-                    f"row_number() OVER (PARTITION BY trip ORDER BY {SOURCE_ROW}) AS turn "
-                    f"FROM {these} ANTI JOIN {others} USING (trip, print, copy)"
+                    f"CREATE OR REPLACE TABLE {name} AS SELECT trip_fingerprint, {SOURCE_ROW} AS position, "
+                    f"row_number() OVER (PARTITION BY trip_fingerprint ORDER BY {SOURCE_ROW}) AS ordinal "
+                    f"FROM {these} ANTI JOIN {others} USING (trip_fingerprint, row_fingerprint, copy)"
                 )
             self._connection.execute(
-                "INSERT INTO found SELECT CASE WHEN come.place IS NULL THEN 'removed' WHEN gone.place IS NULL THEN "
-                "'added' ELSE 'changed' END, gone.place, come.place FROM gone FULL JOIN come USING (trip, turn)"
+                "INSERT INTO changed_rows SELECT CASE WHEN added.position IS NULL THEN 'removed' "
+                "WHEN removed.position IS NULL THEN 'added' ELSE 'changed' END, removed.position, added.position "
+                "FROM removed FULL JOIN added USING (trip_fingerprint, ordinal)"
             )
 
     def _examples(self) -> list[dict[str, object]]:
         first = {
             kind: self._connection.execute(
-                f"SELECT was, is_now FROM found WHERE kind = ? ORDER BY coalesce(is_now, was) LIMIT {_EXAMPLES}", [kind]
+                "SELECT old_row, new_row FROM changed_rows WHERE kind = ? "
+                f"ORDER BY coalesce(new_row, old_row) LIMIT {_EXAMPLES}",
+                [kind],
             ).fetchall()
             for kind in ("removed", "added", "changed")
         }
         pairs = list(chain(*first.values()))
-        old = self._at("before", [was for was, _ in pairs if was is not None])
-        new = self._at("after", [now for _, now in pairs if now is not None])
-        examples: list[dict[str, object]] = [{"kind": "removed", "row": _told(old[was])} for was, _ in first["removed"]]
-        examples += [{"kind": "added", "row": _told(new[now])} for _, now in first["added"]]
+        old = self._rows_at("before", [was for was, _ in pairs if was is not None])
+        new = self._rows_at("after", [now for _, now in pairs if now is not None])
+        examples: list[dict[str, object]] = [
+            {"kind": "removed", "row": _json_row(old[was])} for was, _ in first["removed"]
+        ]
+        examples += [{"kind": "added", "row": _json_row(new[now])} for _, now in first["added"]]
         examples += [self._changed(old[was], new[now]) for was, now in first["changed"]]
         return examples
 
@@ -185,17 +184,17 @@ class _Comparison:
         differing = [name for name in self._values if was[name] != now[name]]
         return {
             "kind": "changed",
-            "row": _told({name: now[name] for name in (*self._trip, SOURCE_ROW)}),
-            "before": {name: _plain(was[name]) for name in differing},
-            "after": {name: _plain(now[name]) for name in differing},
+            "row": _json_row({name: now[name] for name in (*self._trip, SOURCE_ROW)}),
+            "before": {name: _json_value(was[name]) for name in differing},
+            "after": {name: _json_value(now[name]) for name in differing},
         }
 
-    def _make(self, table: str, side: str, query: str) -> None:
+    def _create_table(self, table: str, side: str, query: str) -> None:
         with streamed(self._connection, "incoming", self._sides[side]):
             self._connection.execute(f"CREATE TABLE {table} AS {query}")
 
-    def _at(self, side: str, positions: list[int]) -> dict[object, dict[str, object]]:
-        """The rows of a side at these positions in their file."""
+    def _rows_at(self, side: str, positions: list[int]) -> dict[object, dict[str, object]]:
+        """Position -> row, for these positions of one side."""
         if not positions:
             return {}
         query = f"SELECT {self._columns}, {SOURCE_ROW} FROM incoming WHERE {SOURCE_ROW} IN ?"
@@ -212,13 +211,13 @@ class _Comparison:
         return None if amount is None else round(amount, 2)
 
 
-def _at_hand(rows: Rows) -> Rows:
-    """The rows on this machine's disk: a month that lies in a bucket is fetched once, and not each time it is read."""
+def _local_copy(rows: Rows) -> Rows:
+    """The rows from local files: a month in a bucket is downloaded once, not for each of the comparison's reads."""
     return Rows.from_parquet(map(Path, rows.local_files()))
 
 
 @contextmanager
-def _compared(old: Rows, new: Rows, dataset: Dataset, scratch: Path) -> Iterator[_Comparison]:
+def _open_comparison(old: Rows, new: Rows, dataset: Dataset, scratch: Path) -> Iterator[_Comparison]:
     try:
         with duckdb.connect(config=duckdb_config(scratch)) as connection:
             yield _Comparison(connection, {"before": old, "after": new}, dataset)
@@ -228,10 +227,10 @@ def _compared(old: Rows, new: Rows, dataset: Dataset, scratch: Path) -> Iterator
         ) from error
 
 
-def _told(row: Mapping[str, object]) -> dict[str, object]:
-    return {name: _plain(value) for name, value in row.items() if value is not None}
+def _json_row(row: Mapping[str, object]) -> dict[str, object]:
+    return {name: _json_value(value) for name, value in row.items() if value is not None}
 
 
-def _plain(value: object) -> object:
-    """The value as JSON has it; clean numbers are finite."""
+def _json_value(value: object) -> object:
+    """The value for JSON; clean numbers are finite."""
     return value.isoformat() if isinstance(value, datetime) else value

@@ -120,7 +120,7 @@ def show_status(
     chosen = [dataset_named(dataset)] if dataset else DATASETS
     with runs.instance_of(settings) as instance, opened_stores(settings, shown.stores) as stores:
         report_dead_runs(instance)
-        status = read_status(instance, stores, open_source(settings.source, patient=False), chosen).only(shown)
+        status = read_status(instance, stores, open_source(settings.source, retry=False), chosen).only(shown)
     synthetic = bool(SourceRecord(settings.source_record).is_synthetic())
     if as_document:
         click.echo(as_json(status, synthetic=synthetic))

@@ -108,10 +108,10 @@ def zones_requests(settings: Settings) -> list[Request]:
 
     A source that has none to offer, as a mirror of the trips need not, is asked for them only where the home has none.
     """
+    from taxi_assets.catalog import ZONES_PATH
     from taxi_assets.source import open_source
-    from taxi_assets.source.files import ZONES_PATH
 
-    source = open_source(settings.source, patient=False)
+    source = open_source(settings.source, retry=False)
     with opened_stores(settings, ["lake"]) as stores:
         try:
             origin = stores["lake"]().get_file(zones_path(ZoneLayer.RAW), ZONES_FILE).url

@@ -1,7 +1,8 @@
-"""What people look at: the daily summary of a month's trips, and a page about them that needs no network.
+"""Reports on a month's clean trips: the daily summary table, and a self-contained HTML page with charts.
 
-`figures` counts, `charts` draws, `page` puts it together. Our own small SVG instead of a chart library: one takes
-seconds to import, and its pictures do not follow the reader's choice of light or dark.
+`figures` aggregates with DuckDB, `charts` draws SVG, `page` renders HTML. The SVG is written here and not by a chart
+library, which takes seconds to import and draws charts that do not follow the reader's light or dark mode. Storing a
+page or a table is left to the assets.
 """
 
 from taxi_assets.report.daily import daily_trips

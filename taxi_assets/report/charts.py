@@ -1,4 +1,4 @@
-"""From a month's numbers to pictures; each is drawn for the width that it is given, so that its text stays readable."""
+"""SVG charts of a month's figures; each is laid out for a given width, so that its text stays readable."""
 
 import calendar
 import math
@@ -6,26 +6,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from taxi_assets.report.figures import Spread
-from taxi_assets.report.number_format import NARROW, amount_text, number_text
+from taxi_assets.report.figures import Histogram
+from taxi_assets.report.number_format import CHART_LIMIT, amount_text, number_text
 from taxi_assets.report.shapes import ZoneShapes
 from taxi_assets.report.svg import BLUES, TEXT, Drawing, nice_step, text_width
 
-SAME_WEEKDAY = timedelta(days=364)  # a year before, less a day or two: weekdays differ more than years do
+SAME_WEEKDAY = timedelta(days=364)  # 52 weeks: weekdays differ more from each other than years do
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _HOURS = 24
 _HOUR_LABELS = {0: "midnight", 6: "6 am", 12: "noon", 18: "6 pm"}
-_BINS = 24  # of a distribution, at most
-_MOST = 0.97  # of the trips lie in a distribution's bins; the others share the last one
-_GAP = 0.6  # of a bar: before the last one
-_ROUNDING = 1e-9  # a tenth of a mile is no sum of halves
-_LEAST_SHARE = 0.001  # that is not told as 0.0%
-_SWATCH = 18  # pixels: one shade in a legend
-_LINE = 18  # from one line of text to the next
+_BINS = 24  # maximum number of a histogram's bins
+_RANGE_QUANTILE = 0.97  # the bins cover this share of the trips; the overflow bin has the others
+_GAP = 0.6  # of a bar's width: before the overflow bin
+_ROUNDING = 1e-9  # 0.1 has no exact binary form, so that 0.3 / 0.1 is below 3
+_LEAST_SHARE = 0.001  # a smaller one would be shown as 0.0%
+_SWATCH = 18  # pixels: a shade in a legend
+_LINE = 18  # pixels: line height
 
 
 def days_chart(days: Mapping[date, int], month_days: Sequence[date], before: Mapping[date, int], width: int) -> Drawing:
-    """Trips of each day, and of the same weekday a year before where that is known."""
+    """Line chart of trips per day, with a dashed line for the same weekdays of the year before where it is loaded."""
     then = {day: before[day - SAME_WEEKDAY] for day in month_days if day - SAME_WEEKDAY in before}
     most = max([*days.values(), *then.values(), 1])
     frame = _Frame(width, min(260, width * 0.62), most)
@@ -52,7 +52,7 @@ def days_chart(days: Mapping[date, int], month_days: Sequence[date], before: Map
 
 
 def week_chart(hours: Mapping[tuple[date, int], int], month_days: Sequence[date], width: int) -> Drawing:
-    """Trips of an average hour of each weekday, as a field of 7 by 24; a month has four or five of each weekday."""
+    """Heat map of weekday by hour: mean trips per hour over the month's four or five days of each weekday."""
     times = [sum(day.weekday() == weekday for day in month_days) for weekday in range(7)]
     means = [[0.0] * _HOURS for _ in range(7)]
     for (day, hour), trips in hours.items():
@@ -67,30 +67,30 @@ def week_chart(hours: Mapping[tuple[date, int], int], month_days: Sequence[date]
         drawing.text(0, weekday * cell_height + cell_height / 2 + 4, name, kind="quiet")
         for hour, mean in enumerate(means[weekday]):
             blue = min(int(mean / most * BLUES), BLUES - 1) if most else 0
-            tip = f"{name} {hour:02}:00 to {hour + 1:02}:00: {mean:,.0f} trips"
+            tooltip = f"{name} {hour:02}:00 to {hour + 1:02}:00: {mean:,.0f} trips"
             place = left + hour * cell, weekday * cell_height
-            drawing.rect(*place, cell - 1, cell_height - 1, f"q{blue}", tip=tip)
+            drawing.rect(*place, cell - 1, cell_height - 1, f"q{blue}", tooltip=tooltip)
     for hour, label in _HOUR_LABELS.items():
         drawing.text(left + hour * cell, 7 * cell_height + _LINE - 2, label, kind="quiet")
     _scale(drawing, left, 7 * cell_height + _LINE + 12, f"{most:,.0f} trips an hour")
     return drawing
 
 
-def spread_chart(spread: Spread, unit: str, prefix: str, width: int) -> Drawing:
-    """How many trips there are of each size: the few very large ones share the last bar, those below 0 the first."""
-    bins = _bins(spread)
+def histogram_chart(histogram: Histogram, unit: str, prefix: str, width: int) -> Drawing:
+    """Histogram of trips, with the median as a line; an overflow bin on the right, and one for values below 0."""
+    bins = _bins(histogram)
     bars = _Bars(bins, width)
-    median = amount_text(spread.median, prefix, 2 if prefix else 1, NARROW)
+    median = amount_text(histogram.median, prefix, 2 if prefix else 1, CHART_LIMIT)
     median = f"{median} {unit}".strip()
     frame = bars.frame
     drawing = Drawing(width, frame.below + 2 * _LINE + 8, f"Half of the trips are below {median}")
     frame.draw(drawing, unit or "US dollars")
     for x, trips, sizes in bars.placed(prefix, unit):
         height = frame.below - frame.y(trips)
-        tip = f"{sizes}: {trips:,} trips, {_share(trips, bins.total)}"
-        drawing.rect(x + 0.5, frame.y(trips), max(bars.width - 1, 1), height, "mark", tip=tip)
+        tooltip = f"{sizes}: {trips:,} trips, {_share(trips, bins.total)}"
+        drawing.rect(x + 0.5, frame.y(trips), max(bars.width - 1, 1), height, "mark", tooltip=tooltip)
     bars.label(drawing, prefix, width)
-    middle = bars.place(spread.median)
+    middle = bars.place(histogram.median)
     drawing.line(middle, frame.above - 8, middle, frame.below, "middle")
     text = f"half of the trips: below {median}"
     left_most = text_width("trips") + 10
@@ -99,7 +99,7 @@ def spread_chart(spread: Spread, unit: str, prefix: str, width: int) -> Drawing:
 
 
 def bars_chart(rows: Sequence[tuple[str, int]], total: int, label: str, width: int) -> Drawing:
-    """A bar for each name, with its number and its share of the total."""
+    """Horizontal bar chart: name, trips and share of the total."""
     most = max(count for _, count in rows)
     drawing = Drawing(width, len(rows) * 42, label)
     for place, (name, count) in enumerate(rows):
@@ -107,25 +107,25 @@ def bars_chart(rows: Sequence[tuple[str, int]], total: int, label: str, width: i
         drawing.text(0, y + TEXT + 2, _shortened(name, width - text_width(f"{count:,} (99.9%)") - 12))
         drawing.text(width, y + TEXT + 2, f"{count:,} ({_share(count, total)})", "end", "quiet")
         drawing.rect(0, y + TEXT + 9, width, 10, "none")
-        drawing.rect(0, y + TEXT + 9, max(count / most * width, 1), 10, "mark", tip=f"{name}: {count:,} trips")
+        drawing.rect(0, y + TEXT + 9, max(count / most * width, 1), 10, "mark", tooltip=f"{name}: {count:,} trips")
     return drawing
 
 
 def map_chart(zones: Mapping[int, int], shapes: ZoneShapes, names: Mapping[int, str], width: int) -> Drawing:
-    """Where trips began: each shade stands for three times as many as the one before."""
+    """Choropleth map of pickups by zone; each shade stands for about three times the pickups of the one before."""
     scale = (width - 4) / shapes.width
-    edges = _edges(max(zones.values()))
+    edges = _shade_bounds(max(zones.values()))
     legend = shapes.height * scale + 14
     drawing = Drawing(
         width, legend + 2.4 * _LINE, f"Map of where trips began; most in {names.get(next(iter(zones)), 'a zone')}"
     )
-    drawing.begin(f"translate(2 2) scale({scale:.4f})")
+    drawing.begin_group(f"translate(2 2) scale({scale:.4f})")
     for zone, outline in shapes.outlines.items():
         trips = zones.get(zone, 0)
         blue = sum(trips >= edge for edge in edges) - 1
         kind = "zone none" if not trips else f"zone q{max(blue, 0) + BLUES - len(edges)}"
         drawing.path(outline, kind, f"{names.get(zone, f'Zone {zone}')}: {trips:,} trips")
-    drawing.end()
+    drawing.end_group()
     swatch = min(70.0, (width - 4) / (len(edges) + 1))
     every = math.ceil((text_width(f"{edges[-1]:,}+") + 4) / swatch)
     for place, edge in enumerate([0, *edges]):
@@ -137,7 +137,7 @@ def map_chart(zones: Mapping[int, int], shapes: ZoneShapes, names: Mapping[int, 
 
 
 class _Frame:
-    """The axes of a chart of trips: where it is drawn, and its horizontal lines."""
+    """A chart's plot area, its y axis of trips, and its grid lines."""
 
     def __init__(self, width: float, height: float, most: int, *, above: float = _LINE + 8, steps: int = 4) -> None:
         self._step = max(nice_step(most, steps), 1)
@@ -148,11 +148,11 @@ class _Frame:
         self.below = above + height
 
     def y(self, trips: float) -> float:
-        """Where so many trips are."""
+        """The y coordinate of a number of trips."""
         return self.below - trips / self._top * (self.below - self.above)
 
     def draw(self, drawing: Drawing, name: str) -> None:
-        """Draw the lines with their numbers, and say what is told along the other axis."""
+        """Draw the grid lines with their labels, and the name of the x axis."""
         drawing.text(0, 12, "trips", kind="quiet")
         for tick in range(round(self._top / self._step) + 1):
             y = self.y(tick * self._step)
@@ -163,12 +163,12 @@ class _Frame:
 
 @dataclass(frozen=True)
 class _Bins:
-    """The bars of a distribution.
+    """The bins of a histogram chart.
 
     Attributes:
-        step: how wide each is.
-        below: trips below 0.
-        counts: trips of each step from 0 on; the last one with all that are larger.
+        step: bin width, in the histogram's unit.
+        below: trips with a value below 0.
+        counts: trips per bin from 0 on; the last one is the overflow bin.
     """
 
     step: float
@@ -181,7 +181,7 @@ class _Bins:
 
 
 class _Bars:
-    """Where the bars of a distribution are: those below 0 and those above most others stand apart."""
+    """Layout of a histogram's bars; the bar below 0 and the overflow bar stand apart."""
 
     def __init__(self, bins: _Bins, width: float) -> None:
         self._bins = bins
@@ -192,13 +192,13 @@ class _Bars:
         self._zero = self.frame.left + before * self.width
 
     def place(self, value: float) -> float:
-        """Where that value is; all that are below 0 are in one place."""
+        """The x coordinate of a value; values below 0 share one."""
         if value < 0:
             return self.frame.left + self.width / 2
         return self._zero + min(value / self._bins.step, self._last) * self.width
 
     def placed(self, prefix: str, unit: str) -> Iterator[tuple[float, int, str]]:
-        """For each bar its left end, its trips, and which sizes they have."""
+        """(x coordinate, trips, range of values as text) for each bar."""
         if self._bins.below:
             yield self.frame.left, self._bins.below, f"below {prefix}0 {unit}".strip()
         low = [self._low(place, prefix) for place in range(self._last + 2)]
@@ -209,7 +209,7 @@ class _Bars:
             yield self._left(place), trips, sizes
 
     def label(self, drawing: Drawing, prefix: str, width: float) -> None:
-        """Write below the bars where they begin, as many as have room."""
+        """Draw the labels of the x axis, as many as have room."""
         y = self.frame.below + _LINE - 2
         labels = [self._low(place, prefix) for place in range(self._last + 1)]
         room = max(map(text_width, ["00000", *labels[:-1]]))
@@ -229,20 +229,20 @@ class _Bars:
         return f"{prefix}{_plain(place * self._bins.step)}"
 
 
-def _bins(spread: Spread) -> _Bins:
-    most = max(spread.share(_MOST), spread.step)
-    step = max(nice_step(most, _BINS), spread.step)
+def _bins(histogram: Histogram) -> _Bins:
+    most = max(histogram.quantile(_RANGE_QUANTILE), histogram.step)
+    step = max(nice_step(most, _BINS), histogram.step)
     below, counts = 0, [0] * (math.ceil(most / step) + 1)
-    for value, trips in spread.counts.items():
-        if value < 0:  # where the rule against them is off
+    for value, trips in histogram.counts.items():
+        if value < 0:  # if the rule `negative_amount` or `impossible_distance` is off
             below += trips
         else:
-            counts[min(int(value * spread.step / step + _ROUNDING), len(counts) - 1)] += trips
+            counts[min(int(value * histogram.step / step + _ROUNDING), len(counts) - 1)] += trips
     return _Bins(step, below, counts)
 
 
-def _edges(most: int) -> list[int]:
-    """1, 3, 10, 30, … up to the most there are; where those are too many, the lowest are one."""
+def _shade_bounds(most: int) -> list[int]:
+    """Lower bounds of a map's shades: 1, 3, 10, 30, … up to the maximum; the lowest are merged where they are many."""
     edges = [factor * 10**power for power in range(len(str(most))) for factor in (1, 3)]
     reached = [edge for edge in edges if edge <= most]
     return [1, *reached[1 - BLUES :]] if len(reached) > BLUES else reached
@@ -257,8 +257,8 @@ def _scale(drawing: Drawing, x: float, y: float, most: str) -> None:
 
 
 def _plain(value: float) -> str:
-    text = number_text(value, 2, NARROW)
-    return text.rstrip("0").rstrip(".") if value < NARROW else text
+    text = number_text(value, 2, CHART_LIMIT)
+    return text.rstrip("0").rstrip(".") if value < CHART_LIMIT else text
 
 
 def _share(count: int, total: int) -> str:

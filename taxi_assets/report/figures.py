@@ -1,4 +1,4 @@
-"""What a month's page shows, counted from its clean rows and its quarantine: small plain data."""
+"""Aggregates for a month's page, from its clean rows and its quarantine, as small dataclasses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,23 +12,23 @@ import pyarrow as pa
 
 from taxi_assets.catalog import Dataset
 from taxi_assets.month import Month
-from taxi_assets.report.trip_queries import SECONDS, asked_columns, charged, queryable
+from taxi_assets.report.trip_queries import DURATION_SECONDS, charge_sql, open_rows, report_columns
 from taxi_assets.stores.duckdb.sql import quoted
 from taxi_assets.stores.rows import Rows
 
 _EXAMPLES = 3
-_OWN = {"rule", "rules", "source_row"}  # of the quarantine's columns; the others are TLC's
-_TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # a second
-_LARGEST = 1e15  # miles or dollars: what a broken meter may send, without a sum that overflows
+_QUARANTINE_COLUMNS = {"rule", "rules", "source_row"}  # added by cleaning; the other columns are the source file's
+_TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # per second
+_LARGEST = 1e15  # miles or dollars: values of broken meters beyond it would overflow sums and BIGINT
 
 
 @dataclass(frozen=True)
-class Spread:
-    """How often each value of a quantity comes, in whole small steps: exact, and bounded whatever the rows.
+class Histogram:
+    """Counts of trips by a quantity, in integer multiples of a small step.
 
     Attributes:
-        step: how large a step is, in the quantity's unit.
-        counts: steps -> trips, ascending, at least one.
+        step: the step, in the quantity's unit.
+        counts: multiple of the step -> trips, ascending; not empty.
     """
 
     step: float
@@ -36,48 +36,48 @@ class Spread:
 
     @property
     def median(self) -> float:
-        """Half of the trips lie below it: the mean of the two in the middle where there are two."""
+        """The median; of an even number of trips, the mean of the two in the middle."""
         total = sum(self.counts.values())
-        return (self._at((total - 1) // 2) + self._at(total // 2)) / 2 * self.step
+        return (self._value_at((total - 1) // 2) + self._value_at(total // 2)) / 2 * self.step
 
-    def share(self, part: float) -> float:
-        """What that part of the trips, from 0 to 1, does not exceed."""
-        return self._at(int(part * (sum(self.counts.values()) - 1))) * self.step
+    def quantile(self, part: float) -> float:
+        """The quantile for a part from 0 to 1 (the lower value, without interpolation)."""
+        return self._value_at(int(part * (sum(self.counts.values()) - 1))) * self.step
 
-    def _at(self, place: int) -> int:
+    def _value_at(self, place: int) -> int:
         reached = zip(self.counts, accumulate(self.counts.values()), strict=True)
         return next(value for value, end in reached if place < end)
 
 
 @dataclass(frozen=True)
 class Figures:
-    """A month of clean rows in numbers.
+    """Aggregates of a month's clean rows.
 
     Attributes:
-        trips: all clean rows, the late ones of other months included.
-        revenue: in US dollars; None where TLC publishes no amounts.
-        miles: all of them together; None where TLC publishes no distances.
-        hours: hour of a day -> trips that began in it, for the month's own days.
+        trips: number of rows, including pickups outside the month.
+        revenue: sum of charges in US dollars; None where TLC publishes no amounts.
+        miles: sum of distances; None where TLC publishes no distances.
+        hours: (day, hour) -> pickups, for the days of the month.
         distance: in miles; None where no row has one.
-        duration: in minutes.
-        amount: in US dollars.
-        payments: how trips were paid -> trips, most first; empty where TLC does not tell.
-        zones: where trips began -> trips, most first.
+        duration: in minutes; None where no row has both times.
+        amount: charges in US dollars; None where no row has one.
+        payments: payment type -> trips, descending; empty where TLC publishes no payment types.
+        zones: pickup zone -> trips, descending.
     """
 
     trips: int
     revenue: float | None
     miles: float | None
     hours: Mapping[tuple[date, int], int]
-    distance: Spread | None
-    duration: Spread | None
-    amount: Spread | None
+    distance: Histogram | None
+    duration: Histogram | None
+    amount: Histogram | None
     payments: Mapping[int | None, int]
     zones: Mapping[int, int]
 
     @property
     def days(self) -> Mapping[date, int]:
-        """Day -> trips that began on it."""
+        """Day -> pickups."""
         days: dict[date, int] = {}
         for (day, _), trips in self.hours.items():
             days[day] = days.get(day, 0) + trips
@@ -86,75 +86,78 @@ class Figures:
 
 @dataclass(frozen=True)
 class Example:
-    """One row of the quarantine as text: TLC's column -> its value; those without a value are left out."""
+    """One quarantined row as text: source column -> value, without NULLs."""
 
     source_row: int
     values: Mapping[str, str]
 
 
 def month_figures(rows: Rows, dataset: Dataset, month: Month, scratch: Path) -> Figures:
-    """Count a month's clean rows.
+    """Aggregate a month's clean rows.
 
     Args:
         rows: the clean rows.
-        dataset: whose rows they are.
-        month: whose days are counted.
-        scratch: a folder for what does not fit into memory.
+        dataset: the rows' dataset.
+        month: the month, whose days `hours` is limited to.
+        scratch: a folder for DuckDB's temporary files.
 
     Raises:
-        StoreUnavailable: the scratch folder's disk is full.
+        StoreUnavailable: memory or the scratch folder's disk is full.
+        SliceDamaged: a file with the rows cannot be read.
     """
-    with queryable(rows, scratch, asked_columns(dataset)) as connection:
-        ask = _Asking(connection)
-        revenue, distance = charged(dataset) if dataset.charged else "NULL", dataset.distance or "NULL"
-        ((trips, all_revenue, miles),) = ask.rows(f"count(*), {_sum(revenue)}, {_sum(distance)}")
+    with open_rows(rows, scratch, report_columns(dataset)) as connection:
+        queries = _Queries(connection)
+        revenue, distance = charge_sql(dataset) if dataset.charge_columns else "NULL", dataset.distance or "NULL"
+        ((trips, all_revenue, miles),) = queries.rows(f"count(*), {_sum(revenue)}, {_sum(distance)}")
         return Figures(
             trips=trips,
             revenue=all_revenue,
             miles=miles,
-            hours=_hours(ask, month),
-            distance=ask.spread(f"{_bounded(distance)} * 100", 0.01),
-            duration=ask.spread(SECONDS, 1 / 60),
-            amount=ask.spread(f"{_bounded(revenue)} * 100", 0.01),
-            payments=ask.counts("payment_type") if dataset.has("payment_type") else {},
-            zones=ask.counts("pickup_location_id", "WHERE pickup_location_id IS NOT NULL"),
+            hours=_hours(queries, month),
+            distance=queries.histogram(f"{_clamped(distance)} * 100", 0.01),
+            duration=queries.histogram(DURATION_SECONDS, 1 / 60),
+            amount=queries.histogram(f"{_clamped(revenue)} * 100", 0.01),
+            payments=queries.counts("payment_type") if dataset.has("payment_type") else {},
+            zones=queries.counts("pickup_location_id", "WHERE pickup_location_id IS NOT NULL"),
         )
 
 
 def trips_by_day(rows: Rows, month: Month, scratch: Path) -> Mapping[date, int]:
-    """Day of the month -> trips that began on it, from the month's clean rows.
+    """Day of the month -> pickups, from the month's clean rows.
 
     Raises:
-        StoreUnavailable: the scratch folder's disk is full.
+        StoreUnavailable: memory or the scratch folder's disk is full.
+        SliceDamaged: a file with the rows cannot be read.
     """
-    with queryable(rows, scratch, ["pickup_datetime"]) as connection:
-        return _Asking(connection).counts("CAST(pickup_datetime AS DATE)", f"WHERE {_within(month)}")
+    with open_rows(rows, scratch, ["pickup_datetime"]) as connection:
+        return _Queries(connection).counts("CAST(pickup_datetime AS DATE)", f"WHERE {_in_month(month)}")
 
 
 def rejected_examples(quarantine: Rows, scratch: Path) -> Mapping[str, list[Example]]:
-    """Rule -> the first few of the rows that broke it before any other.
+    """Rule -> the first three rows whose first broken rule it is.
 
     Raises:
-        StoreUnavailable: the scratch folder's disk is full.
+        StoreUnavailable: memory or the scratch folder's disk is full.
+        SliceDamaged: a file with the rows cannot be read.
     """
     examples: dict[str, list[Example]] = {}
-    with queryable(quarantine, scratch) as connection:
+    with open_rows(quarantine, scratch) as connection:
         rules = [rule for (rule,) in connection.execute("SELECT DISTINCT rule FROM rows ORDER BY rule").fetchall()]
-        columns = ", ".join(_as_text(field) for field in quarantine.schema if field.name not in _OWN)
+        columns = ", ".join(_as_text(field) for field in quarantine.schema if field.name not in _QUARANTINE_COLUMNS)
         for rule in rules:
             query = f"SELECT source_row, {columns} FROM rows WHERE rule = ? ORDER BY source_row LIMIT {_EXAMPLES}"
             found = connection.sql(query, params=[rule]).to_arrow_table()
             texts = [_texts(column) for column in found.columns[1:]]
             names = found.column_names[1:]
             examples[rule] = [
-                Example(row, _present(names, values))
+                Example(row, _non_null(names, values))
                 for row, *values in zip(found["source_row"].to_pylist(), *texts, strict=True)
             ]
     return examples
 
 
 def _as_text(field: pa.Field) -> str:
-    """The column as text; times as they are, since DuckDB dies of turning into text those it cannot show."""
+    """SQL: the column as text; timestamps uncast, since DuckDB aborts on casting values beyond its range to text."""
     name = quoted(field.name)
     return name if pa.types.is_timestamp(field.type) else f"CAST({name} AS VARCHAR) AS {name}"
 
@@ -169,11 +172,11 @@ def _texts(column: pa.ChunkedArray) -> list[str | None]:
 def _time_text(ticks: int, unit: str) -> str:
     try:
         return str(datetime(1970, 1, 1) + timedelta(microseconds=ticks * 1_000_000 // _TICKS[unit]))
-    except OverflowError:  # no calendar has it
+    except OverflowError:  # beyond the year 9999
         return f"{ticks} {unit} since 1970"
 
 
-class _Asking:
+class _Queries:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
 
@@ -183,31 +186,31 @@ class _Asking:
     def counts(self, key: str, where: str = "") -> dict[Any, int]:
         return dict(self.rows(f"{key}, count(*)", f"{where} GROUP BY 1 ORDER BY 2 DESC, 1"))
 
-    def spread(self, steps: str, step: float) -> Spread | None:
+    def histogram(self, steps: str, step: float) -> Histogram | None:
         value = f"CAST(round({steps}) AS BIGINT)"
         counts = self.rows(f"{value}, count(*)", f"WHERE {value} IS NOT NULL GROUP BY 1 ORDER BY 1")
-        return Spread(step, dict(counts)) if counts else None
+        return Histogram(step, dict(counts)) if counts else None
 
 
 def _sum(value: str) -> str:
     return f"sum({value}) FILTER (abs({value}) <= {_LARGEST})"
 
 
-def _bounded(value: str) -> str:
-    """The value in SQL, and in its place the bound that it exceeds; NULL stays NULL."""
+def _clamped(value: str) -> str:
+    """SQL: the value clamped to ±`_LARGEST`; NULL stays NULL."""
     return f"CASE WHEN ({value}) IS NOT NULL THEN greatest(least({value}, {_LARGEST}), {-_LARGEST}) END"
 
 
-def _hours(ask: _Asking, month: Month) -> dict[tuple[date, int], int]:
+def _hours(queries: _Queries, month: Month) -> dict[tuple[date, int], int]:
     columns = "CAST(pickup_datetime AS DATE), extract(hour FROM pickup_datetime), count(*)"
-    found = ask.rows(columns, f"WHERE {_within(month)} GROUP BY 1, 2 ORDER BY 1, 2")
+    found = queries.rows(columns, f"WHERE {_in_month(month)} GROUP BY 1, 2 ORDER BY 1, 2")
     return {(day, hour): trips for day, hour, trips in found}
 
 
-def _within(month: Month) -> str:
+def _in_month(month: Month) -> str:
     after = month.plus(1).first_day
     return f"pickup_datetime >= DATE '{month.first_day}' AND pickup_datetime < DATE '{after}'"
 
 
-def _present(names: list[str], values: list[str | None]) -> dict[str, str]:
+def _non_null(names: list[str], values: list[str | None]) -> dict[str, str]:
     return {name: value for name, value in zip(names, values, strict=True) if value is not None}

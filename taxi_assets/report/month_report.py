@@ -1,4 +1,4 @@
-"""From the rows in the lake to all that a month's page shows."""
+"""The data of a month's page, from its rows in the lake; `page` renders it."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from taxi_assets.month import Month
 from taxi_assets.report.figures import month_figures, rejected_examples, trips_by_day
 from taxi_assets.report.page import MonthReport
 from taxi_assets.report.sections import Zones
-from taxi_assets.source.synthetic import says_synthetic
+from taxi_assets.source.synthetic import is_synthetic_provenance
 from taxi_assets.stores.rows import Rows
 
 logger = logging.getLogger(__name__)
@@ -28,21 +28,21 @@ def month_report(
     zones: Zones,
     warn: Callable[[str], object] = logger.warning,
 ) -> MonthReport:
-    """Count what the page of the month shows.
+    """Aggregate the data of the month's page.
 
     Args:
-        dataset: whose month it is.
-        month: which one.
+        dataset: the month's dataset.
+        month: the month.
         clean: its clean rows.
-        quarantine: its rejected rows.
-        scratch: a folder for what does not fit into memory.
-        year_before: the clean rows of the same month a year before; None where they are not there. Synthetic and real
+        quarantine: its quarantined rows.
+        scratch: a folder for DuckDB's temporary files.
+        year_before: the clean rows of the same month a year before; None where it is not loaded. Synthetic and real
             months are not compared.
         zones: names and shapes.
-        warn: is told what the page does without, and why.
+        warn: logs a warning about data that the page lacks.
 
     Raises:
-        StoreUnavailable: the scratch folder's disk is full.
+        StoreUnavailable: memory or the scratch folder's disk is full.
         SliceDamaged: the month's own file cannot be read.
     """
     return MonthReport(
@@ -50,7 +50,8 @@ def month_report(
         month,
         month_figures(clean, dataset, month, scratch),
         _trips_by_day(year_before, dataset, month.plus(-12), scratch, warn)
-        if year_before is not None and says_synthetic(year_before.provenance) == says_synthetic(clean.provenance)
+        if year_before is not None
+        and is_synthetic_provenance(year_before.provenance) == is_synthetic_provenance(clean.provenance)
         else None,
         rejected_examples(quarantine, scratch),
         zones,
@@ -64,5 +65,5 @@ def _trips_by_day(
     try:
         return trips_by_day(rows, month, scratch)
     except SliceDamaged as error:
-        warn(f"the page does without {month}: {error}: taxi run {dataset.name} {month}")
+        warn(f"the page omits the comparison with {month}: {error}: taxi run {dataset.name} {month}")
         return None

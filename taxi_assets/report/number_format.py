@@ -1,14 +1,15 @@
-"""Numbers as a page shows them."""
+"""Number formats of the page."""
 
-WIDE = 1e12  # from here on in powers of ten in a sentence: nobody counts the digits
-NARROW = 1e6  # and from here on in a chart, which is as narrow as a phone
+# From these on, numbers are in exponent notation: in sentences, and in charts, which must fit a phone.
+TEXT_LIMIT = 1e12
+CHART_LIMIT = 1e6
 
 
-def number_text(value: float, decimals: int, long: float = WIDE) -> str:
-    """The number with thousands separated, or as 1.2e+12 where it is a long one."""
+def number_text(value: float, decimals: int, long: float = TEXT_LIMIT) -> str:
+    """The number with thousands separators; from the limit `long` on as 1.2e+12."""
     return f"{value:,.{decimals}f}" if abs(value) < long else f"{value:.2g}"
 
 
-def amount_text(value: float, prefix: str, decimals: int, long: float = WIDE) -> str:
-    """The number with what stands before it, as $12.30 or -$12.30."""
+def amount_text(value: float, prefix: str, decimals: int, long: float = TEXT_LIMIT) -> str:
+    """The number with a prefix, as $12.30 or -$12.30."""
     return f"{'-' if value < 0 else ''}{prefix}{number_text(abs(value), decimals, long)}"

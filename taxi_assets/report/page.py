@@ -1,4 +1,4 @@
-"""A month's page: one HTML file that loads nothing, and the same pictures as Markdown."""
+"""Render a month's report: as a self-contained HTML page, and its charts as Markdown for the UI."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,14 +11,14 @@ from taxi_assets.catalog import RULES, Dataset, Rule
 from taxi_assets.month import Month
 from taxi_assets.report.figures import Example, Figures
 from taxi_assets.report.number_format import amount_text, number_text
-from taxi_assets.report.sections import Picture, Zones, month_title, pictures
+from taxi_assets.report.sections import Chart, Zones, month_charts, month_title
 from taxi_assets.report.svg import COLOURS, STYLE
-from taxi_assets.source.synthetic import says_synthetic
+from taxi_assets.source.synthetic import is_synthetic_provenance
 from taxi_assets.stores.rows import PROVENANCE
 
 _TEMPLATE = "page.html"
-# What tells most of a rejected row, first; the other columns follow.
-_TELLING = (
+# Columns that the examples of quarantined rows show first.
+_LEADING_COLUMNS = (
     "pickup_datetime",
     "dropoff_datetime",
     "pickup_location_id",
@@ -31,40 +31,40 @@ _TELLING = (
 
 @dataclass(frozen=True)
 class MonthReport:
-    """All that a page shows.
+    """The data of a month's page.
 
     Attributes:
-        dataset: whose month it is.
-        month: which one.
-        figures: of the clean rows.
-        before: day -> trips of the same month a year before; None where that is not loaded.
-        examples: rule -> some of the rows that broke it first.
+        dataset: the month's dataset.
+        month: the month.
+        figures: aggregates of the clean rows.
+        year_before: day -> trips of the same month a year before; None where that is not loaded.
+        examples: rule -> examples of rows whose first broken rule it is.
         zones: names and shapes.
-        provenance: of the clean rows, as it travels with them.
+        provenance: of the clean rows.
     """
 
     dataset: Dataset
     month: Month
     figures: Figures
-    before: Mapping[date, int] | None
+    year_before: Mapping[date, int] | None
     examples: Mapping[str, Sequence[Example]]
     zones: Zones
     provenance: Mapping[str, str]
 
     @property
     def title(self) -> str:
-        """The heading: Green taxi trips, January 2022."""
+        """The heading, as in "Green taxi trips, January 2022"."""
         return f"{self.dataset.title}, {month_title(self.month)}"
 
     @property
-    def pictures(self) -> list[Picture]:
+    def charts(self) -> list[Chart]:
         """The charts, in the page's order."""
-        return pictures(self.dataset, self.month, self.figures, self.before, self.zones)
+        return month_charts(self.dataset, self.month, self.figures, self.year_before, self.zones)
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One of the figures at the top of the page."""
+    """A key figure at the top of the page."""
 
     name: str
     value: str
@@ -72,8 +72,8 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class RejectedBy:
-    """A rule that rows broke, with the first of them as a table."""
+class RejectedRows:
+    """A rule, the number of rows that it rejected, and examples of them as a table."""
 
     rule: Rule
     rows: int
@@ -81,8 +81,8 @@ class RejectedBy:
     examples: Sequence[Example]
 
 
-def page(report: MonthReport, drawn: Sequence[Picture]) -> str:
-    """The page as HTML: it loads nothing, runs nothing, and everything that comes from data is escaped."""
+def page(report: MonthReport, charts: Sequence[Chart]) -> str:
+    """The page as HTML, without scripts and external resources; all data is escaped."""
     import jinja2
 
     folder = jinja2.FileSystemLoader(Path(__file__).parent)
@@ -93,27 +93,27 @@ def page(report: MonthReport, drawn: Sequence[Picture]) -> str:
         title=report.title,
         style=COLOURS + STYLE,
         tiles=_tiles(report),
-        pictures=drawn,
+        charts=charts,
         rejected=[_rejected(report, rule, rejected[rule.name]) for rule in RULES if rejected.get(rule.name)],
         unbroken=[rule for rule in RULES if rejected.get(rule.name) == 0],
         rejected_rows=sum(rejected.values()),
         source_rows=_source_rows(report),
-        synthetic=says_synthetic(report.provenance),
+        synthetic=is_synthetic_provenance(report.provenance),
         changes=changes,
         loaded_before=_loaded_before(changes or {}, report.provenance),
         source={key.removeprefix(f"{PROVENANCE}source_"): value for key, value in report.provenance.items()},
     )
 
 
-def markdown(drawn: Sequence[Picture]) -> str:
-    """The same pictures inline, for the asset's page in the UI."""
-    parts = (f"### {one.title}\n\n{one.text}\n\n![{one.title}]({one.desk.data_uri})" for one in drawn)
+def markdown(charts: Sequence[Chart]) -> str:
+    """The charts as inline images in Markdown, for the asset's page in the UI."""
+    parts = (f"### {one.title}\n\n{one.text}\n\n![{one.title}]({one.desktop.data_uri})" for one in charts)
     return "\n\n".join(parts) or "There is no clean trip in this month."
 
 
 def _tiles(report: MonthReport) -> list[Tile]:
     figures, rejected, source_rows = report.figures, sum(_rejected_by_rule(report).values()), _source_rows(report)
-    tiles = [Tile("Trips", f"{figures.trips:,}", _against_the_year_before(report))]
+    tiles = [Tile("Trips", f"{figures.trips:,}", _change_from_year_before(report))]
     if figures.trips and figures.revenue is not None:
         average = amount_text(figures.revenue / figures.trips, "$", 2)
         note = f"{average} a trip on average, tips by card included"
@@ -129,12 +129,12 @@ def _tiles(report: MonthReport) -> list[Tile]:
         tiles.append(Tile("A typical trip", values[0], ", ".join([*values[1:], note])))
     if source_rows:
         note = f"{rejected:,} of {source_rows:,} records broke a rule"
-        tiles.append(Tile("Set aside", f"{rejected / source_rows:.1%}", note))
+        tiles.append(Tile("In quarantine", f"{rejected / source_rows:.1%}", note))
     return tiles
 
 
-def _against_the_year_before(report: MonthReport) -> str:
-    then = sum((report.before or {}).values())
+def _change_from_year_before(report: MonthReport) -> str:
+    then = sum((report.year_before or {}).values())
     if not then:
         return ""
     change = sum(report.figures.days.values()) / then - 1
@@ -150,20 +150,20 @@ def _source_rows(report: MonthReport) -> int:
 
 
 def _loaded_before(changes: Mapping[str, Any], provenance: Mapping[str, str]) -> str:
-    """In what the load before this one differed, to end a sentence with."""
+    """How the previous load differed (file, rules), as the end of a sentence; empty if in neither."""
     causes = {"sha256": "from another file", "rules": "by other rules"}
     now = {"sha256": provenance.get(f"{PROVENANCE}source_sha256"), "rules": provenance.get(f"{PROVENANCE}rules")}
     differs = [text for name, text in causes.items() if changes.get(f"since_{name}") not in (None, now[name])]
     return f", {' and '.join(differs)}" if differs else ""
 
 
-def _rejected(report: MonthReport, rule: Rule, rows: int) -> RejectedBy:
+def _rejected(report: MonthReport, rule: Rule, rows: int) -> RejectedRows:
     examples = report.examples.get(rule.name, ())
     columns = dict.fromkeys(column for example in examples for column in example.values)
     aliases: Mapping[str, Any] = report.dataset.aliases
 
     def place(column: str) -> int:
         name = aliases.get(column.lower())
-        return _TELLING.index(name) if name in _TELLING else len(_TELLING)
+        return _LEADING_COLUMNS.index(name) if name in _LEADING_COLUMNS else len(_LEADING_COLUMNS)
 
-    return RejectedBy(rule, rows, sorted(columns, key=place), examples)
+    return RejectedRows(rule, rows, sorted(columns, key=place), examples)

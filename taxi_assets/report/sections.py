@@ -1,4 +1,4 @@
-"""Which pictures a month's page has, and what is said beside them: those without data are left out."""
+"""The charts of a month's page with their titles and captions; charts without data are left out."""
 
 import calendar
 from collections.abc import Callable, Iterator, Mapping
@@ -8,77 +8,77 @@ from functools import partial
 
 from taxi_assets.catalog import Dataset
 from taxi_assets.month import Month
-from taxi_assets.report.charts import bars_chart, days_chart, map_chart, spread_chart, week_chart
+from taxi_assets.report.charts import bars_chart, days_chart, histogram_chart, map_chart, week_chart
 from taxi_assets.report.figures import Figures
 from taxi_assets.report.shapes import ZoneShapes
 from taxi_assets.report.svg import Drawing
 
-_PHONE = 332  # pixels inside a card of the page
-_DESK = {"full": 960, "half": 508, "third": 332}
+_PHONE = 332  # pixels, the inner width of a card
+_DESKTOP = {"full": 960, "half": 508, "third": 332}
 _TOP_ZONES = 12
 _NOT_RECORDED = "Not recorded"
 
 
 @dataclass(frozen=True)
 class Zones:
-    """What is known of the zones.
+    """Names and shapes of the zones.
 
     Attributes:
-        names: zone -> its name; empty where there is no lookup.
-        shapes: their outlines; None where nobody has them.
+        names: zone -> name; empty without a zone lookup.
+        shapes: outlines; None where neither lake nor source has them.
     """
 
     names: Mapping[int, str]
     shapes: ZoneShapes | None
 
     def name(self, zone: int) -> str:
-        """The zone's name, or its number where nobody knows."""
+        """The zone's name, or its number where the name is unknown."""
         return self.names.get(zone, f"Zone {zone}")
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A chart with its heading.
+class Chart:
+    """A chart with its title and caption.
 
     Attributes:
-        title: what it shows.
-        text: how to read it.
-        span: how much of the page's width it takes at a desk: full, half or third.
-        desk: as it is drawn for a desk.
-        phone: as it is drawn for a phone; the same one where that is as narrow.
+        title: the heading.
+        text: the caption.
+        span: its share of the page's width on a desktop: full, half or third.
+        desktop: the drawing for a desktop.
+        phone: the drawing for a phone; the same object where the desktop's is as narrow.
     """
 
     title: str
     text: str
     span: str
-    desk: Drawing
+    desktop: Drawing
     phone: Drawing
 
 
-def pictures(
-    dataset: Dataset, month: Month, figures: Figures, before: Mapping[date, int] | None, zones: Zones
-) -> list[Picture]:
-    """The pictures of the month, in the page's order.
+def month_charts(
+    dataset: Dataset, month: Month, figures: Figures, year_before: Mapping[date, int] | None, zones: Zones
+) -> list[Chart]:
+    """The charts of the month, in the page's order.
 
     Args:
-        dataset: whose month it is.
-        month: which one.
-        figures: of its clean rows.
-        before: day -> trips of the same month a year before; None where nobody knows.
-        zones: their names and shapes.
+        dataset: the month's dataset.
+        month: the month.
+        figures: aggregates of its clean rows.
+        year_before: day -> trips of the same month a year before; None where it is not loaded.
+        zones: names and shapes.
     """
     if not figures.trips:
         return []
     return [
-        *_times(dataset, month, figures, before),
+        *_times(dataset, month, figures, year_before),
         *_payments(dataset, figures),
-        *_spreads(figures),
+        *_histograms(figures),
         *_places(figures, zones),
     ]
 
 
 def month_title(month: Month) -> str:
-    """The month as people write it: January 2024."""
+    """The month as in "January 2024"."""
     return f"{calendar.month_name[month.number]} {month.year}"
 
 
@@ -87,25 +87,25 @@ def days_of(month: Month) -> list[date]:
     return [date(month.year, month.number, day + 1) for day in range(calendar.monthrange(month.year, month.number)[1])]
 
 
-def _picture(title: str, text: str, span: str, draw: Callable[[int], Drawing]) -> Picture:
-    desk = draw(_DESK[span])
-    return Picture(title, text, span, desk, desk if _DESK[span] == _PHONE else draw(_PHONE))
+def _chart(title: str, text: str, span: str, draw: Callable[[int], Drawing]) -> Chart:
+    desktop = draw(_DESKTOP[span])
+    return Chart(title, text, span, desktop, desktop if _DESKTOP[span] == _PHONE else draw(_PHONE))
 
 
-def _times(dataset: Dataset, month: Month, figures: Figures, before: Mapping[date, int] | None) -> Iterator[Picture]:
+def _times(dataset: Dataset, month: Month, figures: Figures, year_before: Mapping[date, int] | None) -> Iterator[Chart]:
     days, a_year_before = days_of(month), month.plus(-12)
-    if before:
+    if year_before:
         text = f"Each dot is a day. The dashed line is the same weekday of {month_title(a_year_before)}."
     else:
         text = f"Each dot is a day. {month_title(a_year_before)} is not loaded, so there is nothing to compare with."
-    yield _picture("Trips per day", text, "full", lambda width: days_chart(figures.days, days, before or {}, width))
+    yield _chart("Trips per day", text, "full", lambda width: days_chart(figures.days, days, year_before or {}, width))
     text = "How many trips began in each hour of each weekday, on average over the month."
-    # Where how people pay does not stand beside it, and the three spreads fill a row of their own.
+    # Full width where no chart of payments stands beside it and the three histograms fill a row of their own.
     span = "full" if figures.amount is not None and not _has_payments(figures) else "half"
-    yield _picture("When people ride", text, span, lambda width: week_chart(figures.hours, days, width))
+    yield _chart("When people ride", text, span, lambda width: week_chart(figures.hours, days, width))
 
 
-def _payments(dataset: Dataset, figures: Figures) -> Iterator[Picture]:
+def _payments(dataset: Dataset, figures: Figures) -> Iterator[Chart]:
     if not _has_payments(figures):
         return
     meanings = {str(code): meaning for code, meaning in dataset.column("payment_type").codes.items()}
@@ -115,30 +115,30 @@ def _payments(dataset: Dataset, figures: Figures) -> Iterator[Picture]:
     ]
     title = "How people pay"
     text = "Trips by kind of payment. Some companies do not report it."
-    yield _picture(title, text, "half", lambda width: bars_chart(rows, figures.trips, title, width))
+    yield _chart(title, text, "half", lambda width: bars_chart(rows, figures.trips, title, width))
 
 
 def _has_payments(figures: Figures) -> bool:
     return any(code is not None for code in figures.payments)
 
 
-def _spreads(figures: Figures) -> Iterator[Picture]:
+def _histograms(figures: Figures) -> Iterator[Chart]:
     longer = "Trips by length. The last bar has all longer ones."
     higher = "Trips by what the passenger was charged. The last bar has all higher amounts."
     there = [
-        (title, text, partial(spread_chart, spread, unit, prefix))
-        for title, text, spread, unit, prefix in (
+        (title, text, partial(histogram_chart, histogram, unit, prefix))
+        for title, text, histogram, unit, prefix in (
             ("How far", longer, figures.distance, "miles", ""),
             ("How long", longer, figures.duration, "minutes", ""),
             ("How much", higher, figures.amount, "", "$"),
         )
-        if spread is not None
+        if histogram is not None
     ]
     for title, text, draw in there:
-        yield _picture(title, text, "third" if len(there) > 1 else "half", draw)
+        yield _chart(title, text, "third" if len(there) > 1 else "half", draw)
 
 
-def _places(figures: Figures, zones: Zones) -> Iterator[Picture]:
+def _places(figures: Figures, zones: Zones) -> Iterator[Chart]:
     if not figures.zones:
         return
     names = {zone: zones.name(zone) for zone in {*figures.zones, *(zones.shapes.outlines if zones.shapes else ())}}
@@ -148,10 +148,10 @@ def _places(figures: Figures, zones: Zones) -> Iterator[Picture]:
     if shapes is None:
         text += " A map needs TLC's shapes of the zones, and neither the lake nor the source has them."
     else:
-        yield _picture(
+        yield _chart(
             "Where trips begin",
             "How many trips began in each taxi zone; each shade stands for about three times the one before.",
             "half",
             lambda width: map_chart(figures.zones, shapes, names, width),
         )
-    yield _picture("The busiest zones", text, "half", lambda width: bars_chart(top, figures.trips, text, width))
+    yield _chart("The busiest zones", text, "half", lambda width: bars_chart(top, figures.trips, text, width))

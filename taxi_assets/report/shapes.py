@@ -1,4 +1,4 @@
-"""The zones' outlines from TLC's zipped shapefile, coarse enough for a page."""
+"""Zone outlines from TLC's zipped shapefile, simplified for an SVG map."""
 
 import io
 import zipfile
@@ -10,21 +10,21 @@ from pathlib import Path
 from taxi_assets.errors import BadFile
 from taxi_assets.source.shapefile_parts import shapefile_parts
 
-_FEET = 350  # the grid that corners are moved to: about a pixel of the map
-_CORNERS = 3  # with fewer there is no area
+_FEET = 350  # grid size to which corners are snapped: about a pixel of the map
+_CORNERS = 3  # minimum of a polygon with an area
 
 Point = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class ZoneShapes:
-    """A map of the zones, in units of `_FEET`, y downwards from the north.
+    """A map of the zones, in units of `_FEET`; y grows to the south.
 
     Attributes:
         width: of the whole map.
         height: of the whole map.
-        outlines: zone -> its outline as the `d` of an SVG path.
-        names: zone -> its name, with its borough, as the shapefile has them.
+        outlines: zone -> outline as the attribute `d` of an SVG path.
+        names: zone -> name and borough from the shapefile.
     """
 
     width: int
@@ -34,10 +34,10 @@ class ZoneShapes:
 
 
 def read_shapes(path: Path) -> ZoneShapes:
-    """The shapes in a zipped shapefile whose coordinates are feet on a plane (EPSG:2263), as TLC's are.
+    """The shapes in a zipped shapefile with coordinates in feet (EPSG:2263), as TLC's has.
 
     Raises:
-        BadFile: the shapefile cannot be read, or has no zones in it.
+        BadFile: the shapefile cannot be read, or has no zones.
     """
     import shapefile
 
@@ -51,7 +51,7 @@ def read_shapes(path: Path) -> ZoneShapes:
             for found in reader.iterShapeRecords():
                 zone = int(found.record["LocationID"])
                 rings = _rings(found.shape.points, found.shape.parts)
-                # A zone of several islands comes several times.
+                # A zone with several islands has a record for each.
                 outlines[zone] = outlines.get(zone, "") + "".join(_path(ring, left, top) for ring in rings)
                 names[zone] = f"{found.record['zone']}, {found.record['borough']}"
             width, height = (round((reader.bbox[far] - reader.bbox[near]) / _FEET) for near, far in ((0, 2), (1, 3)))
@@ -66,7 +66,7 @@ def _rings(points: list[tuple[float, float]], starts: Iterable[int]) -> Iterator
 
 
 def _path(ring: list[tuple[float, float]], left: float, top: float) -> str:
-    """The ring as a closed path of whole steps, without corners that lie on one another or in a straight line."""
+    """The ring as a closed SVG path of integer steps, without duplicate and collinear corners."""
     corners: list[Point] = []
     for corner in [(int((x - left) / _FEET), int((top - y) / _FEET)) for x, y in ring]:
         if corners and corner == corners[-1]:

@@ -1,12 +1,12 @@
-"""A small SVG: shapes and texts that take their colours from the page, or from a style of their own."""
+"""A small SVG writer: shapes and texts with CSS classes, styled by the page or by an embedded style sheet."""
 
 import base64
 import math
 import re
 from html import escape
 
-# One scale of blues for "how many" and one orange for "compare with": told apart by those who see no red or green.
-# Text has a contrast of at least 4.5 to 1 on the ground it stands on, by day and by night.
+# A scale of blues for quantities and an orange for comparisons, distinguishable with red-green colour blindness. Text
+# has a contrast of at least 4.5 to 1 on its background, in light and in dark mode.
 _LIGHT = {
     "ground": "#ffffff",
     "ink": "#1b1f24",
@@ -31,7 +31,7 @@ _LIGHT_BLUES = ("#d0e3f4", "#aecfec", "#8abbe1", "#5a9cd0", "#367fbb", "#1c5e98"
 _DARK_BLUES = ("#1b2f45", "#1f4468", "#25598a", "#3374ae", "#5392cd", "#86b7e4", "#c6e0f7")
 BLUES = len(_LIGHT_BLUES)
 TEXT = 12  # pixels
-_TIP = re.compile("<title>[^<]*</title>")
+_TOOLTIP = re.compile("<title>[^<]*</title>")
 _FONT = 'system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif'
 
 
@@ -57,7 +57,7 @@ STYLE = (
 
 
 class Drawing:
-    """Collects what is drawn; coordinates are pixels from the top left corner.
+    """Builds an SVG image; coordinates are pixels from the top left corner.
 
     Attributes:
         width: in pixels.
@@ -71,57 +71,61 @@ class Drawing:
         self._parts: list[str] = []
 
     def text(self, x: float, y: float, text: str, anchor: str = "start", kind: str = "") -> None:
-        """Write the text; `y` is where its line stands."""
+        """Add a text; `y` is its baseline."""
         attributes = f' text-anchor="{anchor}"' if anchor != "start" else ""
-        self._parts.append(f'<text x="{_number(x)}" y="{_number(y)}"{attributes}{_class(kind)}>{escape(text)}</text>')
+        self._parts.append(
+            f'<text x="{_number(x)}" y="{_number(y)}"{attributes}{_class_attribute(kind)}>{escape(text)}</text>'
+        )
 
-    def rect(self, x: float, y: float, width: float, height: float, kind: str, *, tip: str = "") -> None:
-        """Draw a rectangle; the tip shows where a pointer rests on it."""
+    def rect(self, x: float, y: float, width: float, height: float, kind: str, *, tooltip: str = "") -> None:
+        """Add a rectangle with an optional tooltip."""
         place = f'x="{_number(x)}" y="{_number(y)}" width="{_number(width)}" height="{_number(height)}"'
-        self._parts.append(_tipped("rect", f" {place}{_class(kind)}", tip))
+        self._parts.append(_with_tooltip("rect", f" {place}{_class_attribute(kind)}", tooltip))
 
     def line(self, x1: float, y1: float, x2: float, y2: float, kind: str = "line") -> None:
-        """Draw a straight line."""
+        """Add a straight line."""
         ends = f'x1="{_number(x1)}" y1="{_number(y1)}" x2="{_number(x2)}" y2="{_number(y2)}"'
-        self._parts.append(f"<line {ends}{_class(kind)}/>")
+        self._parts.append(f"<line {ends}{_class_attribute(kind)}/>")
 
     def curve(self, points: list[tuple[float, float]], kind: str) -> None:
-        """Draw a line through the points."""
+        """Add a line through the points."""
         path = "L".join(f"{_number(x)} {_number(y)}" for x, y in points)
-        self._parts.append(f'<path d="M{path}"{_class(kind)}/>')
+        self._parts.append(f'<path d="M{path}"{_class_attribute(kind)}/>')
 
-    def dot(self, x: float, y: float, kind: str, tip: str) -> None:
-        """Draw a dot; the tip shows where a pointer rests on it."""
-        self._parts.append(_tipped("circle", f' cx="{_number(x)}" cy="{_number(y)}" r="3"{_class(kind)}', tip))
+    def dot(self, x: float, y: float, kind: str, tooltip: str) -> None:
+        """Add a dot with a tooltip."""
+        self._parts.append(
+            _with_tooltip("circle", f' cx="{_number(x)}" cy="{_number(y)}" r="3"{_class_attribute(kind)}', tooltip)
+        )
 
-    def path(self, d: str, kind: str, tip: str) -> None:
-        """Draw an outline; the tip shows where a pointer rests on it."""
-        self._parts.append(_tipped("path", f' d="{d}"{_class(kind)}', tip))
+    def path(self, d: str, kind: str, tooltip: str) -> None:
+        """Add an outline with a tooltip."""
+        self._parts.append(_with_tooltip("path", f' d="{d}"{_class_attribute(kind)}', tooltip))
 
-    def begin(self, transform: str) -> None:
-        """Move and scale what is drawn until `end`."""
+    def begin_group(self, transform: str) -> None:
+        """Begin a group with a transform, up to `end_group`."""
         self._parts.append(f'<g transform="{transform}">')
 
-    def end(self) -> None:
-        """Draw where `begin` was called again."""
+    def end_group(self) -> None:
+        """End the group."""
         self._parts.append("</g>")
 
     @property
     def svg(self) -> str:
-        """The picture for a page that has `COLOURS` and `STYLE`."""
+        """The image for a page that includes `COLOURS` and `STYLE`."""
         return self._svg()
 
     @property
-    def svg_without_tips(self) -> str:
-        """The same for where there is no pointer to rest on anything; a third smaller."""
-        return _TIP.sub("", self._svg())
+    def svg_without_tooltips(self) -> str:
+        """The image for touch screens; a third smaller."""
+        return _TOOLTIP.sub("", self._svg())
 
     @property
     def data_uri(self) -> str:
-        """The picture with its own colours and ground, for whoever shows images: the UI's Markdown does."""
+        """The image as a data URI with embedded style and background, for Markdown in the UI."""
         ground = f'<rect width="{_number(self.width)}" height="{_number(self.height)}" fill="var(--ground)"/>'
         alone = self._svg(' xmlns="http://www.w3.org/2000/svg"', f"<style>{COLOURS}{STYLE}</style>{ground}")
-        return f"data:image/svg+xml;base64,{base64.b64encode(_TIP.sub('', alone).encode()).decode()}"
+        return f"data:image/svg+xml;base64,{base64.b64encode(_TOOLTIP.sub('', alone).encode()).decode()}"
 
     def _svg(self, attributes: str = "", before: str = "") -> str:
         size = f"{_number(self.width)} {_number(self.height)}"
@@ -133,22 +137,22 @@ class Drawing:
 
 
 def text_width(text: str) -> float:
-    """About how wide a text comes out, in pixels."""
+    """The approximate width of a text in pixels."""
     return len(text) * TEXT * 0.58
 
 
 def nice_step(span: float, steps: int) -> float:
-    """The smallest round number (1, 2 or 5 and noughts) by which so many steps reach over the span."""
+    """The smallest step of the form 1, 2 or 5 times a power of ten with which `steps` steps cover the span."""
     least = span / steps
     scale = 10.0 ** math.floor(math.log10(least)) if least > 0 else 1.0
     return next(factor * scale for factor in (1, 2, 5, 10) if factor * scale >= least * 0.999999)
 
 
-def _tipped(tag: str, attributes: str, tip: str) -> str:
-    return f"<{tag}{attributes}><title>{escape(tip)}</title></{tag}>" if tip else f"<{tag}{attributes}/>"
+def _with_tooltip(tag: str, attributes: str, tooltip: str) -> str:
+    return f"<{tag}{attributes}><title>{escape(tooltip)}</title></{tag}>" if tooltip else f"<{tag}{attributes}/>"
 
 
-def _class(kind: str) -> str:
+def _class_attribute(kind: str) -> str:
     return f' class="{kind}"' if kind else ""
 
 

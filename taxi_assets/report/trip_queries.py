@@ -1,4 +1,4 @@
-"""Clean rows as something that DuckDB can ask many questions, in little memory."""
+"""DuckDB access to a month's rows in bounded memory, and SQL expressions that several reports use."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -14,12 +14,12 @@ from taxi_assets.stores.duckdb.sql import in_files, quoted
 from taxi_assets.stores.os_errors import damaged
 from taxi_assets.stores.rows import Rows
 
-# Whole seconds, downwards: half a second before the pickup is no duration of 0. With some rules off, times may lie
-# centuries apart, which are more seconds than an INTEGER holds.
-SECONDS = "CAST(floor((epoch_us(dropoff_datetime) - epoch_us(pickup_datetime)) / 1000000) AS BIGINT)"
+# Rounded down, so that a drop-off half a second before the pickup is not a duration of 0. BIGINT, since with some rules
+# off the times may be centuries apart.
+DURATION_SECONDS = "CAST(floor((epoch_us(dropoff_datetime) - epoch_us(pickup_datetime)) / 1000000) AS BIGINT)"
 
-# What DuckDB says where a query is wrong, and not the file that it reads: for that it also has its bare `Error`.
-_OF_THE_QUERY = (
+# DuckDB's errors of a wrong query; for a damaged file it raises other classes, the base class `Error` included.
+_QUERY_ERRORS = (
     duckdb.BinderException,
     duckdb.CatalogException,
     duckdb.ConversionException,
@@ -29,19 +29,17 @@ _OF_THE_QUERY = (
 
 
 @contextmanager
-def queryable(rows: Rows, scratch: Path, columns: Sequence[str] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB in which the rows are called `rows`.
-
-    Rows that lie in files are read there; others come by once and are kept, in the scratch folder where memory ends.
+def open_rows(rows: Rows, scratch: Path, columns: Sequence[str] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB connection with the rows as relation `rows`: a view of their files, or a table of a stream.
 
     Args:
-        rows: what is asked about.
-        scratch: a folder for what does not fit into memory.
-        columns: those that are asked about, so that no others are kept; all where it is left out.
+        rows: the rows.
+        scratch: a folder for DuckDB's temporary files.
+        columns: the columns to keep of a stream; None for all.
 
     Raises:
-        StoreUnavailable: neither memory nor the scratch folder's disk has room enough.
-        SliceDamaged: a file that holds the rows cannot be read; the text names it.
+        StoreUnavailable: memory and the scratch folder's disk are full.
+        SliceDamaged: a file with the rows cannot be read; the text names it.
     """
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": MEMORY_LIMIT,
@@ -56,7 +54,7 @@ def queryable(rows: Rows, scratch: Path, columns: Sequence[str] | None = None) -
                 connection.execute(f"CREATE VIEW rows AS FROM {files}")
             else:
                 connection.register("stream", rows.reader())
-                connection.execute(f"CREATE TABLE rows AS SELECT {_list(columns)} FROM stream")
+                connection.execute(f"CREATE TABLE rows AS SELECT {_select_list(columns)} FROM stream")
             yield connection
     except duckdb.OutOfMemoryException as error:
         raise StoreUnavailable(
@@ -67,23 +65,23 @@ def queryable(rows: Rows, scratch: Path, columns: Sequence[str] | None = None) -
             raise StoreUnavailable(
                 f"no space left in {scratch} to sum up the month: make room, run it again"
             ) from error
-        if files is None or isinstance(error, _OF_THE_QUERY):
+        if files is None or isinstance(error, _QUERY_ERRORS):
             raise
         raise damaged(", ".join(rows.files or rows.objects), error) from error
 
 
-def charged(dataset: Dataset) -> str:
-    """What the passenger of a row was charged, in SQL: NULL where the first of its parts is."""
-    first, *others = (quoted(name) for name in dataset.charged)
+def charge_sql(dataset: Dataset) -> str:
+    """SQL: the passenger's charge; NULL where its first part is NULL."""
+    first, *others = (quoted(name) for name in dataset.charge_columns)
     return " + ".join([first, *(f"coalesce({name}, 0)" for name in others)])
 
 
-def asked_columns(dataset: Dataset) -> list[str]:
-    """The columns that a summary or a report of the dataset looks at."""
-    roles = (dataset.distance, dataset.tips, *dataset.charged)
+def report_columns(dataset: Dataset) -> list[str]:
+    """The columns that the daily summary and the page read."""
+    roles = (dataset.distance, dataset.tips, *dataset.charge_columns)
     named = {"pickup_datetime", "dropoff_datetime", "pickup_location_id", "payment_type", "passenger_count", *roles}
     return [column.name for column in dataset.columns if column.name in named]
 
 
-def _list(columns: Sequence[str] | None) -> str:
+def _select_list(columns: Sequence[str] | None) -> str:
     return "*" if columns is None else ", ".join(map(quoted, columns))

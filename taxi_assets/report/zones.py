@@ -1,4 +1,4 @@
-"""What is known of the zones: from the lake, and where that has no shapes, from the source."""
+"""Zone names and shapes for a page: from the lake, and shapes from the source where the lake has none."""
 
 import csv
 import logging
@@ -28,14 +28,14 @@ def find_zones(
     synthetic: bool | None = None,
     warn: Callable[[str], object] = logger.warning,
 ) -> Zones:
-    """The zones' names and shapes, as far as anybody has them: a page without a map is better than none.
+    """The zones' names and shapes as far as they are available; missing ones raise no error.
 
     Args:
-        lake: looked at first.
-        source: asked for the shapes where the lake has none that can be read.
-        folder: where to put what the source sends.
-        synthetic: whether the trips are, so that zones of the other kind are left out; None where that is all one.
-        warn: is told which file of the lake is damaged.
+        lake: read first.
+        source: read for shapes that the lake lacks or has damaged.
+        folder: a folder for the file from the source.
+        synthetic: whether the trips are synthetic; zones of the other kind are left out. None: use either kind.
+        warn: logs a warning about a damaged file in the lake.
     """
     shapes = _shapes(lake, source, folder, synthetic, warn)
     return Zones(_names(lake, synthetic, warn) or (shapes.names if shapes else {}), shapes)
@@ -73,7 +73,7 @@ def _names(lake: "Lake", synthetic: bool | None, warn: Callable[[str], object]) 
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return {int(row["LocationID"]): _name(row["Zone"], row["Borough"]) for row in csv.DictReader(file)}
-    except (KeyError, TypeError, ValueError, csv.Error) as error:  # a text that is no number, or not UTF-8
+    except (KeyError, TypeError, ValueError, csv.Error) as error:  # ValueError: not a number, or not UTF-8
         warn(f"{path} is damaged ({error!r}): taxi run zones")
         return {}
 

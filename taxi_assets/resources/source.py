@@ -23,11 +23,11 @@ class SourceResource(dg.ConfigurableResource[None]):
 
     url: str = Field(description="https://…, file:///…, a folder laid out like TLC's CDN, or `sample`.")
 
-    def open(self, *, patient: bool = True) -> "Source":
-        """The source behind the URL; an impatient one asks a server once."""
+    def open(self, *, retry: bool = True) -> "Source":
+        """The source behind the URL; `retry=False` is for ticks and quick look-ups: one attempt, 10 seconds."""
         from taxi_assets.source import open_source
 
-        return open_source(self.url, patient=patient)
+        return open_source(self.url, retry=retry)
 
 
 class SourceRecordResource(dg.ConfigurableResource[None]):

@@ -1,11 +1,11 @@
-"""The built-in sample source: TLC-shaped months of any dataset and era, made up on the spot, the same every time.
+"""Synthetic trips with TLC's schema and typical defects, for any dataset and month: the source `sample`.
 
-Each file has its era's own column names and physical types, plausible trips, and every kind of dirt that a rule looks
-for, in known amounts. Made from the catalogue; knows no Dagster, no store and no pandas. What makes and writes rows is
-imported when the first file is written.
+Each file has its era's column names and physical types, plausible trips, and a known number of defects for every rule.
+The same request gives the same bytes on any machine. Schemas and rules come from the catalogue; nothing here imports
+Dagster, a store's driver or pandas; the modules that generate and write rows are imported with the first file.
 """
 
-from taxi_assets.sample.defect_plan import DEFAULT_ROWS, MAXIMUM_ROWS, MINIMUM_ROWS, expected_dirt
+from taxi_assets.sample.defect_plan import DEFAULT_ROWS, MAXIMUM_ROWS, MINIMUM_ROWS, expected_defects
 from taxi_assets.sample.source import SAMPLE_LAST_MONTH, SampleSource, write_tree
 from taxi_assets.sample.write import write_month
 
@@ -15,7 +15,7 @@ __all__ = [
     "MINIMUM_ROWS",
     "SAMPLE_LAST_MONTH",
     "SampleSource",
-    "expected_dirt",
+    "expected_defects",
     "write_month",
     "write_tree",
 ]

@@ -1,4 +1,4 @@
-"""A sample month as record batches, in the names and physical types of its era."""
+"""Record batches of a synthetic month, in its era's column names and physical types."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -10,62 +10,63 @@ import pyarrow.compute as pc
 from taxi_assets.catalog import Field
 from taxi_assets.sample.columns import plausible_columns
 from taxi_assets.sample.defect_plan import Plan
-from taxi_assets.sample.defects import Broken, Columns, break_rows, unreadable_value
-from taxi_assets.sample.legacy_codes import spelled
-from taxi_assets.sample.trips import Trips, Whole
+from taxi_assets.sample.defects import Columns, DefectRows, apply_defect, uncastable_value
+from taxi_assets.sample.legacy_codes import to_physical_values
+from taxi_assets.sample.trips import Integers, Trips
 
 BATCH_ROWS = 131_072
 
 
 def month_schema(plan: Plan) -> pa.Schema:
-    """The era's names and physical types, in the order of its files."""
+    """The Arrow schema of the month's file."""
     return pa.schema([(one.source, one.physical) for one in plan.fields])
 
 
 def month_batches(plan: Plan) -> Iterator[pa.RecordBatch]:
-    """The month's rows, so many at a time that memory stays small."""
+    """The month's rows in batches of 131,072, so that the memory does not grow with the month."""
     for start in range(0, plan.rows, BATCH_ROWS):
         yield _batch(plan, np.arange(start, min(start + BATCH_ROWS, plan.rows)))
 
 
-def _batch(plan: Plan, positions: Whole) -> pa.RecordBatch:
-    broken = {rule: _within(positions, rows) for rule, rows in plan.broken.items()}
+def _batch(plan: Plan, positions: Integers) -> pa.RecordBatch:
+    broken = {rule: _within(positions, rows) for rule, rows in plan.defect_rows.items()}
     numbers = positions.copy()
-    for rule, repeated in plan.repeated.items():
-        numbers[broken[rule].rows] = [repeated[turn] for turn in broken[rule].turns]
+    for rule, repeated in plan.repeated_rows.items():
+        numbers[broken[rule].rows] = [repeated[ordinal] for ordinal in broken[rule].ordinals]
     trips = Trips(plan.dataset, plan.month, plan.rows, numbers)
     columns = plausible_columns(trips)
     for rule, among in broken.items():
-        break_rows(rule, trips, columns, among)
+        apply_defect(rule, trips, columns, among)
     arrays = [_array(trips, columns, one, positions) for one in plan.fields]
-    _make_unreadable(plan, arrays, broken["unreadable_value"])
+    _add_uncastable_values(plan, arrays, broken["unreadable_value"])
     return pa.RecordBatch.from_arrays(arrays, schema=month_schema(plan))
 
 
-def _within(positions: Whole, rows: Sequence[int]) -> Broken:
+def _within(positions: Integers, rows: Sequence[int]) -> DefectRows:
     first, end = bisect_left(rows, positions[0]), bisect_left(rows, positions[-1] + 1)
-    return Broken(np.array(rows[first:end], dtype=np.int64) - positions[0], np.arange(first, end))
+    return DefectRows(np.array(rows[first:end], dtype=np.int64) - positions[0], np.arange(first, end))
 
 
-def _array(trips: Trips, columns: Columns, field: Field, positions: Whole) -> pa.Array:
+def _array(trips: Trips, columns: Columns, field: Field, positions: Integers) -> pa.Array:
     if pa.types.is_null(field.physical):
         return pa.nulls(len(positions))
-    if field.column is None:  # a pandas index counts the rows, so that it differs between duplicates
+    if field.column is None:  # a pandas index numbers the rows, duplicates included
         return pa.array(positions).cast(field.physical)
-    values = spelled(trips, trips.dataset.column(field.column), field.physical, columns[field.column])
+    values = to_physical_values(trips, trips.dataset.column(field.column), field.physical, columns[field.column])
     return pa.array(values, from_pandas=True).cast(field.physical)
 
 
-def _make_unreadable(plan: Plan, arrays: list[pa.Array], broken: Broken) -> None:
-    """Put values that cannot be read into rows, by turns into each of the columns that can hold one."""
-    # From the end, since a small month has fewer turns than columns, and the vendor, which comes first, is worth least.
-    ways = [
+def _add_uncastable_values(plan: Plan, arrays: list[pa.Array], broken: DefectRows) -> None:
+    """Replace values of the defect rows by ones that cannot be cast, cycling through the columns that can hold one."""
+    # From the last column, since a small month has fewer such rows than columns, and the first column, the vendor, is
+    # the least interesting case.
+    variants = [
         (index, value)
         for index, field in reversed(list(enumerate(plan.fields)))
-        if field.column and (value := unreadable_value(plan.dataset.column(field.column), field.physical)) is not None
+        if field.column and (value := uncastable_value(plan.dataset.column(field.column), field.physical)) is not None
     ]
-    for turn, (index, value) in enumerate(ways):
+    for variant, (index, value) in enumerate(variants):
         array = arrays[index]
         chosen = np.zeros(len(array), dtype=bool)
-        chosen[broken.rows[broken.turns % len(ways) == turn]] = True
+        chosen[broken.rows[broken.ordinals % len(variants) == variant]] = True
         arrays[index] = pc.if_else(pa.array(chosen), pa.scalar(value, array.type), array)

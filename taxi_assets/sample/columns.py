@@ -1,7 +1,7 @@
-"""The columns of plausible trips, under their canonical names and with canonical values.
+"""Canonical columns of plausible trips, as numpy arrays, before defects and the era's physical types.
 
-Numbers are floats with NaN where there is no value, times are seconds with NaT, texts are objects with None. A column
-that nothing is said of here has its catalogue's codes, or no values.
+Numbers are floats with NaN for NULL, times are datetime64[s] with NaT, strings are objects with None. A column without
+a generator here gets codes of the catalogue, or NULL where it has none.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,16 +9,16 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pyarrow as pa
 
-from taxi_assets.catalog import Column
+from taxi_assets.catalog import LAST_ZONE, Column
 from taxi_assets.month import Month
 from taxi_assets.sample.defect_plan import UNREPORTED_EVERY, UNREPORTED_SINCE
-from taxi_assets.sample.legacy_codes import codes_in
+from taxi_assets.sample.legacy_codes import writable_codes
 from taxi_assets.sample.trips import SERIALS, Trips, Values
-from taxi_assets.sample.zone_lookup import AIRPORTS, LAST_ZONE
+from taxi_assets.sample.zone_lookup import AIRPORTS
 
-_Maker = Callable[[Trips, str], Values]  # takes the column's name, so that equal columns get values of their own
+_Maker = Callable[[Trips, str], Values]  # the column's name seeds its random numbers
 
-PARTS = (
+AMOUNT_COLUMNS = (
     "fare_amount",
     "extra",
     "mta_tax",
@@ -31,7 +31,7 @@ PARTS = (
 )
 
 _CREDIT_CARD = 1
-_USUAL_CODES: Mapping[str, tuple[int | str, ...]] = {
+_FREQUENT_CODES: Mapping[str, tuple[int | str, ...]] = {
     "vendor_id": (1, 2, 2),
     "rate_code_id": (1,),
     "payment_type": (1, 1, 2),
@@ -44,8 +44,9 @@ _USUAL_CODES: Mapping[str, tuple[int | str, ...]] = {
     "wav_request_flag": ("N",),
     "wav_match_flag": ("N",),
 }
-_RETIRED_CODES = {"HV0002": Month(2020, 1), "HV0004": Month(2020, 1)}
+_RETIRED_CODES = {"HV0002": Month(2020, 1), "HV0004": Month(2020, 1)}  # code -> first month without it
 
+# Column -> month from which the rate holds -> US dollars.
 _LEVIES = {
     "mta_tax": {Month(2009, 11): 0.50},
     "improvement_surcharge": {Month(2015, 1): 0.30, Month(2023, 1): 1.00},
@@ -64,6 +65,7 @@ _PERCENT_MISSING = {
     },
     "fhvhv": {"originating_base_num": 28, "on_scene_datetime": 25},
 }
+# Values of the columns that some companies' records leave out together.
 _UNREPORTED: Mapping[str, Mapping[str, int | None]] = {
     "yellow": {
         "passenger_count": None,
@@ -85,7 +87,7 @@ _UNREPORTED: Mapping[str, Mapping[str, int | None]] = {
 
 
 def plausible_columns(trips: Trips) -> dict[str, Values]:
-    """Canonical name -> values, for the columns that files of the trips' era fill."""
+    """Canonical name -> values, for the columns that the era's files have and that are not of type null."""
     columns = {
         one.column: _values(trips, one.column, one.physical)
         for one in trips.dataset.era(trips.month).fields
@@ -93,7 +95,7 @@ def plausible_columns(trips: Trips) -> dict[str, Values]:
     }
     if trips.dataset.total is not None:
         columns["tip_amount"] *= columns["payment_type"] == _CREDIT_CARD
-        charged = sum(np.nan_to_num(columns[part]) for part in PARTS if part in columns)
+        charged = sum(np.nan_to_num(columns[part]) for part in AMOUNT_COLUMNS if part in columns)
         columns[trips.dataset.total] = np.rint(charged * 100) / 100
     return columns
 
@@ -114,10 +116,10 @@ def _values(trips: Trips, name: str, physical: pa.DataType) -> Values:
 
 
 def _codes(trips: Trips, column: Column, physical: pa.DataType) -> Values:
-    """One of the usual codes for nearly every trip, any code of the catalogue for the rest."""
-    known = codes_in(column, physical)
+    """A frequent code for nearly every trip, any code of the catalogue for the others."""
+    known = writable_codes(column, physical)
     current = [code for code in known if code not in _RETIRED_CODES or trips.month < _RETIRED_CODES[code]]
-    return trips.choose(column.name, (*_USUAL_CODES.get(column.name, ()) * 100, *current))
+    return trips.choose(column.name, (*_FREQUENT_CODES.get(column.name, ()) * 100, *current))
 
 
 def _one_of(*choices: float) -> _Maker:
@@ -125,12 +127,12 @@ def _one_of(*choices: float) -> _Maker:
 
 
 def _percent_of_fare(*percents: float) -> _Maker:
-    """One of the shares for each trip."""
+    """A percentage of the fare, chosen per trip, in dollars rounded to cents."""
     return lambda trips, name: np.rint(trips.cents * trips.choose(name, percents) / 100) / 100
 
 
 def _levied(percent: int) -> _Maker:
-    """What so many in a hundred trips pay, and the others nothing."""
+    """The levy in force for that percentage of the trips, 0 for the others."""
     return lambda trips, name: _in_force(name, trips.month) * (trips.draw(name, 100) < percent)
 
 
@@ -144,12 +146,12 @@ def _in_force(levy: str, month: Month) -> float:
 
 
 def _before_pickup(least: int, most: int) -> _Maker:
-    """A time so many seconds before the pickup."""
+    """A time from `least` to `most` seconds before the pickup."""
     return lambda trips, name: trips.pickups - least - trips.draw(name, most - least)
 
 
 def _degrees(least: int) -> _Maker:
-    """Within a quarter of a degree above so many millionths; 0 at an end of the trip where the signal was lost."""
+    """Up to 0.25 degrees above `least` millionths; 0 for both coordinates of an end without GPS signal (1 in 50)."""
 
     def degrees(trips: Trips, name: str) -> Values:
         end, _, _ = name.partition("_")

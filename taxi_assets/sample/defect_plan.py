@@ -1,4 +1,4 @@
-"""Which rows of a sample month break which rule: plain arithmetic, so that the counts are known without the rows."""
+"""Positions of the defects in a synthetic month, by arithmetic alone: counts are known without generating rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,81 +11,81 @@ from taxi_assets.month import Month
 
 DEFAULT_ROWS = 5_000
 UNREPORTED_SINCE = Month(2019, 1)
-UNREPORTED_EVERY = 20  # TLC's files have 5 to 45 % of such rows
+UNREPORTED_EVERY = 20  # every 20th row lacks the columns that some companies leave out: 5 to 45 % of TLC's rows do
 
-_LEAST_BROKEN = 3
-_ROWS_PER_BROKEN = 1_000
-_SLOTS = 1 + len(RULES)  # the first one for the rows that duplicates repeat
-MINIMUM_ROWS = _LEAST_BROKEN * _SLOTS * 2
-MAXIMUM_ROWS = 200_000_000  # beyond it, trips of one second could no longer all be told apart
+_MIN_ROWS_PER_DEFECT = 3
+_ROWS_PER_DEFECT = 1_000
+_SLOTS = 1 + len(RULES)  # slot 0 is for the rows that duplicates repeat
+MINIMUM_ROWS = _MIN_ROWS_PER_DEFECT * _SLOTS * 2
+MAXIMUM_ROWS = 200_000_000  # with more, `Trips.serials` no longer makes the trips of one second distinct
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A sample month to be made, and which of its rows are not simply trips of their own.
+    """A synthetic month to generate, and the positions of its defects.
 
     Attributes:
-        dataset: whose month it is.
-        month: which one.
-        rows: how many there are.
-        broken: rule -> the rows that break it, ascending, for every rule that can be broken in that era.
-        repeated: rule -> the rows whose trips those that break it hold once more, one for each: duplicates repeat
-            clean rows, refunds repeat the voided trips.
+        dataset: the dataset.
+        month: the month.
+        rows: the number of rows.
+        defect_rows: rule -> ascending positions of the rows that break it, for every rule that applies to the era.
+        repeated_rows: rule -> per defect row, the position of the row with the same trip: duplicates repeat
+            clean rows, and refund records repeat the voided trips.
     """
 
     dataset: Dataset
     month: Month
     rows: int
-    broken: Mapping[str, tuple[int, ...]]
-    repeated: Mapping[str, tuple[int, ...]]
+    defect_rows: Mapping[str, tuple[int, ...]]
+    repeated_rows: Mapping[str, tuple[int, ...]]
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """The columns of the month's file."""
+        """The fields of the month's file."""
         return self.dataset.era(self.month).fields
 
 
 def plan_month(dataset: Dataset, month: Month, rows: int) -> Plan:
-    """Spread the dirt over a month of so many rows.
+    """Distribute the defects over a month with that number of rows.
 
     Raises:
-        InvalidRequest: that many rows cannot be made, or the month lies before the dataset's first.
+        InvalidRequest: the number of rows is out of range, or the month is before the dataset's first.
     """
     if not MINIMUM_ROWS <= rows <= MAXIMUM_ROWS:
         raise InvalidRequest(f"a sample month has from {MINIMUM_ROWS} to {MAXIMUM_ROWS:,} rows, not {rows:,}")
-    breakable = _breakable(dataset, month)
-    broken = {rule.name: _spread(rows, slot) for slot, rule in enumerate(RULES, start=1) if rule in breakable}
+    applicable = _applicable_rules(dataset, month)
+    broken = {rule.name: _spread(rows, slot) for slot, rule in enumerate(RULES, start=1) if rule in applicable}
     repeated = {"duplicate": _spread(rows, 0)}
     if "voided_trip" in broken:
         repeated["negative_amount"] = broken["voided_trip"]
     return Plan(dataset, month, rows, broken, repeated)
 
 
-def expected_dirt(dataset: Dataset, month: Month, *, rows: int = DEFAULT_ROWS) -> Mapping[str, int]:
-    """How many rows of that sample month break each rule that its era's columns can break.
+def expected_defects(dataset: Dataset, month: Month, *, rows: int = DEFAULT_ROWS) -> Mapping[str, int]:
+    """Rule -> number of rows of the synthetic month that break it, for every rule that applies to its era.
 
-    For the default rules: the rows that break it first, in the order of the rules, so that the sum is what goes to
-    quarantine. For the others: those among the rows that break no default rule.
+    For a default rule, the rows whose first broken rule it is: their sum is the number of quarantined rows. For any
+    other rule, the rows that break it and no default rule.
 
     Raises:
-        InvalidRequest: that many rows cannot be made, or the month lies before the dataset's first.
+        InvalidRequest: the number of rows is out of range, or the month is before the dataset's first.
     """
-    counts = {name: len(broken) for name, broken in plan_month(dataset, month, rows).broken.items()}
+    counts = {name: len(broken) for name, broken in plan_month(dataset, month, rows).defect_rows.items()}
     if "no_passengers" in counts and month >= UNREPORTED_SINCE:
         counts["no_passengers"] += len(range(0, rows, UNREPORTED_EVERY))
     return counts
 
 
-def _breakable(dataset: Dataset, month: Month) -> tuple[Rule, ...]:
-    """The rules that look at columns which the era's files have and fill."""
+def _applicable_rules(dataset: Dataset, month: Month) -> tuple[Rule, ...]:
+    """The rules whose required columns the era's files have, and not as type null."""
     filled = {one.column for one in dataset.era(month).fields if one.column and not pa.types.is_null(one.physical)}
     roles = {"distance": dataset.distance, "total": dataset.total}
-    return tuple(rule for rule in RULES if all(roles.get(need, need) in filled for need in rule.needs))
+    return tuple(rule for rule in RULES if all(roles.get(name, name) in filled for name in rule.required_columns))
 
 
 def _spread(rows: int, slot: int) -> tuple[int, ...]:
-    """One row in each stretch of the month, in that slot of the stretch, and never one of the unreported rows."""
-    stretches = max(_LEAST_BROKEN, rows // _ROWS_PER_BROKEN)
+    """One row in each stretch of the month, within the slot's part of the stretch; never an unreported row."""
+    stretches = max(_MIN_ROWS_PER_DEFECT, rows // _ROWS_PER_DEFECT)
     width = rows // stretches // _SLOTS
     spread = (
         stretch * rows // stretches + slot * width + (stretch * 7 + slot) % (width - 1) for stretch in range(stretches)

@@ -1,12 +1,11 @@
-"""The sample as a source: it publishes what TLC's CDN does, under the same paths."""
+"""Source: synthetic files under the paths of TLC's CDN, generated on request."""
 
 import re
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from taxi_assets.catalog import DATASETS, SHAPES_FILE, ZONES_FILE, Dataset, dataset_named
+from taxi_assets.catalog import DATASETS, SHAPES_PATH, TRIPS_FOLDER, ZONES_PATH, Dataset, dataset_named
 from taxi_assets.errors import InvalidRequest, NotPublished
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
@@ -14,65 +13,58 @@ from taxi_assets.sample.defect_plan import DEFAULT_ROWS
 from taxi_assets.sample.write import write_month
 from taxi_assets.sample.zone_lookup import write_zones
 from taxi_assets.sample.zone_shapes import write_zone_shapes
-
-if TYPE_CHECKING:
-    from taxi_assets.source.base import Progress, Published
+from taxi_assets.source.atomic_write import write_atomically
+from taxi_assets.source.base import Progress, RemoteFile
+from taxi_assets.source.synthetic import SAMPLE
 
 SAMPLE_LAST_MONTH = Month(2025, 12)
 
-_VERSION = 2  # one more whenever the same file comes out with other bytes
-_TRIPS_FOLDER = "trip-data"
-_ZONES_PATH = f"misc/{ZONES_FILE}"
-_SHAPES_PATH = f"misc/{SHAPES_FILE}"
-_OTHERS = {_ZONES_PATH: write_zones, _SHAPES_PATH: write_zone_shapes}
-_TRIPS_PATH = re.compile(rf"{_TRIPS_FOLDER}/([a-z]+)_tripdata_([0-9-]+)\.parquet")
+_VERSION = 2  # part of each ETag; increase it with every change of the files' bytes
+_ZONE_FILES = {ZONES_PATH: write_zones, SHAPES_PATH: write_zone_shapes}
+_TRIPS_PATH = re.compile(rf"{TRIPS_FOLDER}/([a-z]+)_tripdata_([0-9-]+)\.parquet")
 
 
 class SampleSource:
-    """Files made on the spot, of any dataset and any month up to `SAMPLE_LAST_MONTH`.
+    """Synthetic files of any dataset and of any month up to `SAMPLE_LAST_MONTH`.
 
     Attributes:
-        url: what stands for this source in `TAXI_SOURCE`.
+        url: the value of `TAXI_SOURCE` for this source.
     """
 
-    url = "sample"
+    url = SAMPLE
 
     def __init__(self, rows: int = DEFAULT_ROWS) -> None:
         self._rows = rows
 
-    def head(self, path: str) -> "Published | None":
-        """What identifies the file; None where the sample has no such file."""
-        from taxi_assets.source.base import Published
-
-        if path not in _OTHERS and _month_at(path) is None:
+    def head(self, path: str) -> RemoteFile | None:
+        """The file's URL and an ETag made from path, rows and version; None where the sample has no such file."""
+        if path not in _ZONE_FILES and _month_at(path) is None:
             return None
         identity = sha256(f"{_VERSION} {path} {self._rows}".encode()).hexdigest()
-        return Published(url=f"{self.url}/{path}", etag=f'"{identity[:32]}"')
+        return RemoteFile(url=f"{self.url}/{path}", etag=f'"{identity[:32]}"')
 
     def names(self, folder: str) -> None:
-        """The sample has no folders to list."""
+        """None: the sample lists no folders."""
 
-    def fetch(self, path: str, folder: Path, progress: "Progress | None" = None) -> RawFile:
-        """Make the file and put it into the folder under its own name, whole or not at all.
+    def fetch(self, path: str, folder: Path, progress: Progress | None = None) -> RawFile:
+        """Generate the file and write it to the folder atomically.
 
         Raises:
             NotPublished: the sample has no such file.
-            InvalidRequest: a month of that many rows cannot be made.
+            InvalidRequest: the number of rows is out of range.
             StoreUnavailable: the disk is full.
         """
-        from taxi_assets.source.atomic_write import land
-
         published = self.head(path)
         if published is None:
             raise NotPublished(
-                f"the sample source has no {path}: it has {' and '.join(_OTHERS)} and, of every dataset, each month"
+                f"the sample source has no {path}: it has {' and '.join(_ZONE_FILES)} and, of every dataset, each month"
                 f" from the first one TLC published to {SAMPLE_LAST_MONTH}"
             )
 
-        def make(part: Path) -> "Published":
+        def generate(part: Path) -> RemoteFile:
             trips = _month_at(path)
             if trips is None:
-                _OTHERS[path](part)
+                _ZONE_FILES[path](part)
             else:
                 write_month(*trips, part, rows=self._rows)
             if progress is not None:
@@ -80,28 +72,28 @@ class SampleSource:
                 progress(part.name, size, size)
             return published
 
-        return land(path, folder, make)
+        return write_atomically(path, folder, generate)
 
 
 def write_tree(
     folder: Path, *, rows: int = DEFAULT_ROWS, months: Iterable[tuple[Dataset, Month]] | None = None
 ) -> list[Path]:
-    """Write months and the files of the zones into a folder laid out like TLC's CDN, and return their paths.
+    """Write months and the zone files to a folder with the CDN's layout, and return their paths.
 
     Args:
-        folder: made where it does not exist.
+        folder: created if missing.
         rows: of each month.
-        months: the first month of each era of each dataset where it is left out, so that every form is there.
+        months: None for the first month of each era of each dataset, which gives every schema once.
 
     Raises:
-        NotPublished: a month lies before its dataset's first, or after `SAMPLE_LAST_MONTH`.
-        InvalidRequest: a month of that many rows cannot be made.
+        NotPublished: a month is before its dataset's first, or after `SAMPLE_LAST_MONTH`.
+        InvalidRequest: the number of rows is out of range.
         StoreUnavailable: the disk is full.
     """
     if months is None:
         months = [(dataset, era.since) for dataset in DATASETS for era in dataset.eras]
     source = SampleSource(rows)
-    paths = [*(f"{_TRIPS_FOLDER}/{dataset.file_name(month)}" for dataset, month in months), *_OTHERS]
+    paths = [*(f"{TRIPS_FOLDER}/{dataset.file_name(month)}" for dataset, month in months), *_ZONE_FILES]
     return [source.fetch(path, (folder / path).parent).path for path in paths]
 
 

@@ -1,12 +1,11 @@
-"""The sample's zone lookup: TLC's header, quoting and 265 ids, with names of its own that say so."""
+"""Synthetic zone lookup: TLC's header, quoting and ids, with zone names that label it as synthetic."""
 
 import csv
 from pathlib import Path
 
-from taxi_assets.catalog import ZONES_HEADER
-from taxi_assets.source.synthetic import ZONE_NAME
+from taxi_assets.catalog import LAST_ZONE, ZONES_HEADER
+from taxi_assets.source.synthetic import SYNTHETIC_ZONE_NAME
 
-LAST_ZONE = 265
 AIRPORTS = (132, 138)
 
 _BOROUGHS = ("Manhattan", "Bronx", "Brooklyn", "Queens", "Staten Island")
@@ -17,21 +16,21 @@ _NAMED = {
     132: ("Queens", "JFK Airport", "Airports"),
     138: ("Queens", "LaGuardia Airport", "Airports"),
     264: ("Unknown", "N/A", "N/A"),
-    265: ("N/A", "Outside of NYC", "N/A"),
+    LAST_ZONE: ("N/A", "Outside of NYC", "N/A"),
 }
 
 
 def write_zones(path: Path) -> None:
-    """Write the lookup as CSV, every text quoted and lines ended as in TLC's."""
+    """Write the lookup as CSV with TLC's quoting and line endings."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
         writer.writerow(ZONES_HEADER)
-        writer.writerows((zone, *names_of(zone)) for zone in range(1, LAST_ZONE + 1))
+        writer.writerows((zone, *zone_names(zone)) for zone in range(1, LAST_ZONE + 1))
 
 
-def names_of(zone: int) -> tuple[str, str, str]:
-    """The zone's borough, its name, and who may pick up there."""
+def zone_names(zone: int) -> tuple[str, str, str]:
+    """The zone's borough, name and service zone."""
     if zone in _NAMED:
         return _NAMED[zone]
     borough = _BOROUGHS[zone % len(_BOROUGHS)]
-    return borough, f"{ZONE_NAME} {zone}", "Yellow Zone" if borough == "Manhattan" else "Boro Zone"
+    return borough, f"{SYNTHETIC_ZONE_NAME} {zone}", "Yellow Zone" if borough == "Manhattan" else "Boro Zone"

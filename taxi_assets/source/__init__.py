@@ -1,10 +1,10 @@
-"""Where TLC's files come from: the CDN, another server or folder laid out like it, or the built-in sample.
+"""Ingest of source files: from TLC's CDN, from a server or folder with the CDN's layout, or the synthetic sample.
 
-Here: whether a file is published, fetching it whole, telling a whole file from an error page, and what `TAXI_SOURCE`
-may be. Not here: what the files mean (`catalog`), what their rows hold (`cleaning`), where they are kept (`stores`).
+Here: the forms of `TAXI_SOURCE`, HEAD requests, downloads with retries and resume, and the verification of each file
+before it gets its name. Not here: the files' columns (`catalog`), their rows (`cleaning`), their storage (`stores`).
 """
 
-from taxi_assets.source.base import Published, Source
+from taxi_assets.source.base import RemoteFile, Source
 from taxi_assets.source.factory import open_source
 from taxi_assets.source.files import (
     fetch_month,
@@ -16,7 +16,7 @@ from taxi_assets.source.files import (
 )
 
 __all__ = [
-    "Published",
+    "RemoteFile",
     "Source",
     "fetch_month",
     "fetch_zone_shapes",

@@ -1,4 +1,4 @@
-"""What every source can do."""
+"""The protocol of sources, and the metadata that they return for a file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from taxi_assets.raw_file import RawFile
 from taxi_assets.source.checksums import Checksum
 
 Progress = Callable[[str, int, int | None], None]
-"""Called with a file's name, its bytes so far and its bytes in all (None where the source does not tell)."""
+"""Callback: file name, bytes received, total bytes (None where the source states no length)."""
 
 
 @dataclass(frozen=True)
-class Published:
-    """What a source tells about a file without sending it.
+class RemoteFile:
+    """Metadata of a file at the source, as a HEAD request returns it.
 
     Attributes:
-        url: where the file is, without credentials.
-        size: in bytes; None where the source does not tell.
+        url: without credentials.
+        size: in bytes; None where the source states none.
         etag: as the source sent it; None where it sent none.
-        last_modified: as the source sent it, RFC 9110 form; None where it sent none.
-        checksums: of the whole file, those that the source states.
+        last_modified: as the source sent it, in RFC 9110 form; None where it sent none.
+        checksums: those that the source states for the complete file.
     """
 
     url: str
@@ -32,18 +32,18 @@ class Published:
 
 
 class Source(Protocol):
-    """A place that holds files under the names they have on TLC's CDN.
+    """A place with files under the paths that they have on TLC's CDN.
 
     A `path` is relative to the CDN's root: `trip-data/green_tripdata_2024-01.parquet`.
 
     Attributes:
-        url: where the source is, without credentials: safe to show.
+        url: the source's URL without credentials, for logs and metadata.
     """
 
     url: str
 
-    def head(self, path: str) -> Published | None:
-        """What the source tells about the file; None where it is not published (yet).
+    def head(self, path: str) -> RemoteFile | None:
+        """The file's metadata; None where it is not published (yet).
 
         Raises:
             SourceUnavailable: the source does not answer.
@@ -51,7 +51,7 @@ class Source(Protocol):
         ...
 
     def names(self, folder: str) -> set[str] | None:
-        """The names of the files in a folder such as `trip-data`; None where they can only be asked for one by one.
+        """The names of the files in a folder such as `trip-data`; None where the source cannot list folders.
 
         Raises:
             SourceUnavailable: the source does not answer.
@@ -59,12 +59,12 @@ class Source(Protocol):
         ...
 
     def fetch(self, path: str, folder: Path, progress: Progress | None = None) -> RawFile:
-        """Put the file into the folder under its own name, whole and verified, or not at all.
+        """Write the file to the folder under its own name, atomically and after verification.
 
         Raises:
             NotPublished: the source has no such file (yet).
-            SourceUnavailable: the source does not answer, or stopped in the middle.
-            BadFile: what the source sent is not what the name promises.
+            SourceUnavailable: the source does not answer, or the transfer broke off.
+            BadFile: the bytes are not a complete file of the kind that the suffix says, or a checksum differs.
             StoreUnavailable: the disk is full.
         """
         ...

@@ -1,7 +1,7 @@
-"""Checksums that a source states for a file: in the headers of an answer, or in a file beside it.
+"""Checksums that a source states for a file: in response headers, or in sidecar files.
 
-Only these can tell that a byte changed where a file has no checksums of its own: Snappy and Zstandard as TLC's writers
-use them have none. Not here: what the file's own pages say (`column_chunks`).
+Only they detect a changed byte in files without checksums of their own: Snappy and Zstandard pages as TLC's writers
+make them have none. Not here: checksums and statistics inside Parquet files (`column_chunks`).
 """
 
 import base64
@@ -15,15 +15,15 @@ from pathlib import Path
 _BLOCK = 1 << 20
 _MD5_ETAG = re.compile(r'"([0-9a-fA-F]{32})"')
 _LINE = re.compile(r"\s*([0-9a-fA-F]+)(?:\s+\*?(.+?))?\s*")  # as sha256sum and md5sum write it
-_SUMS = {"SHA256SUMS": "sha256", "MD5SUMS": "md5"}
+_SUMS_FILES = {"SHA256SUMS": "sha256", "MD5SUMS": "md5"}
 
 
 @dataclass(frozen=True)
 class Checksum:
-    """What a source says that a file's bytes add up to.
+    """A checksum of a complete file, as the source states it.
 
     Attributes:
-        stated_by: the header or the file that says so.
+        stated_by: the name of the header or of the sidecar file.
         algorithm: md5, sha256 or crc32c.
         hexdigest: in lower case.
     """
@@ -33,12 +33,12 @@ class Checksum:
     hexdigest: str
 
 
-def checksums_in(headers: Mapping[str, str]) -> tuple[Checksum, ...]:
-    """The checksums of the whole file in the headers of an answer that has the whole file.
+def checksums_from_headers(headers: Mapping[str, str]) -> tuple[Checksum, ...]:
+    """The checksums in the headers of a response with the complete file.
 
-    A quoted ETag of 32 hexadecimal digits is an MD5, as S3 gives it to objects uploaded in one part, unless the object
-    is encrypted with a key of its owner's. GCS states those of what it keeps, which is something else where it
-    decompresses on the way.
+    A quoted ETag of 32 hexadecimal digits is an MD5, as S3 sets it for objects uploaded in one part, unless the object
+    is encrypted with a customer's key. GCS states checksums of the stored bytes, which are other bytes than the
+    response's where it decompresses them (decompressive transcoding): those are ignored.
     """
     if headers.get("x-goog-stored-content-encoding", "identity") != "identity":
         return ()
@@ -55,27 +55,27 @@ def checksums_in(headers: Mapping[str, str]) -> tuple[Checksum, ...]:
     ]
     found = [Checksum(header, name, digest) for header, name, value in stated if (digest := _from_base64(name, value))]
     etag = _MD5_ETAG.fullmatch(headers.get("etag", ""))
-    if etag and not _is_encrypted_by_owner(headers):
+    if etag and not _has_customer_key(headers):
         found.append(Checksum("ETag", "md5", etag[1].lower()))
     return tuple(found)
 
 
-def checksums_beside(file: Path) -> tuple[Checksum, ...]:
-    """The checksums of a file that its folder has in `<its name>.sha256`, `<its name>.md5`, `SHA256SUMS`, `MD5SUMS`."""
+def checksums_from_sidecars(file: Path) -> tuple[Checksum, ...]:
+    """The file's checksums from `<name>.sha256`, `<name>.md5`, `SHA256SUMS` and `MD5SUMS` in its folder."""
     found = []
     for algorithm in ("sha256", "md5"):
-        beside = file.with_name(f"{file.name}.{algorithm}")
+        sidecar = file.with_name(f"{file.name}.{algorithm}")
         found += [
-            Checksum(beside.name, algorithm, digest) for digest, name in _lines(beside) if name in ("", file.name)
+            Checksum(sidecar.name, algorithm, digest) for digest, name in _lines(sidecar) if name in ("", file.name)
         ]
-    for sums, algorithm in _SUMS.items():
-        beside = file.with_name(sums)
-        found += [Checksum(sums, algorithm, digest) for digest, name in _lines(beside) if name == file.name]
+    for sums, algorithm in _SUMS_FILES.items():
+        sidecar = file.with_name(sums)
+        found += [Checksum(sums, algorithm, digest) for digest, name in _lines(sidecar) if name == file.name]
     return tuple(found)
 
 
-def mismatch(file: Path, checksums: tuple[Checksum, ...]) -> str | None:
-    """What the file's bytes add up to, and what they should; None where every checksum is the stated one."""
+def checksum_mismatch(file: Path, checksums: tuple[Checksum, ...]) -> str | None:
+    """A clause that names the first checksum that differs, with both digests; None where all are equal."""
     actual: dict[str, str] = {}
     for checksum in checksums:
         digest = actual.setdefault(checksum.algorithm, "") or _digest(file, checksum.algorithm)
@@ -89,14 +89,14 @@ def mismatch(file: Path, checksums: tuple[Checksum, ...]) -> str | None:
 
 
 def _from_base64(algorithm: str, value: str) -> str | None:
-    with suppress(ValueError):  # of what is not base64
+    with suppress(ValueError):  # not base64
         digest = base64.b64decode(value, validate=True)
         if len(digest) == {"md5": 16, "sha256": 32, "crc32c": 4}[algorithm]:
             return digest.hex()
     return None
 
 
-def _is_encrypted_by_owner(headers: Mapping[str, str]) -> bool:
+def _has_customer_key(headers: Mapping[str, str]) -> bool:
     return (
         headers.get("x-amz-server-side-encryption", "AES256") != "AES256"
         or "x-amz-server-side-encryption-customer-algorithm" in headers
@@ -104,7 +104,7 @@ def _is_encrypted_by_owner(headers: Mapping[str, str]) -> bool:
 
 
 def _lines(sums: Path) -> Iterator[tuple[str, str]]:
-    """The digests in the file, and the names that they are for, which may be none."""
+    """(digest, file name) for each line of a sums file; the name is empty where the line has a digest alone."""
     if not sums.is_file():
         return
     for line in sums.read_text(encoding="utf-8", errors="replace").splitlines():

@@ -1,8 +1,8 @@
-"""One read of every column chunk of a Parquet file, before anything is made from it.
+"""Verification of every column chunk of a Parquet file against its checksums and its footer's statistics.
 
-DuckDB compares neither gzip's checksums nor those that Parquet's pages may carry, and answers conditions by the
-footer's statistics alone where they suffice. So each page is decompressed and decoded once by Arrow, which compares
-both, and what it holds is compared with what the footer says of it. Nested columns are decoded only: TLC has none.
+DuckDB verifies neither gzip's CRC nor the optional CRC of Parquet pages, and evaluates predicates by the footer's
+statistics alone where they suffice. Arrow therefore decompresses and decodes each page once, which verifies both CRCs,
+and the decoded values are compared with the footer. Nested columns are decoded only: TLC has none.
 """
 
 import math
@@ -25,16 +25,17 @@ _THREADS = 4
 
 
 def verify_column_chunks(path: Path, metadata: "pq.FileMetaData", names: Sequence[str], data_end: int) -> None:
-    """Decode every page once, and compare it with the checksums and the statistics that the file has.
+    """Decode every page once and compare the values with the file's checksums and statistics.
 
-    A column is read in batches of 65,536 rows, so that 20,000,000 rows in one row group need no more memory than few.
-    Columns of the same name are left to whoever reads the file, who cannot tell them apart.
+    A column is read in batches of 65,536 rows, so that the memory does not grow with the row group: it may have all
+    20,000,000 rows of a file. Columns with the same name are skipped, since Arrow selects columns by name; cleaning
+    refuses such files.
 
     Args:
         path: the file.
         metadata: its footer.
         names: the paths of its columns in the schema, in order.
-        data_end: the position of the footer, which is behind that of every page.
+        data_end: byte offset of the footer; every page ends before it.
 
     Raises:
         BadFile: a page cannot be decoded, a checksum differs, or the statistics are not those of the values; the text
@@ -57,29 +58,29 @@ def verify_column_chunks(path: Path, metadata: "pq.FileMetaData", names: Sequenc
                 read.cancel()
 
 
-def _verify_chunk(path: Path, metadata: "pq.FileMetaData", data_end: int, place: tuple[int, int, str]) -> None:
+def _verify_chunk(path: Path, metadata: "pq.FileMetaData", data_end: int, location: tuple[int, int, str]) -> None:
     import pyarrow as pa
 
-    group, index, name = place
-    found = _Found()
+    group, index, name = location
+    actual = _ChunkValues()
     try:
         for values in _batches(path, metadata, group, name):
-            found.add(values)
-        # Only now: pyarrow's own look at a chunk's metadata ends the process where they are damaged, reading does not.
+            actual.add(values)
+        # After the read, which raises an error for damaged metadata: pyarrow's accessors abort the process for them.
         row_group = metadata.row_group(group)
         chunk = row_group.column(index)
-        contradiction = found.contradiction(row_group.num_rows, chunk.statistics)
-    except (pa.ArrowException, OSError, ValueError) as error:  # the last: of bytes that are no text
+        difference = actual.difference(row_group.num_rows, chunk.statistics)
+    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: a string is not UTF-8
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise BadFile(f"{path.name} is damaged: column {name} cannot be read ({first_line}); fetch it again") from error
     start = chunk.dictionary_page_offset or chunk.data_page_offset
     if chunk.path_in_schema != name:
-        contradiction = f"another name, {chunk.path_in_schema}, elsewhere in the footer"
+        difference = f"another name, {chunk.path_in_schema}, elsewhere in the footer"
     elif not start <= start + chunk.total_compressed_size <= data_end:
-        contradiction = "pages where the footer is"
-    if contradiction is not None:
+        difference = "pages where the footer is"
+    if difference is not None:
         raise BadFile(
-            f"{path.name} contradicts itself: column {name} has {contradiction}; fetch it again, and where that gives"
+            f"{path.name} contradicts itself: column {name} has {difference}; fetch it again, and where that gives"
             " the same file, take it from another source"
         )
 
@@ -94,17 +95,17 @@ def _batches(path: Path, metadata: "pq.FileMetaData", group: int, name: str) -> 
             yield batch.column(0)
 
 
-class _Found:
-    """What a column chunk holds, to compare with what its footer says."""
+class _ChunkValues:
+    """Row count, null count, minimum and maximum of a column chunk's decoded values."""
 
     def __init__(self) -> None:
         self._rows = self._nulls = 0
-        self._least: Any = None
-        self._greatest: Any = None
+        self._min: Any = None
+        self._max: Any = None
         self._is_nested = False
 
     def add(self, values: "pa.Array") -> None:
-        """Take in the next rows."""
+        """Add a batch of values."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -116,34 +117,34 @@ class _Found:
         if values.null_count == len(values) or not _has_range(values.type):
             return
         ends = pc.min_max(values)
-        least, greatest = _comparable(ends["min"]), _comparable(ends["max"])
-        if not (isinstance(least, float) and math.isnan(least)):  # nothing but NaN has no range
-            self._least = least if self._least is None else min(self._least, least)
-            self._greatest = greatest if self._greatest is None else max(self._greatest, greatest)
+        minimum, maximum = _comparable(ends["min"]), _comparable(ends["max"])
+        if not (isinstance(minimum, float) and math.isnan(minimum)):  # all values are NaN
+            self._min = minimum if self._min is None else min(self._min, minimum)
+            self._max = maximum if self._max is None else max(self._max, maximum)
 
-    def contradiction(self, rows: int, statistics: "pq.Statistics | None") -> str | None:
-        """What the column has and its footer denies; None where they agree."""
+    def difference(self, rows: int, statistics: "pq.Statistics | None") -> str | None:
+        """A clause that names the first difference from the footer; None where they agree."""
         if self._rows != rows:
             return f"{self._rows:,} rows, and by its footer {rows:,}"
         if statistics is None or self._is_nested:
             return None
         if statistics.has_null_count and statistics.null_count != self._nulls:
             return f"{self._nulls:,} rows without a value, and by its footer {statistics.null_count:,}"
-        if self._least is None or not statistics.has_min_max:
+        if self._min is None or not statistics.has_min_max:
             return None
-        least, greatest = _stated(statistics)
-        if _agree(self._least, self._greatest, least, greatest):
+        footer_min, footer_max = _footer_range(statistics)
+        if _matches(self._min, self._max, footer_min, footer_max):
             return None
-        return f"values from {self._least!r} to {self._greatest!r}, and by its footer from {least!r} to {greatest!r}"
+        return f"values from {self._min!r} to {self._max!r}, and by its footer from {footer_min!r} to {footer_max!r}"
 
 
 def _has_range(kind: "pa.DataType") -> bool:
-    """Whether Arrow can say the least and the greatest value of that type."""
+    """Whether Arrow computes minimum and maximum of this type."""
     from pyarrow import types
 
     return any(
-        is_such(kind)
-        for is_such in (
+        is_kind(kind)
+        for is_kind in (
             types.is_integer,
             types.is_float32,
             types.is_float64,
@@ -161,7 +162,7 @@ def _has_range(kind: "pa.DataType") -> bool:
 
 
 def _comparable(value: "pa.Scalar") -> Any:
-    """The value as the footer has it: times as numbers, texts as bytes."""
+    """The value in the form of the footer's statistics: temporal types as integers, strings as bytes."""
     import pyarrow as pa
     from pyarrow import types
 
@@ -172,15 +173,15 @@ def _comparable(value: "pa.Scalar") -> Any:
     return value.as_py()
 
 
-def _stated(statistics: "pq.Statistics") -> tuple[Any, Any]:
+def _footer_range(statistics: "pq.Statistics") -> tuple[Any, Any]:
     logical = statistics.logical_type.type
     if statistics.physical_type == "BYTE_ARRAY" or logical in ("TIMESTAMP", "TIME", "DATE"):
         return statistics.min_raw, statistics.max_raw
     return statistics.min, statistics.max
 
 
-def _agree(least: Any, greatest: Any, stated_least: Any, stated_greatest: Any) -> bool:
-    """Whether the range is the stated one. Writers may shorten a long text to a bound; numbers are exact."""
-    if isinstance(least, bytes):
-        return bool(stated_least <= least and greatest <= stated_greatest)
-    return bool(stated_least == least and stated_greatest == greatest)
+def _matches(minimum: Any, maximum: Any, footer_min: Any, footer_max: Any) -> bool:
+    """Whether the values' range is the footer's; for strings, which writers may truncate, whether it lies within."""
+    if isinstance(minimum, bytes):
+        return bool(footer_min <= minimum and maximum <= footer_max)
+    return bool(footer_min == minimum and footer_max == maximum)

@@ -1,7 +1,8 @@
-"""Which kind of data a home holds, TLC's or synthetic, so that the two never mix: a small file, `source.json`.
+"""The kind of data in a home, TLC's or synthetic, recorded in its file `source.json`; the two never mix.
 
-Joined tables, neighbours that are compared and the zones on a page make sense within one kind only. The file is made
-with the first data; where it is missing, the lake's months tell.
+Joins, checks that compare months and the zones on a page are valid within one kind only. The first ingest writes the
+file; where it is missing or damaged, the provenance of the lake's months decides. Not here: how a file is recognised
+as synthetic (`synthetic`).
 """
 
 import fcntl
@@ -16,49 +17,49 @@ from taxi_assets.catalog import DATASETS, Layer
 from taxi_assets.errors import InvalidRequest, StoreError, StoreUnavailable
 from taxi_assets.raw_file import RawFile
 from taxi_assets.settings import TLC_CDN
-from taxi_assets.source.synthetic import is_sample, is_synthetic, says_synthetic
+from taxi_assets.source.synthetic import is_sample_url, is_synthetic, is_synthetic_provenance
 from taxi_assets.stores.os_errors import disk_failures
 
 if TYPE_CHECKING:
     from taxi_assets.stores.lake import Lake
 
 
-_DEMO = "demo"  # the folder in a home that `make demo` takes as its own
+_DEMO = "demo"  # folder in a home, and itself the home of `make demo`
 
 
 @dataclass(frozen=True)
 class SourceRecord:
-    """The record of one home.
+    """A home's record of its kind of data.
 
     Attributes:
-        path: of the file.
+        path: of `source.json`.
     """
 
     path: Path
 
     def is_synthetic(self) -> bool | None:
-        """Whether the home holds synthetic data; None where nothing was recorded, or what was is damaged."""
+        """Whether the home holds synthetic data; None where the record is missing or damaged."""
         try:
             found = json.loads(self.path.read_text())["synthetic"]
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return found if isinstance(found, bool) else None
 
-    def expect(self, url: str) -> None:
-        """Refuse a source of the other kind before anything is fetched, where its URL alone tells which it is.
+    def check_url(self, url: str) -> None:
+        """Refuse a source of the other kind before a download, where the URL identifies the kind (the CDN, `sample`).
 
         Raises:
             InvalidRequest: the home holds the other kind.
         """
-        if is_sample(url) or url.startswith(TLC_CDN):
-            self._require(self.is_synthetic(), is_sample(url), url)
+        if is_sample_url(url) or url.startswith(TLC_CDN):
+            self._require_kind(self.is_synthetic(), is_sample_url(url), url)
 
-    def admit(self, raw: RawFile, lake: "Lake") -> None:
-        """Record the kind of the file's data, if the home holds no other.
+    def check_and_record(self, raw: RawFile, lake: "Lake") -> None:
+        """Check that the file is of the home's kind of data, and record the kind.
 
         Args:
-            raw: the file that is about to be stored.
-            lake: tells what the home holds where nothing is recorded.
+            raw: the file to be stored.
+            lake: the home's lake, whose months decide where there is no record.
 
         Raises:
             InvalidRequest: the home holds the other kind.
@@ -69,12 +70,12 @@ class SourceRecord:
             return
         with disk_failures(self.path.parent), self._locked():
             held = self.is_synthetic()
-            self._require(_kind_of(lake) if held is None else held, synthetic, raw.url)
+            self._require_kind(_kind_of(lake) if held is None else held, synthetic, raw.url)
             fresh = self.path.with_name(f"{self.path.name}.new")
             fresh.write_text(json.dumps({"synthetic": synthetic, "first_file": raw.url}))
             fresh.replace(self.path)
 
-    def _require(self, held: bool | None, synthetic: bool, url: str) -> None:
+    def _require_kind(self, held: bool | None, synthetic: bool, url: str) -> None:
         if held is None or held == synthetic:
             return
         home = self.path.parent
@@ -94,12 +95,12 @@ class SourceRecord:
 
 
 def _kind_of(lake: "Lake") -> bool | None:
-    """Whether the lake's months are synthetic; None where it has none that can be read."""
+    """Whether the lake's months are synthetic; None where it has no readable month."""
     for dataset in DATASETS:
         table = dataset.path(Layer.CLEAN)
         for month in reversed(lake.months(table)):
             try:
-                return says_synthetic(lake.read(table, [month]).provenance)
+                return is_synthetic_provenance(lake.read(table, [month]).provenance)
             except StoreUnavailable:
                 raise
             except StoreError:

@@ -1,12 +1,12 @@
-"""What arrives in place of a file, told by its first bytes."""
+"""File signatures: what a file is by its first bytes, where it is not of the kind that its suffix says."""
 
 import re
 from pathlib import Path
 
-_LOOK = 2000
+_HEAD_BYTES = 2000
 
-# The first pattern that matches tells what it is and what to do; {} is what the pattern's group caught.
-_LOOKALIKES: tuple[tuple[bytes, str, str], ...] = (
+# (pattern, what the file is, advice); the first match counts, and {} stands for the pattern's group.
+_WRONG_FILES: tuple[tuple[bytes, str, str], ...] = (
     (rb"\s*\Z", "empty", "fetch it again"),
     (rb"PARE", "Parquet with an encrypted footer", "take it from a source that publishes it in the clear"),
     (rb"version https://git-lfs", "a Git LFS pointer", "run `git lfs pull` where the source keeps its files"),
@@ -26,26 +26,26 @@ _LOOKALIKES: tuple[tuple[bytes, str, str], ...] = (
 )
 
 
-# How files begin by their suffix, and what they are.
-_BEGINNINGS = {
+# Suffix -> (pattern of the first bytes, kind of file).
+_SIGNATURES = {
     ".parquet": (rb"PAR1", "a readable Parquet file"),
     ".csv": (rb"(\xef\xbb\xbf)?\"?LocationID", "the zone lookup"),
     ".zip": (rb"PK", "a zipped shapefile"),
 }
 
 
-def strange_beginning(path: Path) -> str | None:
-    """What the file is, of which only the beginning need be there; None where it begins as its suffix promises."""
-    beginning, expected = _BEGINNINGS[path.suffix]
+def signature_mismatch(path: Path) -> str | None:
+    """A sentence for a file, or the first bytes of one, without its suffix's signature; None where it has it."""
+    signature, expected = _SIGNATURES[path.suffix]
     with path.open("rb") as file:
-        return None if re.match(beginning, file.read(_LOOK)) else look_at(path, expected)
+        return None if re.match(signature, file.read(_HEAD_BYTES)) else describe_wrong_file(path, expected)
 
 
-def look_at(path: Path, expected: str) -> str:
-    """What the file is in place of what was expected, and what to do about it."""
+def describe_wrong_file(path: Path, expected: str) -> str:
+    """A sentence: what the file is instead of the expected kind, and what to do."""
     with path.open("rb") as file:
-        head = file.read(_LOOK).removeprefix(b"\xef\xbb\xbf")
-    for pattern, what, advice in _LOOKALIKES:
+        head = file.read(_HEAD_BYTES).removeprefix(b"\xef\xbb\xbf")
+    for pattern, what, advice in _WRONG_FILES:
         if match := re.match(pattern, head):
             caught = (group.decode("ascii", "replace") for group in match.groups())
             return f"{path.name} is {what.format(*caught)}, not {expected}; {advice}"

@@ -1,36 +1,32 @@
-"""TLC's files by what they are: a dataset's month, the zones and their shapes."""
+"""Fetch TLC's files by dataset and month, the zone lookup and the zone shapes, and find the published months."""
 
 from pathlib import Path
 
-from taxi_assets.catalog import SHAPES_FILE, ZONES_FILE, Dataset
+from taxi_assets.catalog import SHAPES_PATH, TRIPS_FOLDER, ZONES_PATH, Dataset
 from taxi_assets.errors import NotPublished, SourceUnavailable
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
 from taxi_assets.settings import TLC_CDN
 from taxi_assets.source.base import Progress, Source
 
-_PROBES = 36
-
-_TRIPS_FOLDER = "trip-data"
-ZONES_PATH = f"misc/{ZONES_FILE}"
-SHAPES_PATH = f"misc/{SHAPES_FILE}"
+_MAX_PROBES = 36  # HEAD requests
 
 
 def month_path(dataset: Dataset, month: Month) -> str:
-    """Where the month's file is, relative to the CDN's root: the `path` of `Source.head` and `Source.fetch`."""
-    return f"{_TRIPS_FOLDER}/{dataset.file_name(month)}"
+    """The path of the month's file relative to the CDN's root, for `Source.head` and `Source.fetch`."""
+    return f"{TRIPS_FOLDER}/{dataset.file_name(month)}"
 
 
 def fetch_month(
     source: Source, dataset: Dataset, month: Month, folder: Path, progress: Progress | None = None
 ) -> RawFile:
-    """Put the month's file into the folder, whole and verified, or not at all.
+    """Write the month's file to the folder, atomically and after verification.
 
     Raises:
-        InvalidRequest: the month lies before the dataset's first.
-        NotPublished: the source does not have the month (yet); the text names the last one it has.
-        SourceUnavailable: the source does not answer, or stopped in the middle.
-        BadFile: what the source sent is not a whole Parquet file.
+        InvalidRequest: the month is before the dataset's first.
+        NotPublished: the source does not have the month (yet); the text names its last month.
+        SourceUnavailable: the source does not answer, or the transfer broke off.
+        BadFile: the bytes are not a complete Parquet file.
         StoreUnavailable: the disk is full.
     """
     dataset.era(month)
@@ -38,44 +34,44 @@ def fetch_month(
         return source.fetch(month_path(dataset, month), folder, progress)
     except NotPublished as error:
         raise NotPublished(
-            f"{source.url} has not published {dataset.name} {month}{_what_there_is(source, dataset, month)}"
+            f"{source.url} has not published {dataset.name} {month}{_availability_hint(source, dataset, month)}"
         ) from error
 
 
 def fetch_zones(source: Source, folder: Path, progress: Progress | None = None) -> RawFile:
-    """Put the taxi zone lookup into the folder, whole and verified, or not at all.
+    """Write the taxi zone lookup to the folder, atomically and after verification.
 
     Raises:
         NotPublished: the source has no zone lookup.
-        SourceUnavailable: the source does not answer, or stopped in the middle.
-        BadFile: what the source sent is not the zone lookup.
+        SourceUnavailable: the source does not answer, or the transfer broke off.
+        BadFile: the bytes are not the complete zone lookup.
         StoreUnavailable: the disk is full.
     """
     return source.fetch(ZONES_PATH, folder, progress)
 
 
 def fetch_zone_shapes(source: Source, folder: Path, progress: Progress | None = None) -> RawFile:
-    """Put the shapes of the taxi zones into the folder, whole and verified, or not at all.
+    """Write the shapefile of the taxi zones to the folder, atomically and after verification.
 
     Raises:
         NotPublished: the source has no such file.
-        SourceUnavailable: the source does not answer, or stopped in the middle.
-        BadFile: what the source sent is not a zipped shapefile.
+        SourceUnavailable: the source does not answer, or the transfer broke off.
+        BadFile: the bytes are not a complete zipped shapefile.
         StoreUnavailable: the disk is full.
     """
     return source.fetch(SHAPES_PATH, folder, progress)
 
 
 def last_published(source: Source, dataset: Dataset, before: Month) -> Month | None:
-    """The last month the source has before that one, going back 36 months at most; None where it has none of them.
+    """The last published month before that one, among 36 months at most; None where none of them is published.
 
-    A month in the future is looked for from today's month on.
+    The search begins no later than with today's month, by one HEAD request a month.
 
     Raises:
         SourceUnavailable: the source does not answer.
     """
     newest = min(before.plus(-1), Month.current())
-    oldest = max(newest.plus(1 - _PROBES), dataset.first_month)
+    oldest = max(newest.plus(1 - _MAX_PROBES), dataset.first_month)
     for month in reversed(list(oldest.until(newest))):
         if source.head(month_path(dataset, month)) is not None:
             return month
@@ -83,31 +79,31 @@ def last_published(source: Source, dataset: Dataset, before: Month) -> Month | N
 
 
 def published_months(source: Source, dataset: Dataset) -> set[Month]:
-    """The months that the source has, by a few requests.
+    """The months that the source has published, without a request for each.
 
-    A folder is listed. A server is asked for its last month, and taken to have every month up to that, as TLC has.
+    A folder is listed. For a server the last month is searched, and all earlier months are assumed, as TLC has them.
 
     Raises:
         SourceUnavailable: the source does not answer.
     """
     today = Month.current()
-    names = source.names(_TRIPS_FOLDER)
+    names = source.names(TRIPS_FOLDER)
     if names is not None:
         return {month for month in dataset.first_month.until(today) if dataset.file_name(month) in names}
     last = last_published(source, dataset, before=today.plus(1))
     return set() if last is None else set(dataset.first_month.until(last))
 
 
-def _as_csv(source: Source, dataset: Dataset, month: Month) -> str | None:
-    """The month's file as CSV, packed or not, in a folder that can be listed."""
+def _csv_name(source: Source, dataset: Dataset, month: Month) -> str | None:
+    """The name of the month's file as CSV, compressed or not, in a source that lists folders."""
     stem = dataset.file_name(month).removesuffix(".parquet").lower()
-    names = source.names(_TRIPS_FOLDER) or set()
+    names = source.names(TRIPS_FOLDER) or set()
     return next((name for name in sorted(names) if name.lower().startswith(f"{stem}.csv")), None)
 
 
-def _what_there_is(source: Source, dataset: Dataset, month: Month) -> str:
+def _availability_hint(source: Source, dataset: Dataset, month: Month) -> str:
     try:
-        csv = _as_csv(source, dataset, month)
+        csv = _csv_name(source, dataset, month)
         if csv is not None:
             return (
                 f" as Parquet: it has {csv}, in the format that TLC gave up in May 2022, when it published every month"

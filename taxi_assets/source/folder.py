@@ -1,21 +1,22 @@
-"""A folder laid out like TLC's CDN: a mirror, a mounted bucket, or what `taxi sample` wrote."""
+"""Source: a folder with the CDN's layout, such as a mirror, a mounted bucket, or the output of `taxi sample`."""
 
 from collections.abc import Iterator
 from email.utils import formatdate
 from pathlib import Path
 
+from taxi_assets.catalog import TRIPS_FOLDER, ZONES_PATH
 from taxi_assets.errors import BadFile, NotPublished, SourceUnavailable
 from taxi_assets.raw_file import RawFile
-from taxi_assets.source.atomic_write import land
-from taxi_assets.source.base import Progress, Published
-from taxi_assets.source.checksums import checksums_beside, mismatch
-from taxi_assets.source.progress import Meter
+from taxi_assets.source.atomic_write import write_atomically
+from taxi_assets.source.base import Progress, RemoteFile
+from taxi_assets.source.checksums import checksum_mismatch, checksums_from_sidecars
+from taxi_assets.source.progress import ProgressReporter
 
 _BLOCK = 1 << 20
 
 
 class FolderSource:
-    """TLC's files from a folder, which need not be there before a file is asked for.
+    """TLC's files from a folder, which may be missing until a method is called.
 
     Attributes:
         url: the folder as a `file:///` URL.
@@ -25,18 +26,18 @@ class FolderSource:
         self._folder = folder.expanduser().absolute()
         self.url = self._folder.as_uri()
 
-    def head(self, path: str) -> Published | None:
-        """What the file system tells about the file; None where there is no such file.
+    def head(self, path: str) -> RemoteFile | None:
+        """Size, modification time and an ETag made of both; None where there is no such file.
 
         Raises:
-            SourceUnavailable: the folder is not there, or not laid out like the CDN.
+            SourceUnavailable: the folder is missing, or has not the CDN's layout.
         """
         file = self._folder / path
-        self._require(file.parent)
+        self._require_folder(file.parent)
         if not file.is_file():
             return None
         stat = file.stat()
-        return Published(
+        return RemoteFile(
             url=file.as_uri(),
             size=stat.st_size,
             etag=f'"{stat.st_size:x}-{stat.st_mtime_ns:x}"',
@@ -47,38 +48,39 @@ class FolderSource:
         """The names of the files in the folder of that name.
 
         Raises:
-            SourceUnavailable: the folder is not there, or not laid out like the CDN.
+            SourceUnavailable: the folder is missing, or has not the CDN's layout.
         """
         listed = self._folder / folder
-        self._require(listed)
+        self._require_folder(listed)
         return {file.name for file in listed.iterdir()}
 
     def fetch(self, path: str, folder: Path, progress: Progress | None = None) -> RawFile:
-        """Copy the file into the folder under its own name, whole and verified, or not at all.
+        """Copy the file to the folder under its own name, atomically and after verification.
 
         Raises:
             NotPublished: there is no such file.
-            SourceUnavailable: the source's folder is not there, or the file cannot be read.
-            BadFile: the file is not what its name promises.
+            SourceUnavailable: the source's folder is missing, or the file cannot be read or changed during the copy.
+            BadFile: the file is not complete or not of the kind that its suffix says, or a sidecar checksum differs.
             StoreUnavailable: the disk is full.
         """
         published = self.head(path)
         if published is None:
             raise NotPublished(f"{self.url} has no {path}")
 
-        def copy(part: Path) -> Published:
-            meter = Meter(part.name, progress)
-            meter.begin(published.size)
-            with part.open("wb") as copied:
+        def copy(part: Path) -> RemoteFile:
+            reporter = ProgressReporter(part.name, progress)
+            reporter.start(published.size)
+            copied = 0
+            with part.open("wb") as file:
                 for block in _blocks(self._folder / path):
-                    copied.write(block)
-                    meter.at(copied.tell(), published.size)
-                meter.end(copied.tell())
+                    copied += file.write(block)
+                    reporter.update(copied, published.size)
+            reporter.finish(copied)
             if self.head(path) != published:
                 raise SourceUnavailable(
                     f"{self._folder / path} changed while it was copied; run again when it is whole"
                 )
-            differs = mismatch(part, checksums_beside(self._folder / path))
+            differs = checksum_mismatch(part, checksums_from_sidecars(self._folder / path))
             if differs is not None:
                 raise BadFile(
                     f"{part.name} is damaged, or the checksum beside it is another version's: {differs}; put them there"
@@ -86,13 +88,13 @@ class FolderSource:
                 )
             return published
 
-        return land(path, folder, copy)
+        return write_atomically(path, folder, copy)
 
-    def _require(self, folder: Path) -> None:
+    def _require_folder(self, folder: Path) -> None:
         if not folder.is_dir():
             raise SourceUnavailable(
                 f"there is no folder {folder}: a source's folder is laid out like TLC's CDN, with files such as"
-                " trip-data/green_tripdata_2024-01.parquet and misc/taxi_zone_lookup.csv"
+                f" {TRIPS_FOLDER}/green_tripdata_2024-01.parquet and {ZONES_PATH}"
             )
 
 

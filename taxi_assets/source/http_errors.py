@@ -1,4 +1,4 @@
-"""What each error of the HTTP client means: whether another attempt may do better, and what to do."""
+"""Errors of the HTTP client: which are retryable, and their text for people."""
 
 import ssl
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ _PROXIES = "HTTP_PROXY, HTTPS_PROXY and ALL_PROXY"
 
 
 @contextmanager
-def named_set_up() -> Iterator[None]:
-    """Turn the errors of making a client, which reads the environment, into ours.
+def map_client_errors() -> Iterator[None]:
+    """Map the errors of creating a client, which reads proxies and certificates from the environment.
 
     Raises:
-        SourceUnavailable: the environment names a proxy or certificates that cannot be used; a proxy's address may have
-            a password in it and is not repeated.
+        SourceUnavailable: the environment's proxy or certificates cannot be used. The text omits the proxy's address,
+            which may contain a password.
     """
     import httpx
 
@@ -31,24 +31,24 @@ def named_set_up() -> Iterator[None]:
         raise SourceUnavailable(
             f"the environment names a proxy whose address is none: check {_PROXIES}, which take http://host:port"
         ) from None
-    except OSError as error:  # those of TLS are such
+    except OSError as error:  # ssl.SSLError is an OSError
         raise SourceUnavailable(
             f"the certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read: {error}; correct or unset it"
         ) from error
 
 
-def may_pass(error: BaseException) -> bool:
-    """Whether another attempt may do better."""
+def is_retryable(error: BaseException) -> bool:
+    """Whether another attempt may succeed."""
     import httpx
 
     if isinstance(error, httpx.TransportError):
-        return not isinstance(error, httpx.UnsupportedProtocol) and not _is_distrust(error)
+        return not isinstance(error, httpx.UnsupportedProtocol) and not _is_certificate_error(error)
     return isinstance(error, Transient)
 
 
-def reason_of(error: BaseException | None) -> str:
-    """The error in a few words."""
-    if _is_distrust(error):
+def error_reason(error: BaseException | None) -> str:
+    """The error as a clause, with advice for an untrusted certificate."""
+    if _is_certificate_error(error):
         return (
             f"its certificate is not trusted ({error}); where a proxy or the server has one of your own authority's,"
             " name that authority's certificates in SSL_CERT_FILE"
@@ -56,7 +56,7 @@ def reason_of(error: BaseException | None) -> str:
     return str(error) or type(error).__name__
 
 
-def _is_distrust(error: BaseException | None) -> bool:
+def _is_certificate_error(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
             return True

@@ -1,7 +1,7 @@
-"""How slow an HTTP server may be, and what ends an attempt that is slower.
+"""Minimum throughput of an HTTP transfer, enforced by a watchdog thread.
 
-A time-out of the client begins anew with every byte, of the headers as of the body, so that a byte a second would hold
-a run for years. Here a thread of its own looks at the clock, and ends the connection.
+The client's read timeout restarts with every byte of headers and body, so that a server with one byte a second would
+block a run for years. The thread measures the throughput and shuts the connection's socket down.
 """
 
 import contextlib
@@ -13,26 +13,26 @@ from typing import Any, Self
 
 from taxi_assets.source.http_responses import Transient
 
-LOWEST_RATE = 10_000
-"""Bytes a second, over a window; TLC's CDN sends 500,000 and more."""
+MIN_BYTES_PER_SECOND = 10_000
+"""Averaged over a window; TLC's CDN sends 500,000 and more."""
 
-LONGEST_FETCH = 2 * 3600.0
-"""Seconds for one file, in all attempts: TLC's largest, 611 MB, takes 20 minutes at 500,000 bytes a second."""
+MAX_FETCH_SECONDS = 2 * 3600.0
+"""For one file, over all attempts: TLC's largest, 611 MB, takes 20 minutes at 500,000 bytes a second."""
 
 
 class TooSlow(Transient):
-    """An attempt was ended since too little arrived."""
+    """The watchdog ended an attempt below the minimum throughput, or past the deadline."""
 
 
-class Pace:
-    """Watches one attempt while the context is open, and ends its connection where too little arrives.
+class ThroughputWatchdog:
+    """Context manager for one attempt: closes its connection when the throughput is too low.
 
     Args:
-        window: seconds, in each of which `LOWEST_RATE` is asked for on average; connecting and headers count as none.
-        ends: when the whole fetch has to be over, on the clock of `time.monotonic`.
+        window: seconds over which the throughput is averaged; connecting and headers count as 0 bytes.
+        ends: deadline of the complete fetch, by `time.monotonic`.
 
     Raises:
-        TooSlow: on leaving the context, where the connection was ended.
+        TooSlow: on exit, if the watchdog closed the connection.
     """
 
     def __init__(self, window: float, ends: float) -> None:
@@ -42,7 +42,7 @@ class Pace:
         self._failure: str | None = None
         self._sockets: list[socket.socket] = []
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="pace of a download", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="watchdog of a download", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -56,30 +56,31 @@ class Pace:
 
     @property
     def extensions(self) -> Mapping[str, Callable[[str, Mapping[str, Any]], None]]:
-        """What a request is sent with, so that its connection can be ended."""
+        """Request extensions that hand the connection's socket to the watchdog."""
         return {"trace": self._traced}
 
     def received(self, size: int) -> None:
-        """Count the bytes of the body."""
+        """Count bytes of the body."""
         self._received += size
 
     def _traced(self, _event: str, info: Mapping[str, Any]) -> None:
-        # What a step of connecting returns: TCP, then perhaps the proxy's tunnel, then TLS.
-        made: Any = info.get("return_value")
-        if hasattr(made, "get_extra_info"):
-            self._sockets.append(made.get_extra_info("socket"))
-            if self._failure is not None:  # looking up the name, or connecting, took too long
+        # Connecting returns a stream per step: TCP, a proxy's tunnel if there is one, TLS.
+        stream: Any = info.get("return_value")
+        if hasattr(stream, "get_extra_info"):
+            self._sockets.append(stream.get_extra_info("socket"))
+            if self._failure is not None:  # name resolution or connecting took too long
                 self._disconnect()
 
     def _watch(self) -> None:
         before = 0
         while not self._over.wait(max(0.0, min(self._window, self._ends - time.monotonic()))):
             if time.monotonic() >= self._ends:
-                return self._end(f"it was not there after {LONGEST_FETCH / 3600:g} hours, the longest for one file")
-            if self._received - before < LOWEST_RATE * self._window:
+                return self._end(f"it was not there after {MAX_FETCH_SECONDS / 3600:g} hours, the longest for one file")
+            if self._received - before < MIN_BYTES_PER_SECOND * self._window:
                 sent = self._received - before
                 return self._end(
-                    f"the server sent {sent:,} bytes in {self._window:g} s, less than {LOWEST_RATE:,} bytes a second"
+                    f"the server sent {sent:,} bytes in {self._window:g} s, less than {MIN_BYTES_PER_SECOND:,} bytes"
+                    " a second"
                 )
             before = self._received
         return None
@@ -90,6 +91,6 @@ class Pace:
 
     def _disconnect(self) -> None:
         for one in self._sockets:
-            with contextlib.suppress(OSError):  # closed already
-                # Not its own shutdown: that of a TLS socket takes the session from under the thread that reads.
+            with contextlib.suppress(OSError):  # already closed
+                # Not ssl.SSLSocket.shutdown, which drops the TLS session that the reading thread still uses.
                 socket.socket.shutdown(one, socket.SHUT_RDWR)

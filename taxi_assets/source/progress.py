@@ -1,4 +1,4 @@
-"""How far a file has come: for the log, and for whoever shows a bar."""
+"""Progress of a download: log lines, and a callback for a progress bar."""
 
 import logging
 import time
@@ -10,17 +10,17 @@ logger = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_CALLS = 0.1
 _SECONDS_BETWEEN_LINES = 10.0
-_LARGE = 100_000_000
+_LARGE_FILE = 100_000_000
 _MB = 1_000_000
 
 
-class Meter:
-    """Passes on how far one file has come, seldom enough to cost nothing.
+class ProgressReporter:
+    """Reports the progress of one file: a log line at most every 10 s, a callback at most every 0.1 s.
 
     Args:
         name: of the file.
-        progress: called at most every 0.1 s, and at the end.
-        clock: seconds, for tests that cannot wait.
+        progress: the callback, also called at the end; None for none.
+        clock: returns seconds; tests replace it.
     """
 
     def __init__(self, name: str, progress: Progress | None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -30,13 +30,13 @@ class Meter:
         self._next_call = clock() + _SECONDS_BETWEEN_CALLS
         self._next_line = clock() + _SECONDS_BETWEEN_LINES
 
-    def begin(self, total: int | None) -> None:
-        """Log that a large file is on its way."""
-        if total is not None and total >= _LARGE:
+    def start(self, total: int | None) -> None:
+        """Log the size of a file of 100 MB or more."""
+        if total is not None and total >= _LARGE_FILE:
             logger.info("%s: %d MB to fetch", self._name, total // _MB)
 
-    def at(self, done: int, total: int | None) -> None:
-        """Tell how many bytes are there, of how many in all."""
+    def update(self, done: int, total: int | None) -> None:
+        """Report the number of bytes received, of a total that may be unknown."""
         now = self._clock()
         if now >= self._next_call:
             self._next_call = now + _SECONDS_BETWEEN_CALLS
@@ -46,8 +46,8 @@ class Meter:
             of = f" of {total // _MB}" if total is not None else ""
             logger.info("%s: %d%s MB", self._name, done // _MB, of)
 
-    def end(self, size: int) -> None:
-        """Tell that every byte is there."""
+    def finish(self, size: int) -> None:
+        """Report completion."""
         self._call(size, size)
 
     def _call(self, done: int, total: int | None) -> None:

@@ -1,12 +1,12 @@
-"""What a zipped shapefile consists of."""
+"""Members of a zipped shapefile."""
 
 from pathlib import PurePosixPath
 from zipfile import ZipFile
 
-SHAPEFILE_PARTS = (".shp", ".shx", ".dbf")  # the outlines, where each begins, and the table of what they are
+SHAPEFILE_PARTS = (".shp", ".shx", ".dbf")  # geometries, their index, and the attribute table
 
 
 def shapefile_parts(archive: ZipFile) -> dict[str, str]:
-    """Suffix -> the name of that part in the archive; macOS's own hidden files are none."""
+    """Suffix -> name of that member; macOS's resource forks (`__MACOSX/`) are skipped."""
     names = (name for name in archive.namelist() if not name.startswith("__MACOSX/"))
     return {PurePosixPath(name).suffix: name for name in names if PurePosixPath(name).suffix in SHAPEFILE_PARTS}

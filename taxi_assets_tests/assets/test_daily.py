@@ -36,8 +36,8 @@ def expected(loaded: Project, dataset: Dataset) -> pd.DataFrame:
     trips = loaded.definitions.load_asset_value(dataset.key(Layer.CLEAN), partition_key=MONTH)
     trips["pickup_date"] = trips["pickup_datetime"].dt.date
     trips["minutes"] = (trips["dropoff_datetime"] - trips["pickup_datetime"]).dt.total_seconds() / 60
-    if dataset.charged:
-        first, *others = dataset.charged
+    if dataset.charge_columns:
+        first, *others = dataset.charge_columns
         trips["revenue"] = trips[first] + trips[others].fillna(0).sum(axis=1)
     measures = {
         "trips": ("pickup_datetime", "size"),

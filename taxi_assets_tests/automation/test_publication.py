@@ -9,7 +9,7 @@ import pytest
 
 from taxi_assets import month as calendar
 from taxi_assets.automation import month_requests, new_files
-from taxi_assets.source.base import Published
+from taxi_assets.source.base import RemoteFile
 
 from .world import World
 
@@ -370,6 +370,6 @@ def test_a_broken_replacement_is_fetched_once_and_not_at_every_tick(world: World
 
 def test_a_file_without_an_etag_is_told_by_its_size_and_then_by_its_date() -> None:
     on = "Thu, 22 Feb 2024 15:04:05 GMT"
-    assert month_requests.version_of(Published("", 5, '"e"', on)) == '"e"'
-    assert month_requests.version_of(Published("", 5, None, on)) == "5"
-    assert month_requests.version_of(Published("", None, None, on)) == on
+    assert month_requests.version_of(RemoteFile("", 5, '"e"', on)) == '"e"'
+    assert month_requests.version_of(RemoteFile("", 5, None, on)) == "5"
+    assert month_requests.version_of(RemoteFile("", None, None, on)) == on

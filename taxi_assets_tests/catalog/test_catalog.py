@@ -77,11 +77,11 @@ def test_every_column_of_the_zones_is_described() -> None:
 
 
 @for_every_dataset
-def test_a_spelling_stands_for_a_value_of_its_columns_type(dataset: Dataset) -> None:
+def test_a_mapped_text_stands_for_a_value_of_its_columns_type(dataset: Dataset) -> None:
     for column in dataset.columns:
-        values = set(column.spellings.values())
+        values = set(column.value_mapping.values())
         assert pa.array(list(values), column.type).to_pylist() == list(values)
-        assert len({spelling.lower() for spelling in column.spellings}) == len(column.spellings)
+        assert len({spelling.lower() for spelling in column.value_mapping}) == len(column.value_mapping)
         assert values <= set(column.codes) or column.name == "vendor_id"  # DDS has left, and its code with it
 
 
@@ -123,7 +123,7 @@ def test_every_column_is_read_from_some_era(dataset: Dataset) -> None:
 
 
 @for_every_dataset
-def test_a_spelling_of_a_name_means_the_same_in_every_era(dataset: Dataset) -> None:
+def test_an_alias_means_the_same_in_every_era(dataset: Dataset) -> None:
     meanings = defaultdict(set)
     for era in dataset.eras:
         for field in era.fields:
@@ -149,7 +149,7 @@ def test_a_dataset_that_does_not_exist_is_refused_with_those_that_do() -> None:
         dataset_named("blue")
 
 
-def test_an_era_tells_what_changed_since_the_one_before() -> None:
+def test_an_era_is_defined_by_what_changed_since_the_one_before() -> None:
     era = Era(Month(2020, 1), (Field("A", pa.int64(), "a"), Field("B", pa.string(), "b"), Field("X", pa.int64(), None)))
     later = era.then(
         "2021-05",

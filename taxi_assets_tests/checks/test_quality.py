@@ -11,7 +11,7 @@ from taxi_assets.catalog import DATASETS, Dataset, dataset_named, disruption_bet
 from taxi_assets.checks.quality import USUAL_RATIOS
 from taxi_assets.checks.quality import _File as File
 from taxi_assets.checks.quality import _nulls_as_usual as nulls_as_usual
-from taxi_assets.cleaning.unknown_codes import strange_codes
+from taxi_assets.cleaning.unknown_codes import unknown_codes
 from taxi_assets.month import Month
 from taxi_assets.sample import write_month
 from taxi_assets_tests.homes import REAL_FILES, Home
@@ -130,7 +130,7 @@ def test_the_vendors_of_real_months_are_known(tmp_path: Path) -> None:
     pq.write_table(table.set_column(0, "VendorID", vendors), path)
     lake = Months(tmp_path)
     lake.load(GREEN, january, path)
-    assert set(strange_codes(lake.clean(GREEN, january), GREEN)["vendor_id"]) == {"8"}
+    assert set(unknown_codes(lake.clean(GREEN, january), GREEN)["vendor_id"]) == {"8"}
 
 
 def test_months_on_both_sides_of_a_disruption_are_not_compared() -> None:

@@ -53,7 +53,7 @@ class Drawn:
 
 
 def plausible_month(dataset: Dataset, month: Month) -> pa.Table:
-    """One row that breaks no rule, typed and spelled as in that month's era."""
+    """One row that breaks no rule, in the types and codes of the month's era."""
     columns = [
         (one.source, one.physical, dataset.column(one.column) if one.column is not None else None)
         for one in dataset.era(month).fields

@@ -168,7 +168,7 @@ class _Judge:
 
 def _reader(column: Column) -> Callable[[Any], Any]:
     """What reads a value of the file as the canonical column has it: None where there is none, or _UNREADABLE."""
-    meanings = {spelling.lower(): meaning for spelling, meaning in column.spellings.items()}
+    meanings = {spelling.lower(): meaning for spelling, meaning in column.value_mapping.items()}
     plain = _plain_reader(column)
 
     def read(value: Any) -> Any:

@@ -62,7 +62,7 @@ def test_the_first_version_changes_nothing(any_lake: AnyLake, tmp_path: Path) ->
     assert load(any_lake, tmp_path, TRIPS) == {}
 
 
-def test_rows_that_went_that_came_and_that_changed_are_told_apart(any_lake: AnyLake, tmp_path: Path) -> None:
+def test_rows_that_went_that_came_and_that_changed_are_distinguished(any_lake: AnyLake, tmp_path: Path) -> None:
     load(any_lake, tmp_path, TRIPS)
     before = any_lake.read("green/clean_trips", [JANUARY]).provenance
     dearer = [trip.but(total_amount=20.0, payment_type=1) for trip in TRIPS[10:13]]
@@ -166,7 +166,7 @@ def test_an_old_month_that_cannot_be_read_stands_in_nobodys_way(lake: LocalLake,
         assert lake.count(TableSlice("green/clean_trips", JANUARY)) == 19
 
 
-def test_a_new_file_that_breaks_off_is_told_as_what_it_is(lake: LocalLake, tmp_path: Path) -> None:
+def test_a_new_file_that_breaks_off_is_reported_as_what_it_is(lake: LocalLake, tmp_path: Path) -> None:
     load(lake, tmp_path, TRIPS)
     path = written(month_of(*TRIPS[1:]), tmp_path, GREEN_TRIP.dataset)
     with (

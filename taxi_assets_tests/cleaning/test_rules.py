@@ -1,6 +1,6 @@
 """Each rule by example, in the order of the catalogue: what just breaks it and what just does not.
 
-`rules_broken_by` cleans its trips as one file of January 2022 and tells for each of them the rules it breaks.
+`rules_broken_by` cleans its trips as one file of January 2022 and returns the rules that each of them breaks.
 """
 
 import math
@@ -240,11 +240,11 @@ def test_rows_are_equal_by_what_the_file_says_and_not_by_what_it_means(rules_bro
     assert rules_broken_by(*GREEN_TRIP.each(vendor_id=["2", "2.0"]), types={"vendor_id": pa.string()}) == [[], []]
 
 
-def test_the_stray_index_does_not_tell_rows_apart(rules_broken_by: RulesBroken) -> None:
+def test_the_stray_index_does_not_distinguish_rows(rules_broken_by: RulesBroken) -> None:
     assert rules_broken_by(*YELLOW_TRIP.each(__index_level_0__=[7, 8])) == [[], ["duplicate"]]
 
 
-def test_an_unknown_column_tells_rows_apart(rules_broken_by: RulesBroken) -> None:
+def test_an_unknown_column_distinguishes_rows(rules_broken_by: RulesBroken) -> None:
     trips = GREEN_TRIP.each(request_source=["street", "app", "app"])
     assert rules_broken_by(*trips) == [[], [], ["duplicate"]]
 

@@ -163,9 +163,9 @@ def test_two_columns_for_one_meaning_are_refused(tmp_path: Path) -> None:
         ("", "''"),
     ],
 )
-def test_columns_that_cannot_be_told_apart_by_name_are_refused(added: str, named: str, tmp_path: Path) -> None:
+def test_ambiguous_column_names_are_refused(added: str, named: str, tmp_path: Path) -> None:
     table = month_of(YELLOW_TRIP).append_column(added, pa.array([0.0]))
-    with pytest.raises(SchemaBroken, match=f"^yellow_tripdata_2022-01.parquet has .* told apart .*: {named}$"):
+    with pytest.raises(SchemaBroken, match=f"^yellow_tripdata_2022-01.parquet has ambiguous column .*: {named}$"):
         outcome_of_table(table, tmp_path, YELLOW)
 
 
@@ -271,21 +271,21 @@ def test_the_quarantine_keeps_the_instant_of_a_zoned_time_on_every_machine(tmp_p
 
 OWN_NAMES = (
     *(
-        "marks",
+        "rule_bits",
         "position",
-        "lookalike",
+        "is_repeated",
         "cents",
-        "told",
-        "same_row",
-        "same_trip",
+        "row_flags",
+        "row_fingerprint",
+        "trip_fingerprint",
         "typed",
         "source",
         "broken",
-        "originals",
+        "candidate_rows",
     ),
     *(
-        "suspects",
-        "alike",
+        "candidates",
+        "repeated",
         "refunds",
         "trip",
         "one",
@@ -315,7 +315,8 @@ STRANGE_NAMES = (
     "x" * 300,
     " ",
 )
-_SHADOWS = {"source_row": 1, "position": 1, "file_row_number": 1, "lookalike": 1, "marks": 1}  # as a table would have
+# Stand for columns of the tables of cleaning's SQL.
+_SHADOWS = {"source_row": 1, "position": 1, "file_row_number": 1, "is_repeated": 1, "rule_bits": 1}
 
 
 @pytest.mark.parametrize("value", [7, _SHADOWS], ids=["number", "struct"])
@@ -349,7 +350,7 @@ def test_columns_of_generated_names_are_loaded_or_refused_in_a_sentence(names: l
     try:
         assert outcome_of_table(table, tmp_path, GREEN).unknown_columns == tuple(names)
     except SchemaBroken as error:
-        assert "told apart" in str(error)
+        assert "ambiguous column names" in str(error)
 
 
 def test_a_column_whose_name_is_no_text_is_refused_in_a_sentence(tmp_path: Path) -> None:

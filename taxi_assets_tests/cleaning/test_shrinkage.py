@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taxi_assets.catalog import RULES
-from taxi_assets.cleaning.month_version import MonthVersion, losses
+from taxi_assets.cleaning.month_version import MonthVersion, shrinkage_reasons
 
 USUAL = MonthVersion(60_000, {"unreadable_value": 0, "missing_time": 0, "duplicate": 500})
 NAMES = [rule.name for rule in RULES]
@@ -18,7 +18,7 @@ def version(rows: int, **rejected: int) -> MonthVersion:
 
 
 @pytest.mark.parametrize(
-    ("now", "told"),
+    ("now", "expected"),
     [
         (version(0), "no row would be loaded"),
         (version(60_000, unreadable_value=60_000), "no row would be loaded"),
@@ -27,8 +27,8 @@ def version(rows: int, **rejected: int) -> MonthVersion:
         (version(60_000, duplicate=6_000), "10.0% of the rows broke a rule, and 0.8% did before"),
     ],
 )
-def test_a_version_that_lost_too_much_says_what(now: MonthVersion, told: str) -> None:
-    assert told in losses(USUAL, now)
+def test_a_version_that_lost_too_much_says_what(now: MonthVersion, expected: str) -> None:
+    assert expected in shrinkage_reasons(USUAL, now)
 
 
 @pytest.mark.parametrize(
@@ -41,25 +41,25 @@ def test_a_version_that_lost_too_much_says_what(now: MonthVersion, told: str) ->
     ],
 )
 def test_a_correction_passes(now: MonthVersion) -> None:
-    assert losses(USUAL, now) == []
+    assert shrinkage_reasons(USUAL, now) == []
 
 
 def test_a_first_version_passes_unless_it_is_empty() -> None:
-    assert losses(None, version(3)) == []
-    assert losses(None, version(0)) == ["no row would be loaded"]
-    assert losses(None, version(3, missing_time=3)) == ["no row would be loaded"]
+    assert shrinkage_reasons(None, version(3)) == []
+    assert shrinkage_reasons(None, version(0)) == ["no row would be loaded"]
+    assert shrinkage_reasons(None, version(3, missing_time=3)) == ["no row would be loaded"]
 
 
 def test_an_empty_version_that_was_accepted_can_be_loaded_again() -> None:
-    assert losses(version(0), version(0)) == []
+    assert shrinkage_reasons(version(0), version(0)) == []
 
 
 def test_other_rules_are_no_loss_but_what_they_have_in_common_is() -> None:
     homework = MonthVersion(60_000, {"unreadable_value": 0, "no_passengers": 29_000, "no_distance": 2_000})
-    assert losses(USUAL, homework) == []
-    assert losses(homework, USUAL) == []
+    assert shrinkage_reasons(USUAL, homework) == []
+    assert shrinkage_reasons(homework, USUAL) == []
     unreadable = MonthVersion(60_000, {"unreadable_value": 50_000, "no_passengers": 0, "no_distance": 0})
-    assert losses(USUAL, unreadable) == [
+    assert shrinkage_reasons(USUAL, unreadable) == [
         "83% of the clean rows are gone",
         "83.3% of the rows broke a rule, and 0.8% did before",
     ]
@@ -80,11 +80,11 @@ def test_the_same_rows_under_any_two_sets_of_rules_are_no_loss_unless_none_is_le
                 rejected[first] += 1
         return MonthVersion(len(rows), rejected)
 
-    assert set(losses(cleaned(rules[0]), cleaned(rules[1]))) <= {"no row would be loaded"}
+    assert set(shrinkage_reasons(cleaned(rules[0]), cleaned(rules[1]))) <= {"no row would be loaded"}
 
 
 def test_what_provenance_does_not_say_is_not_known() -> None:
-    facts = {"taxi/source_rows": "7", "taxi/rejected_by_rule": json.dumps({"duplicate": 2})}
-    assert MonthVersion.of(facts) == MonthVersion(7, {"duplicate": 2})
-    for odd in ({}, {**facts, "taxi/source_rows": "many"}, {**facts, "taxi/rejected_by_rule": "[1]"}):
+    provenance = {"taxi/source_rows": "7", "taxi/rejected_by_rule": json.dumps({"duplicate": 2})}
+    assert MonthVersion.of(provenance) == MonthVersion(7, {"duplicate": 2})
+    for odd in ({}, {**provenance, "taxi/source_rows": "many"}, {**provenance, "taxi/rejected_by_rule": "[1]"}):
         assert MonthVersion.of(odd) is None

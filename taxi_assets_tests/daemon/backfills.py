@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from taxi_assets.catalog import Dataset, Layer
 from taxi_assets.month import Month
-from taxi_assets.sample import DEFAULT_ROWS, expected_dirt
+from taxi_assets.sample import DEFAULT_ROWS, expected_defects
 from taxi_assets.stores.postgres.embedded import embedded_url
 
 from .machines import Machine
@@ -139,7 +139,7 @@ def runs_of(machine: Machine, job: str) -> list[str]:
 
 def expected_rows(dataset: Dataset, month: Month) -> tuple[int, int]:
     """Clean and quarantined rows of the sample's month under the default rules."""
-    dirt = expected_dirt(dataset, month)
+    dirt = expected_defects(dataset, month)
     rejected = sum(rows for rule, rows in dirt.items() if rule not in ("no_passengers", "no_distance"))
     return DEFAULT_ROWS - rejected, rejected
 

@@ -14,7 +14,7 @@ import httpx
 
 from taxi_assets.catalog import dataset_named
 from taxi_assets.month import Month
-from taxi_assets.sample import expected_dirt, write_month
+from taxi_assets.sample import expected_defects, write_month
 from taxi_assets_tests.source.cdn import Cdn
 
 from . import hurried
@@ -136,5 +136,5 @@ def after_ticks(machine: Machine, count: int) -> None:
 
 
 def clean_rows(month: Month, rows: int) -> int:
-    dirt = expected_dirt(GREEN, month, rows=rows)
+    dirt = expected_defects(GREEN, month, rows=rows)
     return rows - sum(count for rule, count in dirt.items() if rule not in ("no_passengers", "no_distance"))

@@ -76,7 +76,7 @@ class Months:
 
     def page(self, dataset: Dataset, month: Month, source: str = "sample", **facts: str) -> "Page":
         report = self.report(dataset, month, source, **facts)
-        return Page.of(page(report, report.pictures))
+        return Page.of(page(report, report.charts))
 
 
 @dataclass

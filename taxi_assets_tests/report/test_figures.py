@@ -8,7 +8,7 @@ import pytest
 
 from taxi_assets.catalog import DATASETS, Dataset, dataset_named
 from taxi_assets.month import Month
-from taxi_assets.report.figures import Spread, month_figures, rejected_examples, trips_by_day
+from taxi_assets.report.figures import Histogram, month_figures, rejected_examples, trips_by_day
 from taxi_assets.stores.rows import Rows
 
 from .conftest import JANUARY
@@ -22,7 +22,7 @@ def plain_rows(months: Months, dataset: Dataset) -> list[dict[str, Any]]:
 
 
 def charged(dataset: Dataset, row: dict[str, Any]) -> float | None:
-    first, *others = (row[name] for name in dataset.charged)
+    first, *others = (row[name] for name in dataset.charge_columns)
     return None if first is None else first + sum(one or 0 for one in others)
 
 
@@ -106,5 +106,5 @@ def test_examples_are_the_first_rows_of_each_rule_as_tlc_published_them(months: 
     ("counts", "median"), [({3: 1}, 3), ({1: 1, 2: 1}, 1.5), ({1: 2, 5: 1}, 1), ({0: 1, 4: 1, 9: 1}, 4)]
 )
 def test_half_of_the_trips_lie_below_the_median(counts: dict[int, int], median: float) -> None:
-    assert Spread(1, counts).median == median
-    assert Spread(0.5, counts).median == median / 2
+    assert Histogram(1, counts).median == median
+    assert Histogram(0.5, counts).median == median / 2

@@ -48,23 +48,23 @@ def test_every_dataset_and_era_has_a_whole_page(empty: Months, dataset: Dataset,
     empty.load_sample(dataset, era.since, rows=200)
     page = empty.page(dataset, era.since)
     assert_whole(page)
-    assert page.text.count("What was set aside, and why") == 1
+    assert page.text.count("Records in quarantine, by rule") == 1
     shown = set(page.headings)
     assert ("How far" in shown) == (dataset.distance is not None)
-    assert ("How much" in shown) == bool(dataset.charged)
+    assert ("How much" in shown) == bool(dataset.charge_columns)
     assert ("How people pay" in shown) == dataset.has("payment_type")
 
 
-def test_the_figures_at_the_top_are_told_in_words(months: Months) -> None:
+def test_the_figures_at_the_top_are_reported_in_words(months: Months) -> None:
     text = months.page(GREEN, JANUARY).text
     assert re.match(r"(Green taxi trips, January 2024 ){2}Synthetic data\. [^.]+\. [^.]+\. Trips 1,9", text)
     assert re.search(r"Charged to passengers \$[\d,]+ \$\d+\.\d\d a trip on average, tips by card included", text)
     assert re.search(r"Miles driven [\d,]+ \d\.\d a trip on average", text)
     assert re.search(r"A typical trip \d\.\d miles \d+ minutes, \$\d+\.\d\d, half of the trips are below each", text)
-    assert re.search(r"Set aside \d\.\d% \d+ of 2,000 records broke a rule", text)
+    assert re.search(r"In quarantine \d\.\d% \d+ of 2,000 records broke a rule", text)
 
 
-def test_the_year_before_is_told_where_it_is_loaded_and_only_there(months: Months) -> None:
+def test_the_year_before_is_reported_where_it_is_loaded_and_only_there(months: Months) -> None:
     assert "The dashed line is the same weekday of January 2023." in months.page(GREEN, JANUARY).text
     assert "on January 2023" in months.page(GREEN, JANUARY).text
     alone = months.page(dataset_named("yellow"), JANUARY)
@@ -72,7 +72,7 @@ def test_the_year_before_is_told_where_it_is_loaded_and_only_there(months: Month
     assert 'class="before"' not in alone.html
 
 
-def test_without_shapes_the_zones_are_told_without_a_map(months: Months, tmp_path: Path) -> None:
+def test_without_shapes_the_zones_are_reported_without_a_map(months: Months, tmp_path: Path) -> None:
     (tmp_path / "misc").mkdir()
     with_map, without = months.page(GREEN, JANUARY), months.page(GREEN, JANUARY, source=str(tmp_path))
     assert "Where trips begin" in with_map.headings
@@ -83,7 +83,7 @@ def test_without_shapes_the_zones_are_told_without_a_map(months: Months, tmp_pat
     assert_whole(without)
 
 
-def test_every_rule_that_was_broken_is_told_with_its_rows_and_examples(months: Months) -> None:
+def test_every_rule_that_was_broken_is_reported_with_its_rows_and_examples(months: Months) -> None:
     provenance = months.clean(GREEN, JANUARY).provenance
     rejected = json.loads(provenance["taxi/rejected_by_rule"])
     page = months.page(GREEN, JANUARY)
@@ -103,8 +103,8 @@ def test_a_month_in_which_nothing_was_rejected_says_so(empty: Months) -> None:
     empty.load(GREEN, JANUARY, empty.folder / "kept.parquet")
     page = empty.page(GREEN, JANUARY)
     assert_whole(page)
-    assert "Nothing: every record that the sample made kept all rules." in page.text
-    assert "Set aside 0.0%" in page.text
+    assert "Every record that the sample source generated passed all rules." in page.text
+    assert "In quarantine 0.0%" in page.text
 
 
 @pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: dataset.name)
@@ -117,7 +117,7 @@ def test_a_month_with_nothing_has_a_page_that_says_so(empty: Months, dataset: Da
     assert_whole(page)
     assert "Trips 0" in page.text
     assert "there is nothing to draw" in page.text
-    assert markdown(empty.report(dataset, JANUARY).pictures) == "There is no clean trip in this month."
+    assert markdown(empty.report(dataset, JANUARY).charts) == "There is no clean trip in this month."
 
 
 def test_what_comes_from_data_cannot_become_markup(empty: Months) -> None:
@@ -155,7 +155,7 @@ def kept(empty: Months) -> Path:
     return path
 
 
-def test_what_changed_since_the_last_load_is_told(empty: Months, kept: Path) -> None:
+def test_what_changed_since_the_last_load_is_reported(empty: Months, kept: Path) -> None:
     assert "the first time that the month was loaded, or nothing has changed" in empty.page(GREEN, JANUARY).text
     before = pq.read_table(kept)
     dearer = [
@@ -176,12 +176,12 @@ def test_what_changed_since_the_last_load_is_told(empty: Months, kept: Path) -> 
     assert page.text.count('"kind": "changed"') == 3
 
 
-def test_what_differed_in_the_load_before_is_told_and_no_more(empty: Months, kept: Path) -> None:
-    for number, (rules, told) in enumerate(
+def test_what_differed_in_the_load_before_is_reported_and_no_more(empty: Months, kept: Path) -> None:
+    for number, (rules, reported) in enumerate(
         [(DEFAULT_RULES, "loaded before. Since"), (["unreadable_value"], "loaded before, by other rules. Since")]
     ):
         empty.load(GREEN, JANUARY, kept, rules, **{"taxi/code_version": f"next {number}"})
-        assert told in empty.page(GREEN, JANUARY).text
+        assert reported in empty.page(GREEN, JANUARY).text
     pq.write_table(pq.read_table(kept).slice(1), kept)
     empty.load(GREEN, JANUARY, kept, rules)
     assert "loaded before, from another file. Since" in empty.page(GREEN, JANUARY).text
@@ -189,10 +189,10 @@ def test_what_differed_in_the_load_before_is_told_and_no_more(empty: Months, kep
 
 def test_the_same_pictures_are_markdown_with_their_own_light_and_dark(months: Months) -> None:
     report = months.report(GREEN, JANUARY)
-    text = markdown(report.pictures)
+    text = markdown(report.charts)
     assert len(text) < 200_000
     pictures = re.findall(r"!\[([^]]+)\]\(data:image/svg\+xml;base64,([^)]+)\)", text)
-    assert [title for title, _ in pictures] == [picture.title for picture in report.pictures]
+    assert [title for title, _ in pictures] == [picture.title for picture in report.charts]
     for _, encoded in pictures:
         drawn = ET.fromstring(base64.b64decode(encoded))  # noqa: S314 - our own picture
         assert drawn.tag == "{http://www.w3.org/2000/svg}svg"

@@ -18,8 +18,8 @@ from taxi_assets.catalog import DATASETS, RULES, Dataset, dataset_named
 from taxi_assets.cleaning import cleaned_month
 from taxi_assets.month import Month
 from taxi_assets.report import MonthReport, daily_trips, markdown, month_report, page
-from taxi_assets.report.charts import spread_chart
-from taxi_assets.report.figures import Spread
+from taxi_assets.report.charts import histogram_chart
+from taxi_assets.report.figures import Histogram
 from taxi_assets.report.sections import Zones
 from taxi_assets.stores.rows import Rows
 from taxi_assets_tests.cleaning.generated import months, plausible_month
@@ -81,20 +81,20 @@ def report_of(dataset: Dataset, month: Month, clean: Rows, quarantine: Rows, scr
 
 def assert_drawn_and_counted(report: MonthReport, rows: Sequence[dict[str, Any]]) -> None:
     """The page is whole, its pictures are pictures, and no row is missing from a distribution."""
-    drawn = report.pictures
+    drawn = report.charts
     assert_whole(Page.of(page(report, drawn)))
     assert markdown(drawn)
     for picture in drawn:
-        for drawing in (picture.desk, picture.phone):
+        for drawing in (picture.desktop, picture.phone):
             assert_has_finite_places(drawing.svg)
     dataset = report.dataset
     known = {
         "How far": sum(row[dataset.distance] is not None for row in rows) if dataset.distance else 0,
         "How long": sum(None not in (row["pickup_datetime"], row["dropoff_datetime"]) for row in rows),
-        "How much": sum(row[dataset.charged[0]] is not None for row in rows) if dataset.charged else 0,
+        "How much": sum(row[dataset.charge_columns[0]] is not None for row in rows) if dataset.charge_columns else 0,
     }
     for title, expected in known.items():
-        counted = [sum(bars(picture.desk.svg)) for picture in drawn if picture.title == title]
+        counted = [sum(bars(picture.desktop.svg)) for picture in drawn if picture.title == title]
         assert counted == ([expected] if expected else [])
     assert report.figures.trips == len(rows)
     within = [row for row in rows if row["pickup_datetime"] and Month.of(row["pickup_datetime"]) == report.month]
@@ -102,7 +102,7 @@ def assert_drawn_and_counted(report: MonthReport, rows: Sequence[dict[str, Any]]
 
 
 def bars(svg: str) -> Iterator[int]:
-    """The trips of each bar, as its tip tells them."""
+    """The trips of each bar, by its tooltip."""
     for rect in ET.fromstring(svg).iter("rect"):  # noqa: S314 - our own
         tip = re.search(r": ([\d,]+) trips", "".join(rect.itertext()))
         if tip is not None:
@@ -149,9 +149,9 @@ def test_values_that_no_meter_can_have_shown_are_drawn_and_summed_up(dataset: Da
 @given(counts=st.dictionaries(st.integers(-(10**17), 10**17), st.integers(1, 10**8), min_size=1, max_size=6))
 @settings(few, max_examples=200)
 def test_the_bars_of_a_distribution_hold_every_trip_and_those_below_0_stand_apart(counts: dict[int, int]) -> None:
-    spread = Spread(0.01, dict(sorted(counts.items())))
+    histogram = Histogram(0.01, dict(sorted(counts.items())))
     for width in (332, 508):
-        drawing = spread_chart(spread, "miles", "", width)
+        drawing = histogram_chart(histogram, "miles", "", width)
         assert sum(bars(drawing.svg)) == sum(counts.values())
         assert_has_finite_places(drawing.svg)
         below = re.search(r"below 0 miles: ([\d,]+) trips", drawing.svg)
@@ -161,7 +161,7 @@ def test_the_bars_of_a_distribution_hold_every_trip_and_those_below_0_stand_apar
 
 @pytest.mark.parametrize("value", [0, 1, -1, -30_000, 10**11])
 def test_a_distribution_of_one_value_has_one_bar_with_trips(value: int) -> None:
-    svg = spread_chart(Spread(0.01, {value: 7}), "miles", "", 332).svg
+    svg = histogram_chart(Histogram(0.01, {value: 7}), "miles", "", 332).svg
     assert sorted(bars(svg))[-1] == 7
     assert sum(bars(svg)) == 7
 

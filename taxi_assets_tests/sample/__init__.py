@@ -1,1 +1,1 @@
-"""Tests of taxi_assets.sample: every era's form, and that the dirt is what `expected_dirt` says."""
+"""Tests of taxi_assets.sample: every era's form, and the number of defects that `expected_defects` returns."""

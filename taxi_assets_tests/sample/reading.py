@@ -93,7 +93,7 @@ class Reading:
 
 def _reader(column: Column) -> Callable[[Any], Any]:
     """What turns a value of the file into the column's, None or _UNREADABLE."""
-    codes = {text.lower(): code for text, code in column.spellings.items()}
+    codes = {text.lower(): code for text, code in column.value_mapping.items()}
     plain: Callable[[Any], Any]
     if pa.types.is_string(column.type):
         plain = _text

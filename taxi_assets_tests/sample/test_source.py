@@ -81,10 +81,10 @@ def test_fetch_puts_the_whole_file_under_its_own_name(tmp_path: Path) -> None:
     )
 
 
-def test_fetch_tells_how_large_the_file_became(tmp_path: Path) -> None:
-    told: list[tuple[str, int, int | None]] = []
-    raw = SampleSource(200).fetch(GREEN, tmp_path, lambda *progress: told.append(progress))
-    assert told == [(raw.path.name, raw.size, raw.size)]
+def test_fetch_reports_how_large_the_file_became(tmp_path: Path) -> None:
+    reported: list[tuple[str, int, int | None]] = []
+    raw = SampleSource(200).fetch(GREEN, tmp_path, lambda *progress: reported.append(progress))
+    assert reported == [(raw.path.name, raw.size, raw.size)]
 
 
 def test_a_month_that_cannot_be_made_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -139,6 +139,6 @@ def test_a_tree_of_given_months_holds_those_and_the_zones(tmp_path: Path) -> Non
 
 
 def test_importing_the_sample_imports_no_drivers() -> None:
-    heavy = "{'pandas', 'pyarrow.parquet', 'pyarrow.compute', 'duckdb', 'dagster', 'taxi_assets.source'}"
+    heavy = "{'pandas', 'pyarrow.parquet', 'pyarrow.compute', 'duckdb', 'dagster', 'httpx'}"
     program = f"import sys, taxi_assets.sample; sys.exit(', '.join({heavy} & set(sys.modules)) or None)"
     subprocess.run([sys.executable, "-c", program], check=True)

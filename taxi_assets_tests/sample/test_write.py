@@ -8,7 +8,7 @@ import pytest
 
 from taxi_assets.catalog import DATASETS, Dataset, dataset_named
 from taxi_assets.month import Month
-from taxi_assets.sample import expected_dirt, write_month
+from taxi_assets.sample import expected_defects, write_month
 
 from .reading import ERA_NAMES, ERAS, source_rows
 
@@ -73,7 +73,7 @@ def test_a_large_month_is_written_in_row_groups(large_month: Path) -> None:
 
 
 def test_duplicates_and_refunds_find_their_trips_across_row_groups(large_month: Path) -> None:
-    expected = expected_dirt(GREEN, Month(2024, 1), rows=300_000)
+    expected = expected_defects(GREEN, Month(2024, 1), rows=300_000)
     trips = duckdb.read_parquet(str(large_month))
     same = "VendorID, lpep_pickup_datetime, lpep_dropoff_datetime, PULocationID, DOLocationID"
     pairs = trips.aggregate(f"{same}, abs(total_amount), count(DISTINCT total_amount) AS totals").filter("totals = 2")

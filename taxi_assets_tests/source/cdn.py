@@ -1,4 +1,4 @@
-"""A real HTTP server with files on it, which can be told to misbehave."""
+"""A real HTTP server with files on it, with faults on request."""
 
 import re
 import socket

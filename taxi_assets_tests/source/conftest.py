@@ -25,7 +25,7 @@ def trips(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture(scope="session")
 def zones() -> bytes:
-    """A zone lookup of three rows, spelled and ended as TLC does."""
+    """A zone lookup of three rows, with TLC's quoting and line endings."""
     return (
         b'"LocationID","Borough","Zone","service_zone"\r\n'
         b'1,"EWR","Newark Airport","EWR"\r\n'
@@ -42,7 +42,7 @@ def cdn() -> Iterator[Cdn]:
 
 @pytest.fixture
 def source(cdn: Cdn) -> HttpSource:
-    """A source that is soon at the end of its patience."""
+    """A source that fails after a few short retries."""
     return HttpSource(cdn.url, attempts=3, first_wait=0.001, longest_wait=0.01, read_timeout=0.2)
 
 

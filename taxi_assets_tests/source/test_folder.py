@@ -6,7 +6,7 @@ import pytest
 
 from taxi_assets.errors import BadFile, NotPublished, SourceUnavailable
 from taxi_assets.raw_file import RawFile
-from taxi_assets.source.base import Published
+from taxi_assets.source.base import RemoteFile
 from taxi_assets.source.folder import FolderSource
 
 from .failing import failing
@@ -26,8 +26,8 @@ def mirror(tmp_path: Path, trips: bytes) -> Path:
     return tmp_path / "my mirror"
 
 
-def test_head_tells_what_the_file_system_tells(mirror: Path, trips: bytes) -> None:
-    assert FolderSource(mirror).head(PATH) == Published(
+def test_head_returns_what_the_file_system_states(mirror: Path, trips: bytes) -> None:
+    assert FolderSource(mirror).head(PATH) == RemoteFile(
         url=f"{mirror.as_uri()}/{PATH}",
         size=len(trips),
         etag=f'"{len(trips):x}-{MODIFIED * 10**9:x}"',
@@ -97,10 +97,10 @@ def test_a_file_that_cannot_be_read_is_unavailable(mirror: Path, inbox: Path) ->
         FolderSource(mirror).fetch("trip-data/bad.parquet", inbox)
 
 
-def test_progress_is_told_at_the_end(mirror: Path, inbox: Path, trips: bytes) -> None:
-    told: list[tuple[str, int, int | None]] = []
-    FolderSource(mirror).fetch(PATH, inbox, lambda *now: told.append(now))
-    assert told[-1] == (NAME, len(trips), len(trips))
+def test_progress_is_reported_at_the_end(mirror: Path, inbox: Path, trips: bytes) -> None:
+    reported: list[tuple[str, int, int | None]] = []
+    FolderSource(mirror).fetch(PATH, inbox, lambda *now: reported.append(now))
+    assert reported[-1] == (NAME, len(trips), len(trips))
 
 
 def test_real_files_are_fetched_as_they_are(tlc: Path, inbox: Path) -> None:

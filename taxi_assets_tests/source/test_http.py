@@ -11,7 +11,7 @@ import pytest
 
 from taxi_assets.errors import BadFile, NotPublished, SourceUnavailable
 from taxi_assets.raw_file import RawFile
-from taxi_assets.source.base import Published
+from taxi_assets.source.base import RemoteFile
 from taxi_assets.source.http import HttpSource
 
 from .cdn import LAST_MODIFIED, Answer, Cdn, serving
@@ -21,9 +21,9 @@ NAME = "green_tripdata_2024-01.parquet"
 PATH = f"trip-data/{NAME}"
 
 
-def test_head_tells_what_the_server_tells(cdn: Cdn, source: HttpSource) -> None:
+def test_head_returns_what_the_server_states(cdn: Cdn, source: HttpSource) -> None:
     cdn.put(PATH, b"12345")
-    assert source.head(PATH) == Published(f"{cdn.url}/{PATH}", 5, '"first"', LAST_MODIFIED)
+    assert source.head(PATH) == RemoteFile(f"{cdn.url}/{PATH}", 5, '"first"', LAST_MODIFIED)
     assert [request.method for request in cdn.requests] == ["HEAD"]
 
 
@@ -40,7 +40,7 @@ def test_head_asks_for_one_byte_where_the_server_has_no_head(
 ) -> None:
     cdn.put(PATH, trips)
     cdn.will(Answer(status=status), Answer(knows_range=knows_range))
-    assert source.head(PATH) == Published(f"{cdn.url}/{PATH}", len(trips), '"first"', LAST_MODIFIED)
+    assert source.head(PATH) == RemoteFile(f"{cdn.url}/{PATH}", len(trips), '"first"', LAST_MODIFIED)
     assert cdn.ranges == [None, "bytes=0-0"]
 
 
@@ -62,10 +62,10 @@ def test_head_gives_up_in_the_end(cdn: Cdn, source: HttpSource) -> None:
         source.head(PATH)
 
 
-def test_a_server_that_does_not_tell_sizes_and_dates_is_believed(cdn: Cdn, source: HttpSource, inbox: Path) -> None:
+def test_a_server_that_states_no_sizes_and_dates_is_believed(cdn: Cdn, source: HttpSource, inbox: Path) -> None:
     cdn.put(PATH, b"", etag=None)
     cdn.will(Answer(headers={"Content-Length": None, "Last-Modified": None}))
-    assert source.head(PATH) == Published(f"{cdn.url}/{PATH}")
+    assert source.head(PATH) == RemoteFile(f"{cdn.url}/{PATH}")
 
 
 def test_fetch_puts_the_whole_file_under_its_own_name(cdn: Cdn, source: HttpSource, inbox: Path, trips: bytes) -> None:
@@ -150,7 +150,7 @@ def test_a_busy_server_is_asked_again(cdn: Cdn, source: HttpSource, inbox: Path,
     assert source.fetch(PATH, inbox).rows == 2000
 
 
-def test_the_last_failure_is_told_with_what_to_do(cdn: Cdn, source: HttpSource, inbox: Path) -> None:
+def test_the_last_failure_is_reported_with_what_to_do(cdn: Cdn, source: HttpSource, inbox: Path) -> None:
     cdn.will(*[Answer(status=503)] * 3)
     with failing(
         SourceUnavailable,
@@ -169,7 +169,7 @@ def test_each_failed_attempt_is_logged(
     cdn.will(Answer(status=503))
     source.fetch(PATH, inbox)
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert warnings == [f"{cdn.url}/{PATH}: the server answered 503 Service Unavailable; trying again in 0 s"]
+    assert warnings == [f"{cdn.url}/{PATH}: the server answered 503 Service Unavailable; retrying in 0 s"]
 
 
 @pytest.mark.parametrize(
@@ -309,8 +309,8 @@ def test_an_address_may_have_a_path_and_end_in_a_slash(cdn: Cdn, ending: str) ->
     assert published.url == f"{cdn.url}/mirrors/tlc/{PATH}"
 
 
-def test_progress_is_told_at_the_end(cdn: Cdn, source: HttpSource, inbox: Path, trips: bytes) -> None:
-    told: list[tuple[str, int, int | None]] = []
+def test_progress_is_reported_at_the_end(cdn: Cdn, source: HttpSource, inbox: Path, trips: bytes) -> None:
+    reported: list[tuple[str, int, int | None]] = []
     cdn.put(PATH, trips)
-    source.fetch(PATH, inbox, lambda *now: told.append(now))
-    assert told[-1] == (NAME, len(trips), len(trips))
+    source.fetch(PATH, inbox, lambda *now: reported.append(now))
+    assert reported[-1] == (NAME, len(trips), len(trips))

@@ -32,13 +32,13 @@ PROXIES = {
 
 @pytest.fixture(autouse=True)
 def other_certificates() -> Iterator[None]:
-    http._tls.cache_clear()
+    http._ssl_context.cache_clear()
     yield
-    http._tls.cache_clear()
+    http._ssl_context.cache_clear()
 
 
 @pytest.mark.parametrize(("proxy", "text"), PROXIES.items(), ids=range(len(PROXIES)))
-def test_a_proxy_that_cannot_be_used_is_told_without_its_password(
+def test_a_proxy_that_cannot_be_used_is_reported_without_its_password(
     proxy: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy"):
@@ -49,37 +49,37 @@ def test_a_proxy_that_cannot_be_used_is_told_without_its_password(
     assert "secret" not in str(failure.value)
 
 
-def test_certificates_that_are_not_there_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificates_that_are_not_there_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/certificates.pem")
     with pytest.raises(SourceUnavailable, match="SSL_CERT_FILE or SSL_CERT_DIR names cannot be read"):
         HttpSource("https://tlc.example.org", attempts=1).head(PATH)
 
 
 @pytest.mark.parametrize("host", ["a..b", "a" * 70, "\udcff.org", "x y.invalid", "bücher.invalid"])
-def test_a_host_that_cannot_be_one_is_told(host: str) -> None:
+def test_a_host_that_cannot_be_one_is_reported(host: str) -> None:
     with pytest.raises(SourceUnavailable, match=r"cannot be fetched: .*\(attempts: 1\); check the connection"):
         HttpSource(f"http://{host}", attempts=1).head(PATH)
 
 
-def test_a_path_that_is_no_text_is_told(cdn: Cdn) -> None:
+def test_a_path_that_is_no_text_is_reported(cdn: Cdn) -> None:
     with pytest.raises(SourceUnavailable, match="cannot be fetched"):
         HttpSource(f"{cdn.url}/\udcff").head(PATH)
 
 
 @pytest.mark.parametrize("place", ["ftp://127.0.0.1/x", "http://127.0.0.1:99999999/", "//[", "http://\x7f/"])
-def test_a_redirect_to_no_web_address_is_told(cdn: Cdn, source: HttpSource, place: str) -> None:
+def test_a_redirect_to_no_web_address_is_reported(cdn: Cdn, source: HttpSource, place: str) -> None:
     cdn.will(*[Answer(status=302, headers={"Location": place})] * 3)
     with pytest.raises(SourceUnavailable, match="cannot be fetched"):
         source.head(PATH)
 
 
-def test_redirects_in_a_circle_are_told(cdn: Cdn) -> None:
+def test_redirects_in_a_circle_are_reported(cdn: Cdn) -> None:
     cdn.will(*[Answer(status=302, headers={"Location": f"/{PATH}"})] * 40)
     with pytest.raises(SourceUnavailable, match="redirects"):
         HttpSource(cdn.url).head(PATH)  # patient: on a busy machine 20 answers take longer than 0.2 s
 
 
-def test_a_certificate_that_nobody_trusts_is_told_at_once(tmp_path: Path) -> None:
+def test_a_certificate_that_nobody_trusts_is_reported_at_once(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(_self_signed(tmp_path))

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from taxi_assets.source.progress import Meter
+from taxi_assets.source.progress import ProgressReporter
 
 NAME = "green_tripdata_2024-01.parquet"
 MB = 1_000_000
@@ -27,49 +27,49 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records]
 
 
-def test_progress_is_told_every_tenth_of_a_second_and_at_the_end(clock: Clock) -> None:
-    told: list[int] = []
-    meter = Meter(NAME, lambda _name, done, _total: told.append(done), clock)
+def test_progress_is_reported_every_tenth_of_a_second_and_at_the_end(clock: Clock) -> None:
+    reported: list[int] = []
+    reporter = ProgressReporter(NAME, lambda _name, done, _total: reported.append(done), clock)
     for hundredth in range(1, 26):
         clock.now = hundredth / 100
-        meter.at(hundredth, 26)
-    meter.end(26)
-    assert told == [10, 20, 26]
+        reporter.update(hundredth, 26)
+    reporter.finish(26)
+    assert reported == [10, 20, 26]
 
 
-def test_a_small_file_is_told_once(clock: Clock) -> None:
-    told: list[tuple[str, int, int | None]] = []
-    meter = Meter(NAME, lambda *now: told.append(now), clock)
-    meter.begin(5)
-    meter.at(5, 5)
-    meter.end(5)
-    assert told == [(NAME, 5, 5)]
+def test_a_small_file_is_reported_once(clock: Clock) -> None:
+    reported: list[tuple[str, int, int | None]] = []
+    reporter = ProgressReporter(NAME, lambda *now: reported.append(now), clock)
+    reporter.start(5)
+    reporter.update(5, 5)
+    reporter.finish(5)
+    assert reported == [(NAME, 5, 5)]
 
 
 def test_a_long_download_is_logged_every_ten_seconds(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    meter = Meter(NAME, None, clock)
-    meter.begin(480 * MB)
+    reporter = ProgressReporter(NAME, None, clock)
+    reporter.start(480 * MB)
     for second in range(1, 26):
         clock.now = float(second)
-        meter.at(12 * second * MB, 480 * MB)
-    meter.end(480 * MB)
+        reporter.update(12 * second * MB, 480 * MB)
+    reporter.finish(480 * MB)
     assert lines(caplog) == [f"{NAME}: 480 MB to fetch", f"{NAME}: 120 of 480 MB", f"{NAME}: 240 of 480 MB"]
 
 
 def test_a_quick_small_download_is_not_logged(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    meter = Meter(NAME, None, clock)
-    meter.begin(2 * MB)
-    meter.at(1 * MB, 2 * MB)
-    meter.end(2 * MB)
+    reporter = ProgressReporter(NAME, None, clock)
+    reporter.start(2 * MB)
+    reporter.update(1 * MB, 2 * MB)
+    reporter.finish(2 * MB)
     assert lines(caplog) == []
 
 
 def test_a_file_of_unknown_size_is_logged_without_it(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    meter = Meter(NAME, None, clock)
-    meter.begin(None)
+    reporter = ProgressReporter(NAME, None, clock)
+    reporter.start(None)
     clock.now = 10.0
-    meter.at(120 * MB, None)
+    reporter.update(120 * MB, None)
     assert lines(caplog) == [f"{NAME}: 120 MB"]

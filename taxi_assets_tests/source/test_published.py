@@ -23,19 +23,19 @@ def month(text: str) -> Month:
 
 def test_a_month_is_fetched_by_its_name_on_the_cdn(cdn: Cdn, source: HttpSource, inbox: Path, trips: bytes) -> None:
     cdn.put("trip-data/green_tripdata_2024-01.parquet", trips)
-    told: list[str] = []
-    file = fetch_month(source, GREEN, month("2024-01"), inbox, lambda name, *_: told.append(name))
+    reported: list[str] = []
+    file = fetch_month(source, GREEN, month("2024-01"), inbox, lambda name, *_: reported.append(name))
     assert file.path == inbox / "green_tripdata_2024-01.parquet"
-    assert set(told) == {"green_tripdata_2024-01.parquet"}
+    assert set(reported) == {"green_tripdata_2024-01.parquet"}
 
 
 def test_the_zones_are_fetched_by_their_name_on_the_cdn(
     cdn: Cdn, source: HttpSource, inbox: Path, zones: bytes
 ) -> None:
     cdn.put("misc/taxi_zone_lookup.csv", zones)
-    told: list[str] = []
-    assert fetch_zones(source, inbox, lambda name, *_: told.append(name)).rows == 3
-    assert set(told) == {"taxi_zone_lookup.csv"}
+    reported: list[str] = []
+    assert fetch_zones(source, inbox, lambda name, *_: reported.append(name)).rows == 3
+    assert set(reported) == {"taxi_zone_lookup.csv"}
 
 
 def test_the_shapes_are_fetched_by_their_name_on_the_cdn(
@@ -43,9 +43,9 @@ def test_the_shapes_are_fetched_by_their_name_on_the_cdn(
 ) -> None:
     write_zone_shapes(tmp_path / "made.zip")
     cdn.put("misc/taxi_zones.zip", (tmp_path / "made.zip").read_bytes())
-    told: list[str] = []
-    assert fetch_zone_shapes(source, inbox, lambda name, *_: told.append(name)).rows == 263
-    assert set(told) == {"taxi_zones.zip"}
+    reported: list[str] = []
+    assert fetch_zone_shapes(source, inbox, lambda name, *_: reported.append(name)).rows == 263
+    assert set(reported) == {"taxi_zones.zip"}
 
 
 def test_a_month_before_the_first_is_not_asked_for(cdn: Cdn, source: HttpSource, inbox: Path) -> None:
@@ -54,14 +54,14 @@ def test_a_month_before_the_first_is_not_asked_for(cdn: Cdn, source: HttpSource,
     assert cdn.requests == []
 
 
-def test_a_month_that_is_not_out_is_told_with_the_last_that_is(cdn: Cdn, source: HttpSource, inbox: Path) -> None:
+def test_a_month_that_is_not_out_is_reported_with_the_last_that_is(cdn: Cdn, source: HttpSource, inbox: Path) -> None:
     cdn.put("trip-data/green_tripdata_2023-11.parquet", b"")
     text = f"^{cdn.url} has not published green 2024-02: the last month before it is 2023-11; a month comes out"
     with failing(NotPublished, text, inbox=inbox):
         fetch_month(source, GREEN, month("2024-02"), inbox)
 
 
-def test_a_source_without_any_month_is_told(cdn: Cdn, source: HttpSource, inbox: Path) -> None:
+def test_a_source_without_any_month_is_reported(cdn: Cdn, source: HttpSource, inbox: Path) -> None:
     text = f"^{cdn.url} has not published green 2024-02, nor any month shortly before it; check the source's address$"
     with failing(NotPublished, text, inbox=inbox):
         fetch_month(source, GREEN, month("2024-02"), inbox)
@@ -76,7 +76,7 @@ def test_a_source_that_breaks_down_while_it_is_asked_for_the_last_month_hides_no
 
 
 @pytest.mark.parametrize("ending", [".csv.gz", ".csv", ".CSV.GZ"])
-def test_a_folder_with_the_month_as_csv_is_told_that_the_format_is_parquet(
+def test_a_folder_with_the_month_as_csv_reports_that_the_format_is_parquet(
     tmp_path: Path, inbox: Path, ending: str
 ) -> None:
     (tmp_path / "course/trip-data").mkdir(parents=True)
@@ -124,14 +124,14 @@ def test_a_real_folder_is_a_source(tlc: Path, inbox: Path) -> None:
         fetch_month(folder, GREEN, month("2022-06"), inbox)
 
 
-def test_a_folder_tells_the_months_that_it_has_with_the_gaps_between_them(tmp_path: Path) -> None:
+def test_a_folder_lists_the_months_that_it_has_with_the_gaps_between_them(tmp_path: Path) -> None:
     (tmp_path / "trip-data").mkdir()
     for name in ("green_tripdata_2014-01", "green_tripdata_2022-03", "fhvhv_tripdata_2022-04"):
         (tmp_path / "trip-data" / f"{name}.parquet").touch()
     assert published_months(open_source(str(tmp_path)), GREEN) == {month("2014-01"), month("2022-03")}
 
 
-def test_a_folder_that_is_not_laid_out_like_the_cdn_tells_no_months(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_laid_out_like_the_cdn_lists_no_months(tmp_path: Path) -> None:
     with pytest.raises(SourceUnavailable, match="trip-data"):
         published_months(open_source(str(tmp_path)), GREEN)
 

@@ -58,7 +58,7 @@ def test_a_part_that_ends_early_is_gone_on_with(cdn: Cdn, source: HttpSource, in
     assert cdn.ranges == [None, "bytes=150000-", "bytes=200000-"]
 
 
-def test_without_an_etag_the_date_tells_whether_the_file_is_the_same(
+def test_without_an_etag_the_date_decides_whether_the_file_is_the_same(
     cdn: Cdn, source: HttpSource, inbox: Path, trips: bytes
 ) -> None:
     cdn.put(PATH, trips, etag=None)

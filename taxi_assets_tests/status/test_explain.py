@@ -11,7 +11,7 @@ import pytest
 
 from taxi_assets.catalog import RULES, Layer
 from taxi_assets.month import Month
-from taxi_assets.sample import expected_dirt
+from taxi_assets.sample import expected_defects
 from taxi_assets.stores.factory import dsn_of
 from taxi_assets_tests.automation.world import GREEN, ROWS, World
 
@@ -20,7 +20,7 @@ from .looking import CLEANED, LAST, document, make, taxi
 
 DEFAULT_DIRT = [
     name
-    for name in expected_dirt(GREEN, Month.parse(LAST), rows=ROWS)
+    for name in expected_defects(GREEN, Month.parse(LAST), rows=ROWS)
     if next(rule for rule in RULES if rule.name == name).default
 ]
 

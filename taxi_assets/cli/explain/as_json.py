@@ -12,7 +12,7 @@ def as_json(found: Explanation) -> str:
         "month": str(found.month),
         "row": found.row,
         "rows_in_file": found.rows_in_file,
-        "source": {one.source: one.given for one in found.values},
+        "source": {one.source: one.raw for one in found.values},
         "read": {one.column: one.value for one in found.values if one.column is not None},
         "unreadable": [one.source for one in found.values if not one.is_readable],
         "rules": [

@@ -12,7 +12,7 @@ from taxi_assets.raw_file import RawFile
 from taxi_assets.stores.base import TableSlice
 
 if TYPE_CHECKING:
-    from taxi_assets.cleaning import OneRow, SourceValue
+    from taxi_assets.cleaning import SourceRow, SourceValue
     from taxi_assets.stores.lake import Lake
 
 
@@ -91,12 +91,12 @@ def explain(stores: Mapping[str, Callable[[], Any]], dataset: Dataset, month: Mo
 def _explained(
     stores: Mapping[str, Callable[[], Any]], lake: "Lake", dataset: Dataset, month: Month, row: int
 ) -> Explanation:
-    from taxi_assets.cleaning import looked_at
+    from taxi_assets.cleaning import open_source_row
 
     raw = _raw_file(lake, dataset, month)
     rejected = _rejected(lake, dataset, month, row)
     clean = None if rejected else lake.row(TableSlice(dataset.path(Layer.CLEAN), month), {SOURCE_ROW: row})
-    with looked_at(raw, dataset, month, row) as one:
+    with open_source_row(raw, dataset, month, row) as one:
         values = one.values()
         if values is None:
             count = one.rows_in_file()
@@ -145,7 +145,7 @@ def _rejected(lake: "Lake", dataset: Dataset, month: Month, row: int) -> Mapping
     return lake.row(TableSlice(dataset.path(Layer.QUARANTINE), month), {SOURCE_ROW: row})
 
 
-def _broken(rule: Rule, row: "OneRow") -> Broken:
+def _broken(rule: Rule, row: "SourceRow") -> Broken:
     others = {"voided_trip": row.refunds, "duplicate": row.earlier_copies}
     return Broken(rule, others[rule.name]() if rule.name in others else ())
 

@@ -35,7 +35,7 @@ def _values(found: Explanation) -> Table:
     for one in found.values:
         value = _shown(one.value) if one.is_readable else "[red]unreadable[/red]"
         read = (one.column, value) if one.column is not None else ("[dim]not loaded[/dim]", "")
-        table.add_row(escape(one.source), _shown(one.given), *read)
+        table.add_row(escape(one.source), _shown(one.raw), *read)
     return table
 
 

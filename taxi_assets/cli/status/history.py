@@ -45,9 +45,9 @@ class History:
         self._dataset = dataset
         self._runs = _newest_runs(dataset, runs)
         self._ids = newest_materializations(instance, dataset)
-        looked_at = {key for key in self._ids[Layer.RAW] if self._is_out_of_line(key)}
-        looked_at |= {str(month) for (_, month), run in self._runs.items() if run.status != dg.DagsterRunStatus.SUCCESS}
-        self._made = {layer: _made(instance, dataset, layer, ids, looked_at) for layer, ids in self._ids.items()}
+        inspected = {key for key in self._ids[Layer.RAW] if self._is_out_of_line(key)}
+        inspected |= {str(month) for (_, month), run in self._runs.items() if run.status != dg.DagsterRunStatus.SUCCESS}
+        self._made = {layer: _made(instance, dataset, layer, ids, inspected) for layer, ids in self._ids.items()}
 
     @property
     def cleaned(self) -> set[Month]:

@@ -5,7 +5,7 @@ import pytest
 from taxi_assets.catalog import DATASETS, DEFAULT_RULES, RULES, Dataset, dataset_named
 from taxi_assets.errors import InvalidRequest
 from taxi_assets.month import Month
-from taxi_assets.sample import DEFAULT_ROWS, MAXIMUM_ROWS, MINIMUM_ROWS, expected_dirt, write_month
+from taxi_assets.sample import DEFAULT_ROWS, MAXIMUM_ROWS, MINIMUM_ROWS, expected_defects, write_month
 
 from .reading import ERA_NAMES, ERAS, Reading
 
@@ -21,8 +21,8 @@ def reading(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return Reading.of_sample(dataset, month, ROWS, tmp_path_factory.mktemp("month"))
 
 
-def test_the_dirt_of_every_era_is_what_is_expected_of_it(reading: Reading) -> None:
-    expected = expected_dirt(reading.dataset, reading.month, rows=ROWS)
+def test_the_defects_of_every_era_are_the_expected_ones(reading: Reading) -> None:
+    expected = expected_defects(reading.dataset, reading.month, rows=ROWS)
     assert reading.counts() == expected
     assert len(reading.clean) == ROWS - sum(count for rule, count in expected.items() if rule in DEFAULT_RULES)
     assert {count for rule, count in expected.items() if rule != "no_passengers"} == {OF_EACH_KIND}
@@ -35,11 +35,11 @@ def test_a_row_breaks_one_default_rule_and_only_an_illegible_time_two(reading: R
 
 @pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: dataset.name)
 @pytest.mark.parametrize("rows", [MINIMUM_ROWS, DEFAULT_ROWS])
-def test_the_dirt_of_small_and_default_months_is_what_is_expected_of_it(
+def test_the_defects_of_small_and_default_months_are_the_expected_ones(
     dataset: Dataset, rows: int, tmp_path: Path
 ) -> None:
     month = Month(2020, 2)
-    assert Reading.of_sample(dataset, month, rows, tmp_path).counts() == expected_dirt(dataset, month, rows=rows)
+    assert Reading.of_sample(dataset, month, rows, tmp_path).counts() == expected_defects(dataset, month, rows=rows)
 
 
 def test_every_rule_is_broken_where_its_columns_are_there() -> None:
@@ -52,11 +52,11 @@ def test_every_rule_is_broken_where_its_columns_are_there() -> None:
         ("fhv", Month(2024, 1)): everything - BY_TOTAL - BY_DISTANCE - {"no_passengers"},
     }
     for (name, month), rules in expected.items():
-        assert set(expected_dirt(dataset_named(name), month)) == rules
+        assert set(expected_defects(dataset_named(name), month)) == rules
 
 
 def test_one_row_in_a_thousand_breaks_each_rule() -> None:
-    expected = dict(expected_dirt(dataset_named("yellow"), Month(2024, 1), rows=20_000))
+    expected = dict(expected_defects(dataset_named("yellow"), Month(2024, 1), rows=20_000))
     assert expected.pop("no_passengers") == 20 + 1_000  # with the rows that were not fully reported
     assert set(expected.values()) == {20}
 
@@ -103,7 +103,7 @@ def test_a_number_of_rows_that_cannot_be_made_is_refused_before_anything_is_writ
     with pytest.raises(InvalidRequest, match=f"from {MINIMUM_ROWS} to 200,000,000 rows"):
         write_month(dataset_named("green"), Month(2024, 1), path, rows=rows)
     with pytest.raises(InvalidRequest):
-        expected_dirt(dataset_named("green"), Month(2024, 1), rows=rows)
+        expected_defects(dataset_named("green"), Month(2024, 1), rows=rows)
     assert not path.exists()
 
 

@@ -79,15 +79,15 @@ def test_headers_that_drip_do_not_hold_a_sensor(serve: Serve) -> None:
 
 def test_a_byte_a_second_is_given_up_within_two_minutes() -> None:
     source = HttpSource("http://127.0.0.1")
-    waits = sum(source._first_wait * 2**attempt + source._first_wait for attempt in range(http._SLOW_ATTEMPTS - 1))
-    assert http._SLOW_ATTEMPTS * source._read_timeout + waits <= 120
-    assert http_timeouts.LOWEST_RATE * source._read_timeout > source._read_timeout
+    waits = sum(source._first_wait * 2**attempt + source._first_wait for attempt in range(http._MAX_SLOW_ATTEMPTS - 1))
+    assert http._MAX_SLOW_ATTEMPTS * source._read_timeout + waits <= 120
+    assert http_timeouts.MIN_BYTES_PER_SECOND * source._read_timeout > source._read_timeout
 
 
 def test_a_file_that_takes_too_long_in_all_is_given_up(
     serve: Serve, inbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "LONGEST_FETCH", 0.5)
+    monkeypatch.setattr(http, "MAX_FETCH_SECONDS", 0.5)
     url = serve(OK + b"\r\nPAR1", bytes(100_000), 0.02)
     with failing(SourceUnavailable, r"longest for one file \(attempts: 1\)", inbox=inbox):
         HttpSource(url, read_timeout=30).fetch(PATH, inbox)
@@ -115,7 +115,7 @@ def test_no_file_of_tlcs_is_as_large_as_announced(serve: Serve, inbox: Path) -> 
 def test_an_answer_without_end_does_not_fill_the_disk(
     serve: Serve, inbox: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_download, "_LARGEST", 1_000_000)
+    monkeypatch.setattr(http_download, "_MAX_BYTES", 1_000_000)
     url = serve(OK + b"\r\nPAR1", bytes(65_536), 0)
     with failing(BadFile, "sent more than 1,000,000 bytes, which no file of TLC's has", inbox=inbox):
         impatient(url).fetch(PATH, inbox)
