@@ -12,6 +12,7 @@ import pyarrow as pa
 from taxi_assets.catalog import Column, Dataset
 from taxi_assets.errors import SchemaBroken
 from taxi_assets.month import Month
+from taxi_assets.stores.duckdb.engine import TYPE_NAMES
 from taxi_assets.stores.duckdb.sql import literal, quoted
 
 _WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}
@@ -24,14 +25,6 @@ _FIRST_TIME, _AFTER_LAST_TIME = "TIMESTAMP '0001-01-01'", "TIMESTAMP '10000-01-0
 _NOTHING = {"NULL", '"NULL"'}
 
 _LIMITS = {pa.int16(): "-32768 AND 32767", pa.int32(): "-2147483648 AND 2147483647"}
-
-DUCKDB_TYPES = {
-    pa.int16(): "SMALLINT",
-    pa.int32(): "INTEGER",
-    pa.float64(): "DOUBLE",
-    pa.string(): "VARCHAR",
-    pa.timestamp("us"): "TIMESTAMP",
-}
 
 
 @dataclass(frozen=True)
@@ -127,7 +120,7 @@ def reading(column: Column, source: SourceColumn | None, file_name: str) -> Read
         SchemaBroken: the file's column has a type that cannot hold such values.
     """
     if source is None or source.type in _NOTHING:
-        nothing = f"CAST(NULL AS {DUCKDB_TYPES[column.type]})"
+        nothing = f"CAST(NULL AS {TYPE_NAMES[column.type]})"
         return Reading(nothing, "FALSE", nothing)
     given = f"nullif(trim({source.sql}), '')" if source.type == "VARCHAR" else source.sql
     if pa.types.is_string(column.type):
@@ -185,7 +178,7 @@ def _text(column: Column, given: str, source: SourceColumn, file_name: str) -> s
 
 
 def _number(column: Column, given: str, source: SourceColumn, file_name: str) -> str:
-    duckdb_type = DUCKDB_TYPES[column.type]
+    duckdb_type = TYPE_NAMES[column.type]
     if source.type in _WHOLE:
         return f"TRY_CAST({given} AS {duckdb_type})"
     if source.type == "VARCHAR" or source.type.startswith("DECIMAL"):

@@ -7,7 +7,6 @@ through a filter, but since version 2 not through a join, so clean rows are told
 """
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,10 +25,10 @@ from taxi_assets.cleaning.rule_sql import Conditions, fingerprint
 from taxi_assets.errors import BadFile, SchemaBroken, StoreUnavailable, TaxiError
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
+from taxi_assets.stores.duckdb.engine import is_disk_full, query_config
 from taxi_assets.stores.duckdb.sql import literal, quoted
 from taxi_assets.stores.rows import BATCH_ROWS, PROVENANCE, Rows
 
-MEMORY_LIMIT = "300MB"  # a 20,000,000-row month passes within it; DuckDB spills what does not fit
 POSITION = "file_row_number"
 _ROW = f"CAST({POSITION} AS INTEGER)"
 _ADDED = ("rule", "rules", SOURCE_ROW, POSITION)
@@ -81,18 +80,13 @@ def cleaned_month(
         StoreUnavailable: the scratch folder's disk is full.
     """
     applied = select_rules(dataset, rules)
-    with duckdb.connect(config=duckdb_config(scratch)) as connection:
+    with duckdb.connect(config=query_config(scratch)) as connection:
         connection.execute("SET GLOBAL TimeZone = 'UTC'")  # or the machine's own would show in the quarantine
         cleaning = _Cleaning(connection, raw, dataset, month, applied)
         with named_errors(raw):
             cleaning.note_broken_rows()
             outcome = cleaning.outcome()
         yield outcome
-
-
-def duckdb_config(scratch: Path) -> dict[str, str | bool | int | float | list[str]]:
-    """How DuckDB is opened for a month, with a folder for what does not fit into memory."""
-    return {"memory_limit": MEMORY_LIMIT, "threads": min(os.cpu_count() or 1, 4), "temp_directory": str(scratch)}
 
 
 class _Cleaning:
@@ -279,6 +273,6 @@ def named_errors(raw: RawFile) -> Iterator[None]:
         UnicodeDecodeError,
     ) as error:  # Arrow reports a broken stream as an OSError
         first_line = str(error).splitlines()[0]
-        if "No space left" in first_line:
+        if is_disk_full(error):
             raise StoreUnavailable(f"no space left to clean {raw.path.name}: make room, run it again") from error
         raise BadFile(f"{raw.path.name} cannot be read: {first_line}") from error

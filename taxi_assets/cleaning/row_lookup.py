@@ -8,10 +8,11 @@ import duckdb
 
 from taxi_assets.catalog import SOURCE_ROW, Dataset
 from taxi_assets.cleaning.casts import Reading, SourceColumn, match_columns, reading
-from taxi_assets.cleaning.clean import MEMORY_LIMIT, POSITION, named_errors, view_source
+from taxi_assets.cleaning.clean import POSITION, named_errors, view_source
 from taxi_assets.cleaning.rule_sql import Conditions
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
+from taxi_assets.stores.duckdb.engine import query_config
 from taxi_assets.stores.duckdb.sql import quoted
 
 
@@ -105,7 +106,7 @@ def looked_at(raw: RawFile, dataset: Dataset, month: Month, position: int) -> It
         SchemaBroken: the file lacks columns that the dataset cannot do without, or has some that mean the same.
         BadFile: the file cannot be read.
     """
-    with duckdb.connect(config={"memory_limit": MEMORY_LIMIT}) as connection:
+    with duckdb.connect(config=query_config()) as connection:
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
         with named_errors(raw):
             yield OneRow(connection, raw, dataset, month, position)
