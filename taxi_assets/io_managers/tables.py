@@ -6,6 +6,7 @@ are told apart by a DATE column that holds the month's first day, which is added
 
 from abc import abstractmethod
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,9 +116,11 @@ class BigQueryIOManager(TableIOManager):
 
     def open_store(self) -> TableStore:
         """The store in the dataset."""
+        from taxi_assets.stores.bigquery.client import open_client
         from taxi_assets.stores.bigquery.store import BigQueryStore
 
         return BigQueryStore(
+            partial(open_client, self.project, self.location),
             self.project,
             self.dataset,
             self.month_column,

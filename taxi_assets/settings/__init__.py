@@ -137,6 +137,11 @@ def dagster_home_of(environment: Mapping[str, str] = os.environ) -> Path:
     return _folder("DAGSTER_HOME", named)
 
 
+def bigquery_emulator(environment: Mapping[str, str] = os.environ) -> str | None:
+    """The address of a BigQuery emulator, by `BIGQUERY_EMULATOR_HOST`; None for the service itself."""
+    return environment.get("BIGQUERY_EMULATOR_HOST") or None
+
+
 def _secrets(given: Mapping[str, str]) -> Mapping[str, str]:
     secrets = {name: variable for name, variable in _SECRETS.items() if given.get(variable)}
     source = given.get("TAXI_SOURCE", "")

@@ -6,7 +6,7 @@ from google.cloud import bigquery as google_bigquery
 from google.cloud import storage
 from google.resumable_media.requests import _request_helpers as uploads
 
-from taxi_assets.stores.bigquery import store as bigquery_store
+from taxi_assets.stores.bigquery import connection as bigquery_connection
 from taxi_assets.stores.lake.gcs import store as gcs_lake
 from taxi_assets_tests.servers.bigquery import BigQueryServer
 from taxi_assets_tests.servers.gcs import GcsServer
@@ -61,7 +61,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         monkeypatch.setattr(gcs_lake, "_UPLOAD_CHUNK", SMALLEST_PIECE)
 
     def make(patience: float, for_an_answer: float) -> HttpSubject:
-        for module in (gcs_lake, bigquery_store):
+        for module in (gcs_lake, bigquery_connection):
             monkeypatch.setattr(module, "_TRIES", patience / for_an_answer)
         subject = getattr(subjects, request.param)(proxy.url, tmp_path, patience)
         return HttpSubject(**vars(subject), proxy=proxy)

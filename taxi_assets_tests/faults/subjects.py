@@ -12,6 +12,7 @@ from taxi_assets.errors import StoreError
 from taxi_assets.month import Month
 from taxi_assets.stores.arrow import with_month
 from taxi_assets.stores.base import TableSlice
+from taxi_assets.stores.bigquery.client import open_client
 from taxi_assets.stores.bigquery.store import BigQueryStore
 from taxi_assets.stores.lake.gcs.store import GCSLake
 from taxi_assets.stores.rows import Rows
@@ -119,7 +120,9 @@ def _lake(url: str, folder: Path, patience: float) -> GCSLake:
 
 def _tables(url: str, folder: Path, patience: float) -> BigQueryStore:
     dataset = re.sub(r"\W", "_", folder.name)
-    store = BigQueryStore("project", dataset, MONTH_COLUMN, location="US", patience=patience)
+    store = BigQueryStore(
+        partial(open_client, "project", "US"), "project", dataset, MONTH_COLUMN, location="US", patience=patience
+    )
     with environment(BIGQUERY_EMULATOR_HOST=url):
         store.months(IN_TABLE.table)
     return store
