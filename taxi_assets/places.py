@@ -18,10 +18,11 @@ from taxi_assets.io_managers import (
 from taxi_assets.io_managers.tables import TableIOManager
 from taxi_assets.resources import AlertResource, ScratchResource, SourceRecordResource, SourceResource
 from taxi_assets.settings import EMBEDDED, Settings
+from taxi_assets.stores.factory import LOAD_LOG, SCHEMA
 from taxi_assets.stores.scratch import scratch_folder
 
-SCHEMA = "taxi"
-LOAD_LOG = "load_audit"
+__all__ = ["LOAD_LOG", "SCHEMA", "build_resources", "opened_stores"]
+
 _PATIENCE_OF_READERS = 5  # seconds that a command waits for the file of DuckDB, before it says who has it
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
+from taxi_assets.errors import InvalidRequest
 from taxi_assets.io_managers.common import (
     from_rows,
     load_slice,
@@ -23,7 +24,7 @@ from taxi_assets.io_managers.inputs import confirm_inputs, step_of
 from taxi_assets.io_managers.metadata import file_metadata, raw_metadata
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
-from taxi_assets.settings.urls import local_path
+from taxi_assets.settings.urls import bucket_and_prefix, local_path
 from taxi_assets.stores.base import Stored, TableSlice
 from taxi_assets.stores.rows import Rows, schema_of_parquet
 from taxi_assets.stores.scratch import scratch_folder
@@ -78,11 +79,15 @@ class LakeIOManager(dg.ConfigurableIOManager):
     def store(self) -> "Lake":
         """The store itself, for checks and for whoever wants more than whole assets."""
         if self._is_bucket:
+            place = bucket_and_prefix(self.url)
+            if place is None:
+                raise InvalidRequest(f"a lake in a bucket is gs://bucket/prefix, without @, ? and #, not {self.url!r}")
+            from taxi_assets.stores.lake.gcs.client import open_client
             from taxi_assets.stores.lake.gcs.store import GCSLake
 
             turns = None if self.locks is None else Path(self.locks)
             scratch = self._run_scratch or self._scratch_outside_of_runs()
-            return GCSLake(self.url, scratch, self.month_column, turns=turns)
+            return GCSLake(open_client, *place, scratch, self.month_column, turns=turns)
         from taxi_assets.stores.lake.folder.store import LocalLake
 
         return LocalLake(local_path("the lake's url, where it is not gs://bucket/prefix,", self.url), self.month_column)

@@ -22,6 +22,7 @@ from taxi_assets.stores.bigquery import reading
 from taxi_assets.stores.bigquery.client import open_client
 from taxi_assets.stores.bigquery.empty_months import TABLE, line_of
 from taxi_assets.stores.bigquery.store import BigQueryStore
+from taxi_assets.stores.lake.gcs.client import open_client as open_gcs
 from taxi_assets.stores.lake.gcs.store import GCSLake
 from taxi_assets.stores.rows import Rows
 from taxi_assets_tests.servers.bigquery import BigQueryServer, Request
@@ -73,7 +74,7 @@ def client(bigquery: BigQueryServer) -> google_bigquery.Client:
 def lake(bigquery: BigQueryServer, tmp_path: Path) -> GCSLake:
     """A lake in a bucket that BigQuery can load from."""
     bucket = new_bucket()
-    return GCSLake(f"gs://{bucket.name}/lake", tmp_path / "scratch", patience=20)
+    return GCSLake(open_gcs, bucket.name, "lake", tmp_path / "scratch", patience=20)
 
 
 @pytest.fixture

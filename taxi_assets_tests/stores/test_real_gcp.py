@@ -70,7 +70,7 @@ def datasets(client: bigquery.Client) -> Iterator[list[str]]:
 
 @pytest.fixture
 def lake(bucket: storage.Bucket, tmp_path: Path) -> GCSLake:
-    return GCSLake(f"gs://{bucket.name}/{tmp_path.name}", tmp_path / "scratch")
+    return GCSLake(storage.Client, bucket.name, tmp_path.name, tmp_path / "scratch")
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ class Dataset:
         return self._patience / _TRIES
 
     @property
-    def upload_retries(self) -> float:
+    def upload_retries(self) -> int:
         """How often Google's client repeats a request of an upload."""
         return _TRIES - 1
 

@@ -1,0 +1,97 @@
+"""Stores from places: the only module that knows which class belongs to which place.
+
+It takes plain values and imports a driver when a store that needs it is opened. URLs and the environment are parsed in
+the settings.
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from taxi_assets.settings.places import Bucket, DuckDB, Embedded, LakePlace, PostgresPlace, WarehousePlace
+from taxi_assets.stores.base import TableStore
+
+if TYPE_CHECKING:
+    from taxi_assets.stores.lake import Lake
+    from taxi_assets.stores.postgres.store import PostgresStore
+
+SCHEMA = "taxi"  # holds the tables in Postgres and DuckDB
+LOAD_LOG = "load_audit"  # the audit table in each database
+
+_MONTH_COLUMN = "source_month"
+
+
+def open_lake(
+    place: LakePlace, scratch: Path, *, month_column: str = _MONTH_COLUMN, locks: Path | None = None
+) -> "Lake":
+    """The lake in a folder or a bucket.
+
+    Args:
+        place: where it is.
+        scratch: a folder for uploads to a bucket and downloads from it; its owner removes it.
+        month_column: where rows have this column, each must hold its month's first day in it.
+        locks: a folder of locks by which runs of one month on this machine queue for a bucket; None: the slower fails.
+    """
+    if isinstance(place, Bucket):
+        from taxi_assets.stores.lake.gcs.client import open_client
+        from taxi_assets.stores.lake.gcs.store import GCSLake
+
+        return GCSLake(open_client, place.name, place.prefix, scratch, month_column, turns=locks)
+    from taxi_assets.stores.lake.folder.store import LocalLake
+
+    return LocalLake(place.path, month_column)
+
+
+def dsn_of(place: PostgresPlace) -> str:
+    """The `postgresql://` URL of the server, which is started first where it is an embedded one.
+
+    Raises:
+        StoreUnavailable: the embedded server does not start; the text has the reason.
+        StoreError: it cannot be created there.
+    """
+    if isinstance(place, Embedded):
+        from taxi_assets.stores.postgres.embedded import embedded_url
+
+        return embedded_url(place.folder)
+    return place.dsn.get_secret_value()
+
+
+def open_postgres(place: PostgresPlace, *, schema: str = SCHEMA, month_column: str = _MONTH_COLUMN) -> "PostgresStore":
+    """The store on the server; an embedded one is started now, and again by any connection that finds it stopped.
+
+    Raises:
+        StoreUnavailable: the embedded server does not start; the text has the reason.
+        StoreError: it cannot be created there.
+    """
+    from taxi_assets.stores.postgres.store import PostgresStore
+
+    dsn = dsn_of(place)
+    return PostgresStore(partial(dsn_of, place) if isinstance(place, Embedded) else dsn, schema, month_column)
+
+
+def open_warehouse(
+    place: WarehousePlace, *, schema: str = SCHEMA, month_column: str = _MONTH_COLUMN, lock_patience: float = 300
+) -> TableStore:
+    """The warehouse in a DuckDB file or a BigQuery dataset; makes no connection.
+
+    Args:
+        place: where it is.
+        schema: the schema in a DuckDB file; a dataset has none.
+        month_column: the DATE column with the first day of a row's month.
+        lock_patience: seconds to wait for another program that has the DuckDB file open.
+    """
+    if isinstance(place, DuckDB):
+        from taxi_assets.stores.duckdb.store import DuckDBStore
+
+        return DuckDBStore(place.path, schema, month_column, lock_patience=lock_patience)
+    from taxi_assets.stores.bigquery.client import open_client
+    from taxi_assets.stores.bigquery.store import BigQueryStore
+
+    return BigQueryStore(
+        partial(open_client, place.project, place.location),
+        place.project,
+        place.dataset,
+        month_column,
+        location=place.location,
+        require_partition_filter=place.require_partition_filter,
+    )
