@@ -3,7 +3,7 @@
 import base64
 import mimetypes
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -183,22 +183,9 @@ class Objects:
             attempt, f"{self.uri(path)} is replaced by others, or its upload is lost, again and again"
         )
 
-    @contextmanager
-    def failures(self) -> Iterator[None]:
-        """Turn the errors of Google's client into this package's.
-
-        Raises:
-            StoreUnavailable: the service does not answer, or bytes were damaged on the way.
-            StoreError: it refuses, or the bucket does not exist.
-        """
-        bucket = f"gs://{self._bucket_name}"
-        with google_failures(bucket, "roles/storage.objectAdmin"):
-            try:
-                yield
-            except DataCorruption as error:
-                raise StoreUnavailable(f"{bucket}: bytes were damaged on the way: {error}") from error
-            except NotFound as error:
-                raise StoreError(f"{bucket} does not exist: gcloud storage buckets create {bucket}") from error
+    def failures(self) -> AbstractContextManager[None]:
+        """Turn the errors of Google's client into this package's: see `_translated`."""
+        return _translated(f"gs://{self._bucket_name}")
 
     @cached_property
     def _bucket(self) -> storage.Bucket:
@@ -207,6 +194,23 @@ class Objects:
     @property
     def _trying(self) -> Mapping[str, Any]:
         return {"timeout": self._patience / _TRIES, "retry": DEFAULT_RETRY.with_timeout(self._patience)}
+
+
+@contextmanager
+def _translated(bucket: str) -> Iterator[None]:
+    """Turn the errors of Google's client into this package's.
+
+    Raises:
+        StoreUnavailable: the service does not answer, or bytes were damaged on the way.
+        StoreError: it refuses, or the bucket does not exist.
+    """
+    with google_failures(bucket, "roles/storage.objectAdmin"):
+        try:
+            yield
+        except DataCorruption as error:
+            raise StoreUnavailable(f"{bucket}: bytes were damaged on the way: {error}") from error
+        except NotFound as error:
+            raise StoreError(f"{bucket} does not exist: gcloud storage buckets create {bucket}") from error
 
 
 def _content_type(name: str) -> str:
