@@ -14,6 +14,7 @@ from taxi_assets.definitions import build_definitions
 from taxi_assets.month import Month
 from taxi_assets.sample import DEFAULT_ROWS, expected_defects
 from taxi_assets.stores.base import TableSlice
+from taxi_assets.stores.lake.gcs.client import open_client
 from taxi_assets.stores.lake.gcs.store import GCSLake
 from taxi_assets_tests.homes import REAL_FILES, Home
 from taxi_assets_tests.servers.bigquery import BigQueryServer, Request
@@ -42,7 +43,7 @@ def home(bucket: str, tmp_path_factory: pytest.TempPathFactory, postgres_url: st
 
 @pytest.fixture
 def lake(bucket: str, tmp_path: Path) -> GCSLake:
-    return GCSLake(f"gs://{bucket}/lake", tmp_path, patience=20)
+    return GCSLake(open_client, bucket, "lake", tmp_path, patience=20)
 
 
 @pytest.fixture
@@ -130,7 +131,7 @@ def test_nothing_of_a_run_stays_on_the_disk(home: Home) -> None:
 def test_real_months_go_from_the_bucket_into_bigquery_by_one_job_each(
     bucket: str, tmp_path: Path, bigquery: BigQueryServer, postgres_url: str, rows_in_bigquery: Callable[..., int]
 ) -> None:
-    lake = GCSLake(f"gs://{bucket}/real", tmp_path / "scratch", patience=20)
+    lake = GCSLake(open_client, bucket, "real", tmp_path / "scratch", patience=20)
     home = Home(  # of its own: real months do not land beside those of the sample
         tmp_path / "home",
         TAXI_LAKE=f"gs://{bucket}/real",

@@ -13,8 +13,8 @@ import pyarrow as pa
 from taxi_assets.catalog import Column, Dataset
 from taxi_assets.errors import SchemaBroken
 from taxi_assets.month import Month
+from taxi_assets.stores.duckdb.engine import TYPE_NAMES
 from taxi_assets.stores.duckdb.sql import literal, quoted
-from taxi_assets.stores.duckdb.store import TYPE_NAMES
 
 _DOUBLE, _VARCHAR, _TIMESTAMP = TYPE_NAMES[pa.float64()], TYPE_NAMES[pa.string()], TYPE_NAMES[pa.timestamp("us")]
 _INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"}

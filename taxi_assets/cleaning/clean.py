@@ -8,7 +8,6 @@ are therefore filtered by a bitstring, and the quarantined ones sorted.
 """
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,10 +26,10 @@ from taxi_assets.cleaning.rule_sql import RuleSql, fingerprint
 from taxi_assets.errors import BadFile, SchemaBroken, StoreUnavailable, TaxiError
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
+from taxi_assets.stores.duckdb.engine import is_disk_full, query_config
 from taxi_assets.stores.duckdb.sql import literal, quoted
 from taxi_assets.stores.rows import BATCH_ROWS, PROVENANCE, Rows
 
-MEMORY_LIMIT = "300MB"  # enough for a month of 20,000,000 rows; DuckDB spills the rest to the scratch folder
 POSITION = "file_row_number"  # DuckDB's name for a row's position in a Parquet file, from 0
 _ROW = f"CAST({POSITION} AS INTEGER)"
 _QUARANTINE_COLUMNS = ("rule", "rules", SOURCE_ROW, POSITION)
@@ -83,18 +82,13 @@ def cleaned_month(
         StoreUnavailable: memory or the scratch folder's disk is full; also raised while a stream is read.
     """
     applied = select_rules(dataset, rules)
-    with duckdb.connect(config=duckdb_config(scratch)) as connection:
+    with duckdb.connect(config=query_config(scratch)) as connection:
         connection.execute("SET GLOBAL TimeZone = 'UTC'")  # the machine's would change the quarantine's values
         cleaning = _Cleaning(connection, raw, dataset, month, applied)
         with map_read_errors(raw):
             cleaning.find_broken_rows()
             outcome = cleaning.outcome()
         yield outcome
-
-
-def duckdb_config(scratch: Path) -> dict[str, str | bool | int | float | list[str]]:
-    """DuckDB's settings for processing a month: memory limit, threads, and the folder for temporary files."""
-    return {"memory_limit": MEMORY_LIMIT, "threads": min(os.cpu_count() or 1, 4), "temp_directory": str(scratch)}
 
 
 class _Cleaning:
@@ -283,6 +277,6 @@ def map_read_errors(raw: RawFile) -> Iterator[None]:
         UnicodeDecodeError,
     ) as error:  # Arrow raises OSError for a broken stream
         first_line = str(error).splitlines()[0]
-        if "No space left" in first_line:
+        if is_disk_full(error):
             raise StoreUnavailable(f"no space left to clean {raw.path.name}: make room, run it again") from error
         raise BadFile(f"{raw.path.name} cannot be read: {first_line}") from error

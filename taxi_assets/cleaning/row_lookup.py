@@ -8,10 +8,11 @@ import duckdb
 
 from taxi_assets.catalog import SOURCE_ROW, Dataset
 from taxi_assets.cleaning.casts import Cast, SourceColumn, column_cast, match_columns
-from taxi_assets.cleaning.clean import MEMORY_LIMIT, POSITION, create_source_view, map_read_errors
+from taxi_assets.cleaning.clean import POSITION, create_source_view, map_read_errors
 from taxi_assets.cleaning.rule_sql import RuleSql
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
+from taxi_assets.stores.duckdb.engine import query_config
 from taxi_assets.stores.duckdb.sql import quoted
 
 
@@ -105,7 +106,7 @@ def open_source_row(raw: RawFile, dataset: Dataset, month: Month, position: int)
         SchemaBroken: required columns are missing, two columns map to the same one, or a type has no cast.
         BadFile: the file cannot be read.
     """
-    with duckdb.connect(config={"memory_limit": MEMORY_LIMIT}) as connection:
+    with duckdb.connect(config=query_config()) as connection:
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
         with map_read_errors(raw):
             yield SourceRow(connection, raw, dataset, month, position)

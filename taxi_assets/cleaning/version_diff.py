@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from taxi_assets.catalog import SOURCE_ROW, Dataset, Layer
-from taxi_assets.cleaning.clean import duckdb_config
 from taxi_assets.errors import SchemaMismatch, SliceDamaged, SliceMissing, StoreUnavailable
 from taxi_assets.month import Month
+from taxi_assets.stores.duckdb.engine import query_config
 from taxi_assets.stores.duckdb.sql import quoted, streamed
 from taxi_assets.stores.rows import PROVENANCE, Rows
 
@@ -219,7 +219,7 @@ def _local_copy(rows: Rows) -> Rows:
 @contextmanager
 def _open_comparison(old: Rows, new: Rows, dataset: Dataset, scratch: Path) -> Iterator[_Comparison]:
     try:
-        with duckdb.connect(config=duckdb_config(scratch)) as connection:
+        with duckdb.connect(config=query_config(scratch)) as connection:
             yield _Comparison(connection, {"before": old, "after": new}, dataset)
     except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
         raise StoreUnavailable(

@@ -1,6 +1,5 @@
 """DuckDB access to a month's rows in bounded memory, and SQL expressions that several reports use."""
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,8 +7,8 @@ from pathlib import Path
 import duckdb
 
 from taxi_assets.catalog import Dataset
-from taxi_assets.cleaning.clean import MEMORY_LIMIT
 from taxi_assets.errors import StoreUnavailable
+from taxi_assets.stores.duckdb.engine import is_disk_full, query_config
 from taxi_assets.stores.duckdb.sql import in_files, quoted
 from taxi_assets.stores.os_errors import damaged
 from taxi_assets.stores.rows import Rows
@@ -41,14 +40,9 @@ def open_rows(rows: Rows, scratch: Path, columns: Sequence[str] | None = None) -
         StoreUnavailable: memory and the scratch folder's disk are full.
         SliceDamaged: a file with the rows cannot be read; the text names it.
     """
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": MEMORY_LIMIT,
-        "threads": min(os.cpu_count() or 1, 4),
-        "temp_directory": str(scratch),
-    }
     files = in_files(rows)
     try:
-        with duckdb.connect(config=config) as connection:
+        with duckdb.connect(config=query_config(scratch)) as connection:
             connection.execute("SET GLOBAL TimeZone = 'UTC'")
             if files:
                 connection.execute(f"CREATE VIEW rows AS FROM {files}")
@@ -61,7 +55,7 @@ def open_rows(rows: Rows, scratch: Path, columns: Sequence[str] | None = None) -
             f"not enough memory or scratch space to sum up the month: make room in {scratch}, run it again"
         ) from error
     except duckdb.Error as error:
-        if "No space left" in str(error):
+        if is_disk_full(error):
             raise StoreUnavailable(
                 f"no space left in {scratch} to sum up the month: make room, run it again"
             ) from error

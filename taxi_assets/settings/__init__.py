@@ -188,11 +188,6 @@ def parse_warehouse(value: str) -> WarehousePlace:
     raise _wrong("TAXI_WAREHOUSE", WAREHOUSE_FORMS)
 
 
-def bigquery_emulator(environment: Mapping[str, str] = os.environ) -> str | None:
-    """The address of a BigQuery emulator; None where Google's own service is meant."""
-    return environment.get("BIGQUERY_EMULATOR_HOST") or None
-
-
 def export(**variables: str) -> None:
     """Set variables for this process and for those that it starts: a secret in a run's config would be recorded."""
     os.environ.update(variables)
@@ -234,6 +229,11 @@ def dagster_home_of(environment: Mapping[str, str] = os.environ) -> Path:
     if not named.startswith(("/", "~")):
         raise InvalidRequest("DAGSTER_HOME has to be an absolute path: Dagster takes no other")
     return _folder("DAGSTER_HOME", named)
+
+
+def bigquery_emulator(environment: Mapping[str, str] = os.environ) -> str | None:
+    """The address of a BigQuery emulator, by `BIGQUERY_EMULATOR_HOST`; None for the service itself."""
+    return environment.get("BIGQUERY_EMULATOR_HOST") or None
 
 
 def _secrets(given: Mapping[str, str]) -> Mapping[str, str]:

@@ -1,7 +1,8 @@
-"""Stores: the lake, Postgres and the warehouse, each of one shape.
+"""Stores: the lake, Postgres and the warehouse, behind one protocol.
 
 `replace(slice, rows)` makes a slice hold exactly the rows, atomically; `read(table, months)`, `row(slice, key)`,
-`count(slice)` and `months(table)` tell what is there. Stores know neither the catalogue nor Dagster: all they need to
-know about rows is in the Arrow schema that comes with them. Each store's module imports its own driver and nobody
-else's.
+`count(slice)` and `months(table)` return what it holds. A backend's package has the same files: `store` (the public
+class), `tables` (names, DDL and schemas), `loading` (rows in) and `reading` (rows out), beside its own. `factory` opens
+a store from a place. Stores depend neither on the catalogue nor on Dagster: the Arrow schema of the rows has everything
+that they use. Each store imports its own driver only, and nothing here reads the environment.
 """

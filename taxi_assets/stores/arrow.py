@@ -1,4 +1,4 @@
-"""From Arrow's types to a store's: each store has one table of names, and one place says what does not fit."""
+"""Arrow's types as a store's: each store has a table of type names, and the refusals are the same for all."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,20 +25,20 @@ _STORED_AS = {
 
 
 def storable(rows: Rows) -> Rows:
-    """The rows with every column in the type that tables hold it in, for example nanoseconds as microseconds.
+    """The rows with every column cast to the type that tables store, for example nanoseconds to microseconds.
 
-    What a DataFrame brings along (categories, all-null columns, nanoseconds, large strings) becomes one of the few
-    types that every store has; anything else stays and is refused by name when the table is made.
+    The types of a DataFrame (categories, all-null columns, nanoseconds, large strings) become one of the few types that
+    every store has; all others stay, and are refused by name when the table is created.
     """
     schema = pa.schema([field.with_type(_stored_as(field.type)) for field in rows.schema], rows.schema.metadata)
     return complete(rows.with_schema(schema))
 
 
 def complete(rows: Rows) -> Rows:
-    """The rows, refused by name where a column lacks a value that it must have.
+    """The rows, with a check that every required column has a value.
 
     Raises:
-        SchemaMismatch: while streaming.
+        SchemaMismatch: while streaming; the text names the columns.
     """
     required = [field.name for field in rows.schema if not field.nullable]
 
@@ -64,7 +64,7 @@ def type_names(schema: pa.Schema, names: Mapping[pa.DataType, str], store: str) 
     """Column name -> the store's name for its type.
 
     Raises:
-        SchemaMismatch: the store has no such type, two columns have one name, which the text tells, or there is none.
+        SchemaMismatch: the store lacks a type, two columns have one name, or there is no column; the text names them.
     """
     if not schema.names:
         raise SchemaMismatch(f"{store} cannot hold rows without a column")
@@ -78,7 +78,7 @@ def type_names(schema: pa.Schema, names: Mapping[pa.DataType, str], store: str) 
 
 
 def require_distinct(names: Iterable[str], store: str) -> None:
-    """Refuse columns that the store would take for one.
+    """Refuse columns that are one to the store, which ignores case.
 
     Raises:
         SchemaMismatch: the text names them.
@@ -89,7 +89,7 @@ def require_distinct(names: Iterable[str], store: str) -> None:
     alike = [" and ".join(sorted(group)) for group in by_name.values() if len(group) > 1]
     if alike:
         raise SchemaMismatch(
-            f"{store} does not tell apart columns whose names differ in upper and lower case only: {', '.join(alike)}"
+            f"{store} does not distinguish columns whose names differ in upper and lower case only: {', '.join(alike)}"
         )
 
 
@@ -97,7 +97,7 @@ def with_month(rows: Rows, column: str, month: Month | None) -> Rows:
     """The rows with the month's first day as a DATE in the column, which is added where they lack it.
 
     Raises:
-        SchemaMismatch: while streaming, where the rows bring the column and it holds anything else: see `of_month`.
+        SchemaMismatch: while streaming, where the rows have the column with another value: see `of_month`.
     """
     if month is None or column in rows.schema.names:
         return of_month(rows, column, month)
@@ -115,14 +115,13 @@ def with_month(rows: Rows, column: str, month: Month | None) -> Rows:
 
 
 def of_month(rows: Rows, column: str, month: Month | None) -> Rows:
-    """The rows, whose column, if they have it, is a DATE and holds the month's first day in every row.
+    """The rows with the column, if they have it, as a DATE that is the month's first day in every row.
 
-    A time at midnight (pandas has no type for dates), also with a time zone, and text such as 2024-01-01 become the
-    DATE that they stand for. Readers select a month by that DATE: a row with another value would be loaded with
-    success and never be found again.
+    A timestamp at midnight (pandas has no type for dates), also with a time zone, and text such as 2024-01-01 are cast
+    to a DATE. Readers select a month by that DATE: a row with another value would be loaded and never be found.
 
     Raises:
-        SchemaMismatch: while streaming, where a row holds anything else; the text names the column and the value.
+        SchemaMismatch: while streaming, where a row has another value; the text names the column and the value.
     """
     index = rows.schema.get_field_index(column)
     if month is None or index < 0:
@@ -148,7 +147,7 @@ def other_month(column: str, month: Month, value: object) -> SchemaMismatch:
 
 
 def _days(values: pa.Array, column: str, month: Month) -> pa.Array:
-    """The values as dates, each of which is the month's first day."""
+    """The values as dates, after a check that each is the month's first day."""
     import pyarrow.compute as pc  # 0.06 s, which loading the definitions does not wait for
 
     if len(values) == 0:
@@ -160,7 +159,7 @@ def _days(values: pa.Array, column: str, month: Month) -> pa.Array:
         found = found.cast(pa.string())
     if found.null_count:
         raise other_month(column, month, None)
-    # By the extremes, since Arrow imports pandas to make an array of a value that others could be compared with.
+    # By the extremes: to compare with a value, Arrow would import pandas, which makes an array of it.
     extremes = pc.min_max(found).as_py().values() if _may_be_days(found.type) else [found[0].as_py()]
     for value in extremes:
         if not _stands_for(value, month.first_day):
@@ -180,6 +179,6 @@ def _stands_for(value: object, day: date) -> bool:
 
 
 def description(field: pa.Field | pa.Schema) -> str | None:
-    """What the field or the table is for, where its metadata says so."""
+    """The description in the metadata of the field or table; None where there is none."""
     text = (field.metadata or {}).get(b"description")
     return text.decode() if text is not None else None

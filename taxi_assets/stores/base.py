@@ -1,4 +1,4 @@
-"""The shape of every store, and the unit that it replaces and reads: a table, or one month of it."""
+"""The protocol of the stores, and the unit that they replace and read: a table, or one month of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,14 +28,14 @@ class TableSlice:
 
 @dataclass(frozen=True)
 class Stored:
-    """What a `replace` left in the store.
+    """The result of a `replace`.
 
     Attributes:
         rows: rows in the slice.
-        size: bytes of the slice in the store; None where the store cannot tell cheaply.
-        schema: the rows' schema as it was stored.
-        types: column name -> the store's own name for its type.
-        scan_bytes: what a query that reads the whole slice is billed for; None where nobody bills.
+        size: bytes of the slice in the store; None where the store does not know without a scan.
+        schema: the schema of the rows as stored.
+        types: column name -> the store's name for its type.
+        scan_bytes: bytes that a query over the whole slice is billed for; None where the store does not bill.
     """
 
     rows: int
@@ -48,12 +48,12 @@ class Stored:
 def other_partitioning(where: str, remedy: str, *, by_month: bool) -> SchemaMismatch:
     """The error for a month of a table that is one whole, and for the whole of a table of months.
 
-    An asset that is given partitions, or loses them, would else keep its old rows beside the new ones.
+    An asset that gains or loses partitions would otherwise keep its old rows beside the new ones.
 
     Args:
         where: the table's name.
         remedy: how to remove the table.
-        by_month: whether the rows are a month of it.
+        by_month: True: the rows are a month of it.
     """
     holds, asset = ("one whole table", "has months") if by_month else ("months", "has no partitions")
     return SchemaMismatch(
@@ -63,7 +63,7 @@ def other_partitioning(where: str, remedy: str, *, by_month: bool) -> SchemaMism
 
 
 class Store(Protocol):
-    """The one shape of every store."""
+    """What every store does."""
 
     def replace(self, piece: TableSlice, rows: "Rows") -> Stored: ...  # noqa: D102
     def read(self, table: str, months: Sequence[Month] | None = None) -> "Rows": ...  # noqa: D102
@@ -73,7 +73,7 @@ class Store(Protocol):
 
 
 class TableStore(Store, Protocol):
-    """A store whose tables have names in SQL, and which can add up what they hold."""
+    """A store whose tables have names in SQL, and which computes digests of them."""
 
     def digest(self, piece: TableSlice, parts: "Parts", position: str, total: str | None = None) -> "Digest": ...  # noqa: D102
     def table_name(self, table: str) -> str: ...  # noqa: D102

@@ -1,4 +1,4 @@
-"""How a slice in one store differs from the same slice in the lake, in words that say what to look for."""
+"""Comparison of a slice in one store with the same slice in the lake, and a description of the differences."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ class Comparison:
     """Two slices that should hold the same rows.
 
     Attributes:
-        expected: of the slice that is right.
-        found: of the other one.
-        differences: what is wrong with the rows, the total and the values; empty where nothing is.
+        expected: digest of the reference slice.
+        found: digest of the other one.
+        differences: those of the rows, the total and the values; empty where the slices are equal.
     """
 
     expected: Digest
@@ -27,12 +27,12 @@ class Comparison:
 
 
 def compare(schema: pa.Schema, expected: MakeDigest, found: MakeDigest) -> Comparison:
-    """Compare two slices: first all columns at once, and column by column only where that finds a difference.
+    """Compare two slices: all columns at once, and then column by column where that finds a difference.
 
     Args:
         schema: the columns to compare.
-        expected: makes digests of the slice that is right.
-        found: makes digests of the other one.
+        expected: computes digests of the reference slice.
+        found: computes digests of the other one.
     """
     whole = {_ALL: list(schema)}
     right, other = expected(whole), found(whole)

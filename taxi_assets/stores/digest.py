@@ -1,12 +1,12 @@
-"""What a slice holds, told in a few numbers that every store computes by itself, so that no row has to leave it.
+"""Digests: a few numbers for a slice that every store computes by itself, so that no row has to leave it.
 
-The numbers of two stores are equal where the rows are. Every value counts together with its row's position, so that two
-rows that exchange a value are seen as well. All stores must compute with the very same floating-point numbers, which
-they do: a column's weight is a power of two, so that no product is rounded, whether a store rounds between multiplying
-and adding or not; and the sums are of whole numbers, so that the order of the rows does not matter.
+The digests of two stores are equal where their rows are. Every value counts together with its row's position, so that
+an exchange of values between two rows shows as well. All stores compute with identical floating-point numbers: a
+column's weight is a power of two, so that no product is rounded, with or without fused multiply-add; and sums are of
+integers, so that the order of the rows does not matter.
 
-Not seen are a change by less than 1/8192 of a column's unit (seconds, dollars, miles) and one among values beyond 9e13.
-That another change is missed by chance has a probability of one in 134 million.
+A digest does not detect a change by less than 1/8192 of a column's unit (seconds, dollars, miles), nor one among values
+beyond 9e13. It misses any other change with a probability of one in 134 million.
 """
 
 import json
@@ -20,26 +20,26 @@ from taxi_assets.errors import SchemaMismatch
 
 Parts = Mapping[str, Sequence[pa.Field]]
 
-# So that the sums for 20,000,000 rows have room in 64 bits, of which BigQuery's have no more.
+# So that the sums for 20,000,000 rows fit into 64 bits, the size of BigQuery's INT64.
 _POSITIONS, _PRIME = 1021, 134217689
-_WEIGHTS = 24  # powers of two; with more columns they begin again
+_WEIGHTS = 24  # powers of two, from the first again after that many columns
 _GRAIN = "8192e0"
-_LARGEST = "9e13"  # times the grain, it still has room in 64 bits
-_NULL = "-31007.25e0"  # so that no value and 0 differ
+_LARGEST = "9e13"  # times the grain, it still fits into 64 bits
+_NULL = "-31007.25e0"  # different from 0
 _TEN_THOUSANDTHS = "10000e0"
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a store writes what a digest needs.
+    """The SQL expressions of a store for a digest.
 
     Attributes:
         quoted: name -> identifier.
         double: the type of floating-point numbers of 64 bits.
-        bigint: the type of whole numbers of 64 bits.
+        bigint: the type of integers of 64 bits.
         seconds: an expression of a time -> seconds since 1970, as a double.
         days: an expression of a date -> days since 1970.
-        text: an expression of a text -> the first 32 bits of its MD5 as a whole number.
+        text: an expression of a text -> the first 32 bits of its MD5 as an integer.
     """
 
     quoted: Callable[[str], str]
@@ -52,12 +52,12 @@ class Dialect:
 
 @dataclass(frozen=True)
 class Digest:
-    """What a slice holds.
+    """The digest of a slice.
 
     Attributes:
-        rows: how many rows.
-        total: the sum of the column that was asked for, in ten thousandths of its unit; 0 where none was.
-        parts: name of a part -> a number that is equal where the part's columns are.
+        rows: number of rows.
+        total: the sum of the requested column, in ten thousandths of its unit; 0 where none was requested.
+        parts: name of a part -> a number that is equal where the columns of the part are.
     """
 
     rows: int
@@ -66,7 +66,7 @@ class Digest:
 
     @classmethod
     def of(cls, answer: Sequence[Any], parts: Parts) -> "Digest":
-        """The digest that a store's answer to `digest_query` stands for."""
+        """The digest in a store's answer to `digest_query`."""
         rows, total, *numbers = map(int, answer)
         return cls(rows, total, dict(zip(parts, numbers, strict=True)))
 
@@ -74,18 +74,18 @@ class Digest:
 def digest_query(dialect: Dialect, source: str, parts: Parts, position: str, total: str | None) -> str:
     """The query for a digest; its answer is one row: the rows, the total, then a number for each part.
 
-    A store takes longer to hash a text than for all the rest of a row, and months have few different ones. So texts
-    that a field's metadata name as its `codes` count as a number each, and rows are grouped by all other texts first.
+    Hashing a text takes a store longer than all the rest of a row, and a month has few distinct texts. Texts that a
+    field's metadata list as its `codes` therefore count as a number each; rows are first grouped by all other texts.
 
     Args:
-        dialect: the store's own.
-        source: what follows FROM, with the condition for the slice.
-        parts: name -> the columns that one number is to stand for.
+        dialect: the store's.
+        source: the FROM expression, with the condition for the slice.
+        parts: name -> the columns of one number.
         position: the column with the row's number.
         total: the column to sum up, if any.
 
     Raises:
-        SchemaMismatch: a column has a type that has no digest.
+        SchemaMismatch: a column has a type without a digest.
     """
     texts = dict.fromkeys(field.name for fields in parts.values() for field in fields if _is_free_text(field))
     groups = ", ".join(map(dialect.quoted, texts))
@@ -113,8 +113,8 @@ def digest_query(dialect: Dialect, source: str, parts: Parts, position: str, tot
 
 
 def _number(fields: Sequence[pa.Field], dialect: Dialect) -> str:
-    """A row's columns as one whole number, but for texts that rows are grouped by."""
-    # Times first: they are the largest, and the smaller a number's weight, the finer is what the sum can tell.
+    """A row's columns as one integer, without the texts that rows are grouped by."""
+    # Times first: they are the largest numbers, and a smaller weight leaves more bits for the fraction.
     ordered = sorted((field for field in fields if not _is_text(field)), key=lambda field: not _is_time(field))
     terms = [
         f"coalesce({_double(field, dialect)}, {_NULL}) * {2 ** (index % _WEIGHTS)}e0"
@@ -135,11 +135,11 @@ def _double(field: pa.Field, dialect: Dialect) -> str:
         return name
     if pa.types.is_integer(field.type):
         return f"CAST({name} AS {dialect.double})"
-    raise SchemaMismatch(f"column {field.name} has type {field.type}, of which no digest is made")
+    raise SchemaMismatch(f"column {field.name} has type {field.type}, which has no digest")
 
 
 def _of_texts(fields: Sequence[pa.Field], dialect: Dialect) -> str:
-    """What a group of rows adds to a part for the texts that they have in common."""
+    """The contribution of a group of rows to a part, for the texts that the group shares."""
     terms = _weighed([_hash(field, dialect) for field in fields if _is_free_text(field)])
     return f" + mod({' + '.join(terms)}, {_PRIME}) * group_weight" if terms else ""
 

@@ -1,4 +1,8 @@
-"""From a setting to a store: plain values in, stores out; a store's driver is imported where its place asks for it."""
+"""Stores from places: the only module that knows which class belongs to which place.
+
+It takes plain values and imports a driver when a store that needs it is opened. URLs and the environment are parsed in
+the settings.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,31 +19,38 @@ if TYPE_CHECKING:
     from taxi_assets.stores.lake import Lake
     from taxi_assets.stores.postgres.store import PostgresStore
 
-LOAD_LOG = "load_audit"
+LOAD_LOG = "load_audit"  # the audit table in each database
 
-
-_PATIENCE_OF_READERS = 5  # seconds that a command waits for DuckDB's file, before it reports who holds it
+_MONTH_COLUMN = "source_month"
+_READERS_LOCK_PATIENCE = 5  # seconds that a command waits for DuckDB's file, before it reports who holds it
 
 
 @contextmanager
 def opened_stores(settings: Settings, names: Iterable[str]) -> Iterator[Mapping[str, Callable[[], Any]]]:
     """Store (`lake`, `postgres` or `warehouse`) -> what opens it, for commands that look at what is loaded.
 
-    To open one raises `StoreUnavailable` where it does not answer. What the stores fetch is gone at the end.
+    To open one raises `StoreUnavailable` where it does not answer. What the stores fetch is removed at the end.
     """
     with scratch_folder(settings.scratch) as scratch:
         openers: Mapping[str, Callable[[], Any]] = {
             "lake": partial(open_lake, settings.lake, scratch),
             "postgres": partial(open_postgres, settings.postgres),
-            "warehouse": partial(open_warehouse, settings.warehouse, lock_patience=_PATIENCE_OF_READERS),
+            "warehouse": partial(open_warehouse, settings.warehouse, lock_patience=_READERS_LOCK_PATIENCE),
         }
         yield {name: openers[name] for name in names}
 
 
 def open_lake(
-    place: LakePlace, scratch: Path, *, month_column: str = "source_month", locks: Path | None = None
+    place: LakePlace, scratch: Path, *, month_column: str = _MONTH_COLUMN, locks: Path | None = None
 ) -> "Lake":
-    """The lake at the place; `scratch` is a folder for files on their way to and from a bucket."""
+    """The lake in a folder or a bucket.
+
+    Args:
+        place: where it is.
+        scratch: a folder for uploads to a bucket and downloads from it; its owner removes it.
+        month_column: where rows have this column, each must hold its month's first day in it.
+        locks: a folder of locks by which runs of one month on this machine queue for a bucket; None: the slower fails.
+    """
     if isinstance(place, Bucket):
         from taxi_assets.stores.lake.gcs.client import open_client
         from taxi_assets.stores.lake.gcs.store import GCSLake
@@ -51,7 +62,12 @@ def open_lake(
 
 
 def dsn_of(place: PostgresPlace) -> str:
-    """The server's URL, secrets included; an embedded server is started for it."""
+    """The `postgresql://` URL of the server, which is started first where it is an embedded one.
+
+    Raises:
+        StoreUnavailable: the embedded server does not start; the text has the reason.
+        StoreError: it cannot be created there.
+    """
     if isinstance(place, Embedded):
         from taxi_assets.stores.postgres.embedded import embedded_url
 
@@ -59,18 +75,30 @@ def dsn_of(place: PostgresPlace) -> str:
     return place.dsn.get_secret_value()
 
 
-def open_postgres(place: PostgresPlace, *, schema: str = SCHEMA, month_column: str = "source_month") -> "PostgresStore":
-    """The tables on the server."""
+def open_postgres(place: PostgresPlace, *, schema: str = SCHEMA, month_column: str = _MONTH_COLUMN) -> "PostgresStore":
+    """The store on the server; an embedded one is started now, and again by any connection that finds it stopped.
+
+    Raises:
+        StoreUnavailable: the embedded server does not start; the text has the reason.
+        StoreError: it cannot be created there.
+    """
     from taxi_assets.stores.postgres.store import PostgresStore
 
-    dsn = dsn_of(place)  # fails at once where an embedded server cannot be started
+    dsn = dsn_of(place)
     return PostgresStore(partial(dsn_of, place) if isinstance(place, Embedded) else dsn, schema, month_column)
 
 
 def open_warehouse(
-    place: WarehousePlace, *, schema: str = SCHEMA, month_column: str = "source_month", lock_patience: float = 300
+    place: WarehousePlace, *, schema: str = SCHEMA, month_column: str = _MONTH_COLUMN, lock_patience: float = 300
 ) -> TableStore:
-    """The tables in the warehouse."""
+    """The warehouse in a DuckDB file or a BigQuery dataset; makes no connection.
+
+    Args:
+        place: where it is.
+        schema: the schema in a DuckDB file; a dataset has none.
+        month_column: the DATE column with the first day of a row's month.
+        lock_patience: seconds to wait for another program that has the DuckDB file open.
+    """
     if isinstance(place, DuckDB):
         from taxi_assets.stores.duckdb.store import DuckDBStore
 

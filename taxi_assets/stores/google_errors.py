@@ -1,4 +1,4 @@
-"""What the errors of Google's clients mean; shared by the stores in GCS and BigQuery."""
+"""Translation of the errors of Google's clients, shared by the stores in GCS and BigQuery."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,23 +9,23 @@ from google.auth import exceptions as auth
 
 from taxi_assets.errors import StoreError, StoreUnavailable
 
-# Reasons that the services give with a 403 or a failed job, and that pass by themselves.
+# Reasons of a 403 or of a failed job for which a later retry succeeds.
 # https://cloud.google.com/bigquery/docs/error-messages
-PASSING_REASONS = frozenset(
+TRANSIENT_REASONS = frozenset(
     {"rateLimitExceeded", "jobRateLimitExceeded", "backendError", "internalError", "tableUnavailable"}
 )
 
 
 @contextmanager
 def google_failures(what: str, role: str) -> Iterator[None]:
-    """Turn the errors of Google's clients into ours.
+    """Turn the errors of Google's clients into this package's.
 
     Args:
-        what: the bucket or dataset that is worked on, for the texts.
-        role: the role that is needed for it.
+        what: the bucket or dataset, for the texts.
+        role: the role that its use requires.
 
     Raises:
-        StoreUnavailable: the service does not answer, answers with a server error, or asks to come back later.
+        StoreUnavailable: the service does not answer, answers with a server error, or asks for a later retry.
         StoreError: it refuses, or there are no credentials.
     """
     try:
@@ -42,15 +42,15 @@ def google_failures(what: str, role: str) -> Iterator[None]:
     except (api.TooManyRequests, api.ServerError) as error:
         raise StoreUnavailable(f"{what} is unavailable: {_first_line(error)}") from error
     except (api.Forbidden, api.Unauthorized) as error:
-        if PASSING_REASONS & {detail.get("reason") for detail in error.errors if isinstance(detail, dict)}:
-            raise StoreUnavailable(f"{what} asks to come back later: {_first_line(error)}") from error
-        raise StoreError(f"{what} may not be used: it takes the role {role}. {_first_line(error)}") from error
+        if TRANSIENT_REASONS & {detail.get("reason") for detail in error.errors if isinstance(detail, dict)}:
+            raise StoreUnavailable(f"{what} asks for a later retry: {_first_line(error)}") from error
+        raise StoreError(f"{what} cannot be used: it requires the role {role}. {_first_line(error)}") from error
     except api.GoogleAPIError as error:
         raise StoreError(f"{what} refused: {_first_line(error)}") from error
 
 
 def session_is_lost(error: api.GoogleAPICallError) -> bool:
-    """Whether the service no longer knows a resumable upload, which then takes another from the beginning.
+    """True: the service has lost a resumable upload, which has to start again from its beginning.
 
     https://cloud.google.com/storage/docs/resumable-uploads#handling_errors
     """
@@ -58,5 +58,5 @@ def session_is_lost(error: api.GoogleAPICallError) -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    told = error.message if isinstance(error, api.GoogleAPICallError) else str(error)
-    return str(told).strip().partition("\n")[0]
+    text = error.message if isinstance(error, api.GoogleAPICallError) else str(error)
+    return str(text).strip().partition("\n")[0]

@@ -1,7 +1,7 @@
-"""The audit table: a line for every `replace` of a table, in the store that holds the table.
+"""The audit table: one line for each `replace` of a table, in the store that holds the table.
 
-It says who or what replaced which slice, when, with rows of what origin, and what that changed. The origin is what the
-rows bring along as provenance; rows without any get a line all the same.
+A line records who or what replaced which slice, when, the provenance of the rows, and what changed. Rows without
+provenance get a line as well.
 """
 
 import json
@@ -52,13 +52,13 @@ SCHEMA = pa.schema(
 
 
 DOCUMENTS = ("rejected_by_rule", "changes")  # columns that hold JSON
-Line = Mapping[str, Any]  # by the names in `SCHEMA`, its documents read
+Line = Mapping[str, Any]  # by the names in `SCHEMA`, with its JSON parsed
 _REQUIRED = tuple(field.name for field in SCHEMA if not field.nullable)
 _CHANGES = {"since_sha256", "rows_before", "rows_after", "added", "removed", "changed", "amount_before", "amount_after"}
 
 
 def now_after(newest: datetime | None) -> datetime:
-    """Now, but later than the slice's newest line: a clock may be set back, and the newest line tells what is there.
+    """Now, or just after the slice's newest line where a clock was set back: the newest line is of the present rows.
 
     Args:
         newest: `finished_at` of that line; None where there is none.
@@ -69,11 +69,11 @@ def now_after(newest: datetime | None) -> datetime:
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of a load before it begins.
+    """The facts of a load that are known before it begins.
 
     Attributes:
-        audit_table: name of the audit log's table.
-        store: what the store is called, for example `postgres`.
+        audit_table: name of the audit table.
+        store: name of the store, for example `postgres`.
         run_id: of the run.
         started_by: who or what started the run.
         started_at: when the load began, with a time zone.
@@ -88,7 +88,7 @@ class Entry:
     origin: Mapping[str, str]
 
     def line(self, piece: TableSlice, loaded_rows: int, finished_at: datetime) -> Rows:
-        """The audit log's line for the slice, whose rows are in the store since that moment."""
+        """The audit table's line for the slice, whose rows are in the store since that time."""
         values: dict[str, Any] = {
             "table_name": piece.table,
             "source_month": None if piece.month is None else piece.month.first_day,
@@ -100,19 +100,19 @@ class Entry:
             "loaded_rows": loaded_rows,
         }
         for field in _ORIGIN:
-            told = self.origin.get(f"{PROVENANCE}{field.name}")
-            values[field.name] = int(told) if told is not None and field.type == _COUNT else told
+            fact = self.origin.get(f"{PROVENANCE}{field.name}")
+            values[field.name] = int(fact) if fact is not None and field.type == _COUNT else fact
         return Rows.from_table(pa.Table.from_pylist([values], SCHEMA))
 
 
 class Readable(Protocol):
-    """A store as far as its audit log is read."""
+    """The part of a store that reading its audit table needs."""
 
     def read(self, table: str) -> Rows: ...  # noqa: D102
 
 
 def lines_of(store: Readable, audit_table: str, piece: TableSlice) -> list[Line]:
-    """The audit log's lines for the slice, in no order; none where there is no audit log yet.
+    """The audit table's lines for the slice, in no order; none where there is no audit table yet.
 
     Raises:
         StoreError: the store does not answer, or a line lacks what every load writes.
@@ -135,11 +135,11 @@ def lines_of(store: Readable, audit_table: str, piece: TableSlice) -> list[Line]
 def _require_columns(audit_table: str, names: Sequence[str]) -> None:
     lacking = [name for name in (*_REQUIRED, "source_month") if name not in names]
     if lacking:
-        raise StoreError(f"{audit_table} is no audit log of taxi_assets: it lacks {', '.join(lacking)}")
+        raise StoreError(f"{audit_table} is no audit table of taxi_assets: it lacks {', '.join(lacking)}")
 
 
 def _read(audit_table: str, line: dict[str, Any]) -> Line:
-    """The line with every column; JSON that something else wrote there counts as not known."""
+    """The line with every column; JSON of another form, which this package did not write, counts as null."""
     known = {name: line.get(name) for name in SCHEMA.names}
     lacking = [name for name in _REQUIRED if known[name] is None]
     if lacking:

@@ -1,16 +1,16 @@
-"""Rows on their way between sources, assets and stores, without being held in memory.
+"""Rows between sources, assets and stores, as a lazy stream that is not held in memory.
 
-Arrow is the one currency: a `Rows` is a schema and a way to open a stream of record batches, and where the rows lie in
-the lake as Parquet it names the files, or the objects in a bucket, so that a store that can read them itself does so.
-What is known about the rows travels with them in the schema's own metadata: each field's `description` (and `index`, a
-hint), the table's `description` (and `cluster_by` and `labels`, for a store that has such), and provenance under keys
-that begin with `taxi/`.
+A `Rows` is an Arrow schema and a function that opens a stream of record batches. Rows in the lake also name their
+Parquet files, or their objects in a bucket, for stores that load those directly. Metadata of the schema describe the
+rows: each field's `description` (and `index`, a hint), the table's `description` (and `cluster_by` and `labels`, for
+stores that have them), and provenance under keys that begin with `taxi/`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 122_880  # DuckDB's row group, and about 25 MB of a yellow month in memory
 PROVENANCE = "taxi/"
-NULL_COUNTS = f"{PROVENANCE}null_counts"  # JSON: column -> rows without a value in it; the lake's files tell it
+NULL_COUNTS = f"{PROVENANCE}null_counts"  # JSON: column -> rows without a value in it; in the lake's files
 
 
 class Rows:
-    """A schema and a stream of record batches that can be opened any number of times unless said otherwise.
+    """A schema and a stream of record batches that can be opened any number of times, unless stated otherwise.
 
     Attributes:
         schema: names, types, descriptions and provenance.
-        files: Parquet files that hold exactly these rows under exactly this schema; empty where there are none.
-        objects: the same in a bucket, as `gs://bucket/name#generation`.
+        files: Parquet files with exactly these rows and this schema; empty where there are none.
+        objects: objects with the same, as `gs://bucket/name#generation`.
     """
 
     def __init__(
@@ -64,65 +64,42 @@ class Rows:
     def from_pandas(cls, frame: pd.DataFrame) -> Rows:
         """The rows of a DataFrame; the named levels of its index become columns, before the others.
 
-        A level without a name is left out where it numbers rows, as pandas' own does and what a filter leaves of it.
+        An integer level without a name is left out, as pandas' default index and what a filter leaves of it.
 
         Raises:
-            SchemaMismatch: another level has no name or that of a column, two columns have one name, or Arrow has no
+            SchemaMismatch: another level has no name or a column's name, two columns have one name, or Arrow has no
                 type for a column's values.
         """
-        index = frame.index
-        named = [number for number, name in enumerate(index.names) if name is not None]
-        others = [index.get_level_values(number) for number in range(index.nlevels) if number not in named]
-        if len(frame) and any(level.dtype.kind not in "iu" for level in others):
-            raise SchemaMismatch(
-                "the DataFrame has an index without a name, after which a column could be called: "
-                "name it (frame.index.name = ...), or leave it out (frame.reset_index(drop=True))"
-            )
-        try:
-            table = pa.Table.from_pandas(frame.reset_index(named) if named else frame, preserve_index=False)
-        except (OverflowError, UnicodeError) as error:  # in which Arrow does not name the column
-            raise SchemaMismatch(f"the DataFrame cannot be stored: {_misfit(frame)}{error}") from error
-        except (ValueError, TypeError, pa.ArrowException) as error:
-            raise SchemaMismatch(f"the DataFrame cannot be stored: {', '.join(map(str, error.args))}") from error
-        return cls.from_table(table.replace_schema_metadata(None))
+        return cls.from_table(_table_of(frame))
 
     @classmethod
     def from_parquet(cls, paths: Iterable[Path], schema: pa.Schema | None = None) -> Rows:
-        """The rows of Parquet files, one after the other; a column that a file lacks is filled with nulls.
+        """The rows of Parquet files, in that order; a column that a file lacks is filled with nulls.
 
         Args:
             paths: at least one file, or none together with a schema.
-            schema: what all files are read as; the first file's own schema where it is left out.
+            schema: what all files are read as; the first file's schema where it is left out.
 
         Raises:
             SliceDamaged: a file cannot be read; also while streaming.
         """
-        import pyarrow.parquet as pq
-
         files = tuple(paths)
         schemas = [schema_of_parquet(path) for path in files]
         target = schemas[0] if schema is None else schema
         alike = all(one.equals(target) for one in schemas)
 
-        def open_batches() -> Iterator[pa.RecordBatch]:
-            for path in files:
-                with file_failures(path), pq.ParquetFile(path) as file:
-                    for group in range(file.num_row_groups):  # asked for all at once, Arrow keeps each until the last
-                        for batch in file.iter_batches(BATCH_ROWS, row_groups=[group]):
-                            yield conform(batch, target)
-
-        return cls(target, open_batches, tuple(str(path) for path in files) if alike else ())
+        return cls(target, partial(_batches_of, files, target), tuple(str(path) for path in files) if alike else ())
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows as record batches of this schema."""
         return iter(self._open_batches())
 
     def local_files(self) -> tuple[str, ...]:
-        """As `files`; what lies in a bucket is brought here for it, once."""
+        """As `files`; objects in a bucket are downloaded for it, once."""
         return self._fetch() if self._fetch is not None and self.objects else self.files
 
     def reader(self) -> pa.RecordBatchReader:
-        """The rows as a reader that Arrow-speaking libraries take."""
+        """The rows as a reader, for other libraries that use Arrow."""
         return pa.RecordBatchReader.from_batches(self.schema, self.batches())
 
     def to_table(self) -> pa.Table:
@@ -148,27 +125,16 @@ class Rows:
         return no_rows(self.schema)
 
     def empty_columns(self) -> set[str]:
-        """Columns that are known to hold no value in any row; none are where the rows do not lie in files.
+        """Columns without a value in any row, as far as files show it; an empty set where there are no files.
 
-        Every month has some: those that TLC gave up, or has not thought of yet. To find five among 26 columns of
-        1,369,769 rows takes 0.02 s.
+        Every month has some: columns that TLC dropped, or added later. Finding five of 26 columns in 1,369,769 rows
+        takes 0.02 s.
         """
-        import pyarrow.parquet as pq
-
-        if not self.files:
-            return set()
-        head = self.head(1)
-        empty = {name for name in self.schema.names if head[name].null_count == head.num_rows}
-        for path in self.files:
-            with file_failures(path), pq.ParquetFile(path) as file:
-                for group in range(file.num_row_groups):
-                    table = file.read_row_group(group, sorted(empty))
-                    empty -= {name for name in empty if table[name].null_count < table.num_rows}
-        return empty
+        return _empty_columns(self.files, self.head(1)) if self.files else set()
 
     @property
     def provenance(self) -> dict[str, str]:
-        """What is known of where the rows came from, under keys that begin with `taxi/`."""
+        """The provenance of the rows, under keys that begin with `taxi/`."""
         metadata = self.schema.metadata or {}
         return {key.decode(): value.decode() for key, value in metadata.items() if key.startswith(PROVENANCE.encode())}
 
@@ -186,18 +152,18 @@ class Rows:
 
         if not schema.equals(self.schema):
             return Rows(schema, open_batches, confirm=self._confirm)
-        return self._lying_there(schema, open_batches, self._confirm)
+        return self._in_same_files(schema, open_batches, self._confirm)
 
     def watched(self, open_batches: Callable[[], Iterable[pa.RecordBatch]]) -> Rows:
-        """The same rows, for somebody who looks at the batches as they pass by."""
-        return self._lying_there(self.schema, open_batches, self._confirm)
+        """The same rows in a stream that inspects the batches of this one."""
+        return self._in_same_files(self.schema, open_batches, self._confirm)
 
     def confirmed_by(self, *checks: Callable[[], None]) -> Rows:
-        """The same rows, which are not to be stored where one of the checks raises: see `confirm`."""
-        return self._lying_there(self.schema, self._open_batches, _all_of(*filter(None, (self._confirm, *checks))))
+        """The same rows with further checks, of which each can refuse to store them: see `confirm`."""
+        return self._in_same_files(self.schema, self._open_batches, _all_of(*filter(None, (self._confirm, *checks))))
 
     def confirm(self) -> None:
-        """Make sure that what the rows were made from is still current; a store asks before it commits.
+        """Make sure that what the rows were made from is still current; a store calls it before it commits.
 
         Raises:
             Overtaken: another run has replaced it.
@@ -206,11 +172,11 @@ class Rows:
             self._confirm()
 
     def with_provenance(self, facts: Mapping[str, str]) -> Rows:
-        """The same rows, with more known of where they came from."""
-        named = {name.encode(): fact for name, fact in facts.items()}  # Arrow's own names are bytes
+        """The same rows, with these facts added to their provenance."""
+        named = {name.encode(): fact for name, fact in facts.items()}  # Arrow returns its keys as bytes
         return self.with_schema(self.schema.with_metadata({**(self.schema.metadata or {}), **named}))
 
-    def _lying_there(
+    def _in_same_files(
         self,
         schema: pa.Schema,
         open_batches: Callable[[], Iterable[pa.RecordBatch]],
@@ -236,10 +202,10 @@ def _all_of(*checks: Callable[[], None]) -> Callable[[], None]:
 
 
 def schema_of_parquet(file: Path | BinaryIO) -> pa.Schema:
-    """The schema of a Parquet file, with what was known of its rows only when the last was written.
+    """The schema of a Parquet file, with the null counts, which its writer added at the end.
 
     Raises:
-        SliceDamaged: the file of that path cannot be read; what an opened file raises comes through as it is.
+        SliceDamaged: the file of that path cannot be read; exceptions of an open file pass through.
     """
     import pyarrow.parquet as pq
 
@@ -255,10 +221,10 @@ def no_rows(schema: pa.Schema) -> pa.RecordBatch:
 
 
 def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """The batch with the schema's columns, by name: cast where the type differs, null where the batch lacks one.
+    """The batch with the schema's columns, by name: cast where the type differs, null where the batch lacks it.
 
     Raises:
-        SchemaMismatch: a value does not fit, or the batch has a column that the schema does not know.
+        SchemaMismatch: a value does not fit, or the batch has a column that is not in the schema.
     """
     if batch.schema.equals(schema, check_metadata=True):
         return batch
@@ -280,8 +246,48 @@ def _column(batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
         raise SchemaMismatch(f"column {field.name} does not fit {field.type}: {error}") from error
 
 
+def _batches_of(files: Iterable[Path], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    import pyarrow.parquet as pq
+
+    for path in files:
+        with file_failures(path), pq.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):  # read in one call, Arrow would keep all until the last
+                for batch in file.iter_batches(BATCH_ROWS, row_groups=[group]):
+                    yield conform(batch, schema)
+
+
+def _empty_columns(files: Iterable[str], head: pa.RecordBatch) -> set[str]:
+    import pyarrow.parquet as pq
+
+    empty = {name for name in head.schema.names if head[name].null_count == head.num_rows}
+    for path in files:
+        with file_failures(path), pq.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                table = file.read_row_group(group, sorted(empty))
+                empty -= {name for name in empty if table[name].null_count < table.num_rows}
+    return empty
+
+
+def _table_of(frame: pd.DataFrame) -> pa.Table:
+    index = frame.index
+    named = [number for number, name in enumerate(index.names) if name is not None]
+    others = [index.get_level_values(number) for number in range(index.nlevels) if number not in named]
+    if len(frame) and any(level.dtype.kind not in "iu" for level in others):
+        raise SchemaMismatch(
+            "the DataFrame has an index without a name, which a column would need: "
+            "name it (frame.index.name = ...), or leave it out (frame.reset_index(drop=True))"
+        )
+    try:
+        table = pa.Table.from_pandas(frame.reset_index(named) if named else frame, preserve_index=False)
+    except (OverflowError, UnicodeError) as error:  # in which Arrow does not name the column
+        raise SchemaMismatch(f"the DataFrame cannot be stored: {_misfit(frame)}{error}") from error
+    except (ValueError, TypeError, pa.ArrowException) as error:
+        raise SchemaMismatch(f"the DataFrame cannot be stored: {', '.join(map(str, error.args))}") from error
+    return table.replace_schema_metadata(None)
+
+
 def _misfit(frame: pd.DataFrame) -> str:
-    """The column that holds a value for which Arrow has no type."""
+    """The name of the column with a value for which Arrow has no type."""
     for name, values in frame.items():
         try:
             pa.array(values, from_pandas=True)

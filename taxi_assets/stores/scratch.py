@@ -1,8 +1,7 @@
-"""Temporary folders that clean up after processes that could not.
+"""Temporary folders that are removed even after a kill of their process.
 
-A folder is locked for as long as its owner lives; whoever opens the next one removes those that nobody holds any more,
-so that a process killed half-way leaves nothing behind for good. What lies beside them is somebody else's: only folders
-that bear the name and hold the mark that are given here are ever removed.
+A folder is locked while its process lives; the next process to create one removes those without a lock. Other files
+beside them are safe: only folders with the prefix and the mark of this module are removed.
 """
 
 import contextlib
@@ -19,7 +18,7 @@ MARK = ".made-by-taxi-assets"
 
 @contextlib.contextmanager
 def scratch_folder(root: Path) -> Iterator[Path]:
-    """A new folder below `root`, for its owner's eyes only, removed at the end with those of processes that died."""
+    """A new folder below `root` with mode 700, removed at the end; folders of dead processes are removed now."""
     root.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(root)
     folder, handle = _locked_folder(root)
@@ -33,7 +32,7 @@ def scratch_folder(root: Path) -> Iterator[Path]:
 def _locked_folder(root: Path) -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
-        # Until it is locked, another process may take it for abandoned and remove it: then this one makes another.
+        # Before it is locked, another process may remove it as abandoned; this one then creates another.
         with contextlib.suppress(FileNotFoundError):
             handle = os.open(folder, os.O_RDONLY)
             try:
@@ -47,7 +46,7 @@ def _locked_folder(root: Path) -> tuple[Path, int]:
 
 def _remove_abandoned(root: Path) -> None:
     for folder in root.glob(f"{PREFIX}*"):
-        # Another user's, in the system's folder for temporary files, cannot be opened and is none of our business.
+        # Another user's, in the system's folder for temporary files, cannot be opened and stays.
         with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
             handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
@@ -63,6 +62,6 @@ def _remove_abandoned(root: Path) -> None:
 
 
 def _remove_empty(folder: Path) -> None:
-    """Remove the folder of a process that was killed before it made its mark; one that holds anything is not ours."""
+    """Remove the folder of a process that was killed before it wrote the mark; any other is not empty."""
     with contextlib.suppress(OSError):
         folder.rmdir()

@@ -15,6 +15,7 @@ from taxi_assets.cleaning import cleaned_month, version_diff
 from taxi_assets.errors import BadFile
 from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.lake.folder.store import LocalLake
+from taxi_assets.stores.lake.gcs.client import open_client
 from taxi_assets.stores.lake.gcs.store import GCSLake
 from taxi_assets_tests.report.lakes import store_diff
 from taxi_assets_tests.servers.gcs import GcsServer, new_bucket
@@ -39,7 +40,7 @@ def any_lake(request: pytest.FixtureRequest, lake: LocalLake, tmp_path: Path) ->
     gcs: GcsServer = request.getfixturevalue("gcs")
     bucket = new_bucket()
     assert gcs.url
-    return GCSLake(f"gs://{bucket.name}", tmp_path / "downloads")
+    return GCSLake(open_client, bucket.name, "", tmp_path / "downloads")
 
 
 def load(lake: AnyLake, folder: Path, trips: Sequence[Trip], rules: Iterable[str] = DEFAULT_RULES) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from google.cloud import bigquery as google_bigquery
 from google.cloud import storage
 from google.resumable_media.requests import _request_helpers as uploads
 
-from taxi_assets.stores.bigquery import store as bigquery_store
-from taxi_assets.stores.lake.gcs import store as gcs_lake
+from taxi_assets.stores.bigquery import connection as bigquery_connection
+from taxi_assets.stores.lake.gcs import objects as gcs_objects
 from taxi_assets_tests.servers.bigquery import BigQueryServer
 from taxi_assets_tests.servers.gcs import GcsServer
 
@@ -35,7 +35,7 @@ def told(request: pytest.FixtureRequest) -> Tell:
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Google's clients pause between two tries as they always do, but for a tenth of a second at most."""
     pauses = {"initial": LONGEST_PAUSE, "maximum": LONGEST_PAUSE}
-    monkeypatch.setattr(gcs_lake, "DEFAULT_RETRY", gcs_lake.DEFAULT_RETRY.with_delay(**pauses))
+    monkeypatch.setattr(gcs_objects, "DEFAULT_RETRY", gcs_objects.DEFAULT_RETRY.with_delay(**pauses))
     monkeypatch.setattr(google_bigquery, "DEFAULT_RETRY", google_bigquery.DEFAULT_RETRY.with_delay(**pauses))
     monkeypatch.setattr(uploads._helpers, "calculate_retry_wait", lambda base, *_: (base, LONGEST_PAUSE))
 
@@ -58,10 +58,10 @@ def make(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     proxy = request.getfixturevalue(f"{request.param.partition('_')[0]}_proxy")
     if request.param == "gcs_in_pieces":
         monkeypatch.setattr(storage.blob, "_MAX_MULTIPART_SIZE", SMALLEST_PIECE)
-        monkeypatch.setattr(gcs_lake, "_UPLOAD_CHUNK", SMALLEST_PIECE)
+        monkeypatch.setattr(gcs_objects, "_UPLOAD_CHUNK", SMALLEST_PIECE)
 
     def make(patience: float, for_an_answer: float) -> HttpSubject:
-        for module in (gcs_lake, bigquery_store):
+        for module in (gcs_objects, bigquery_connection):
             monkeypatch.setattr(module, "_TRIES", patience / for_an_answer)
         subject = getattr(subjects, request.param)(proxy.url, tmp_path, patience)
         return HttpSubject(**vars(subject), proxy=proxy)

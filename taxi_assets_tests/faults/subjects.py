@@ -12,7 +12,9 @@ from taxi_assets.errors import StoreError
 from taxi_assets.month import Month
 from taxi_assets.stores.arrow import with_month
 from taxi_assets.stores.base import TableSlice
+from taxi_assets.stores.bigquery.client import open_client
 from taxi_assets.stores.bigquery.store import BigQueryStore
+from taxi_assets.stores.lake.gcs.client import open_client as open_gcs
 from taxi_assets.stores.lake.gcs.store import GCSLake
 from taxi_assets.stores.rows import Rows
 from taxi_assets_tests.conftest import environment
@@ -106,12 +108,12 @@ def bigquery_by_upload(url: str, folder: Path, patience: float) -> Subject:
 
 
 def bigquery_by_reference(url: str, folder: Path, patience: float) -> Subject:
-    rows = RowsInTheLake(GCSLake(f"gs://{new_bucket().name}/lake", folder / "scratch"))
+    rows = RowsInTheLake(GCSLake(open_gcs, new_bucket().name, "lake", folder / "scratch"))
     return Subject(name="BigQuery", store=_tables(url, folder, patience), rows=rows, count=FEW_ROWS)
 
 
 def _lake(url: str, folder: Path, patience: float) -> GCSLake:
-    lake = GCSLake(f"gs://{new_bucket().name}/lake", folder / "scratch", patience=patience)
+    lake = GCSLake(open_gcs, new_bucket().name, "lake", folder / "scratch", patience=patience)
     with environment(STORAGE_EMULATOR_HOST=url):
         lake.months(IN_LAKE.table)  # Google's client is made now
     return lake
@@ -119,7 +121,9 @@ def _lake(url: str, folder: Path, patience: float) -> GCSLake:
 
 def _tables(url: str, folder: Path, patience: float) -> BigQueryStore:
     dataset = re.sub(r"\W", "_", folder.name)
-    store = BigQueryStore("project", dataset, MONTH_COLUMN, location="US", patience=patience)
+    store = BigQueryStore(
+        partial(open_client, "project", "US"), "project", dataset, MONTH_COLUMN, location="US", patience=patience
+    )
     with environment(BIGQUERY_EMULATOR_HOST=url):
         store.months(IN_TABLE.table)
     return store

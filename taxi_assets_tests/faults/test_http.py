@@ -147,7 +147,7 @@ def test_a_service_that_forbids_is_an_error_that_names_the_role(make: Make, told
         assert kind is StoreError
         told(matrix.FORBIDDEN, subject.name, outcome, tries)
     subject.proxy.fail(forbidden, at=0)
-    assert "takes the role roles/" in str(subject.failure_of_a_replace(0))
+    assert "requires the role roles/" in str(subject.failure_of_a_replace(0))
     assert len(subject.proxy.requests) == 1
 
 

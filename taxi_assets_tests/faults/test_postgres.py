@@ -113,7 +113,7 @@ def test_a_server_that_never_answers_is_given_up(
         return rows_of(version, MORE_THAN_ANY_BUFFER if version == 1 else FEW_ROWS)
 
     monkeypatch.setattr(connection, "CONNECT_TIMEOUT_SECONDS", 2)
-    monkeypatch.setitem(connection._NOTICING_DEATH, "tcp_user_timeout", 1_000)
+    monkeypatch.setitem(connection._DEAD_PEER_DETECTION, "tcp_user_timeout", 1_000)
     subject = replace(postgres_behind(proxy, tmp_path.name), rows=many_for_the_first_version)
     subject.replace(0)
     proxy.fail(Talk.fall_silent, at=moment)

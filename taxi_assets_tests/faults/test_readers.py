@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from taxi_assets.errors import StoreUnavailable
-from taxi_assets.stores.bigquery import store as bigquery_store
+from taxi_assets.stores.bigquery import reading as bigquery_reading
 from taxi_assets.stores.duckdb.store import DuckDBStore
 from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets.stores.rows import BATCH_ROWS
@@ -60,7 +60,7 @@ def test_a_reader_of_gcs_keeps_its_version(gcs: GcsServer, tmp_path: Path, told:
 def test_a_reader_of_bigquery_keeps_its_version(
     bigquery: BigQueryServer, tmp_path: Path, told: Tell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bigquery_store, "_PAGE_ROWS", FEW_ROWS // 2)
+    monkeypatch.setattr(bigquery_reading, "_PAGE_ROWS", FEW_ROWS // 2)
     replace_under_a_reader(bigquery_by_upload(bigquery.url, tmp_path, patience=10), told)
 
 

@@ -1,6 +1,7 @@
 import io
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,8 +18,11 @@ from taxi_assets.catalog import dataset_named
 from taxi_assets.errors import InvalidRequest, SchemaMismatch, StoreError
 from taxi_assets.month import Month
 from taxi_assets.stores.base import TableSlice
+from taxi_assets.stores.bigquery import reading
+from taxi_assets.stores.bigquery.client import open_client
 from taxi_assets.stores.bigquery.empty_months import TABLE, line_of
 from taxi_assets.stores.bigquery.store import BigQueryStore
+from taxi_assets.stores.lake.gcs.client import open_client as open_gcs
 from taxi_assets.stores.lake.gcs.store import GCSLake
 from taxi_assets.stores.rows import Rows
 from taxi_assets_tests.servers.bigquery import BigQueryServer, Request
@@ -31,6 +35,24 @@ PROJECT = "project"
 TRIPS = TableSlice("trips", JANUARY)
 
 
+def store_in(
+    dataset: str,
+    month_column: str = MONTH_COLUMN,
+    *,
+    location: str | None = None,
+    require_partition_filter: bool = False,
+) -> BigQueryStore:
+    return BigQueryStore(
+        partial(open_client, PROJECT, location),
+        PROJECT,
+        dataset,
+        month_column,
+        location=location,
+        require_partition_filter=require_partition_filter,
+        patience=20,
+    )
+
+
 @pytest.fixture
 def dataset(tmp_path: Path) -> str:
     """A dataset of the test's own; not there yet."""
@@ -39,7 +61,7 @@ def dataset(tmp_path: Path) -> str:
 
 @pytest.fixture
 def store(bigquery: BigQueryServer, dataset: str) -> BigQueryStore:
-    return BigQueryStore(PROJECT, dataset, MONTH_COLUMN, location="US", patience=20)
+    return store_in(dataset, location="US")
 
 
 @pytest.fixture
@@ -52,7 +74,7 @@ def client(bigquery: BigQueryServer) -> google_bigquery.Client:
 def lake(bigquery: BigQueryServer, tmp_path: Path) -> GCSLake:
     """A lake in a bucket that BigQuery can load from."""
     bucket = new_bucket()
-    return GCSLake(f"gs://{bucket.name}/lake", tmp_path / "scratch", patience=20)
+    return GCSLake(open_gcs, bucket.name, "lake", tmp_path / "scratch", patience=20)
 
 
 @pytest.fixture
@@ -92,7 +114,7 @@ class TestBigQuery(TableContract):
         self, store: BigQueryStore, bigquery: BigQueryServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Through the Storage Read API, as from the real service: a million rows take a minute and a half in pages."""
-        monkeypatch.setattr(store, "_read_client", lambda: read_client(bigquery))
+        monkeypatch.setattr(reading, "open_read_client", lambda: read_client(bigquery))
         super().test_many_batches_keep_every_value(store)
 
 
@@ -119,7 +141,7 @@ def test_a_table_is_partitioned_clustered_labelled_and_described(
 def test_a_dataset_is_made_where_it_is_asked_for(
     bigquery: BigQueryServer, client: google_bigquery.Client, dataset: str
 ) -> None:
-    store = BigQueryStore(PROJECT, dataset, MONTH_COLUMN, location="EU", patience=20)
+    store = store_in(dataset, location="EU")
     store.replace(TRIPS, Rows.from_table(fares(1.0)))
     assert client.get_dataset(dataset).location == "EU"
 
@@ -128,7 +150,7 @@ def test_a_dataset_elsewhere_is_told_and_left_alone(
     store: BigQueryStore, bigquery: BigQueryServer, dataset: str
 ) -> None:
     store.replace(TRIPS, Rows.from_table(fares(1.0)))
-    elsewhere = BigQueryStore(PROJECT, dataset, MONTH_COLUMN, location="EU", patience=20)
+    elsewhere = store_in(dataset, location="EU")
     with pytest.raises(InvalidRequest, match="is in US, not in EU"):
         elsewhere.replace(TRIPS, Rows.from_table(fares(2.0)))
     assert store.read("trips").to_table()["fare"].to_pylist() == [1.0]
@@ -137,7 +159,7 @@ def test_a_dataset_elsewhere_is_told_and_left_alone(
 def test_queries_may_have_to_say_which_months_they_mean(
     bigquery: BigQueryServer, client: google_bigquery.Client, dataset: str
 ) -> None:
-    store = BigQueryStore(PROJECT, dataset, MONTH_COLUMN, require_partition_filter=True, patience=20)
+    store = store_in(dataset, require_partition_filter=True)
     store.replace(TRIPS, Rows.from_table(fares(1.0)))
     assert client.get_table(f"{dataset}.trips").require_partition_filter
     assert (store.count(TRIPS), store.count(TableSlice("trips")), store.read("trips").to_table().num_rows) == (1, 1, 1)
@@ -153,7 +175,7 @@ def test_a_new_description_reaches_a_table_that_exists(
 
 
 def test_a_table_that_somebody_else_partitioned_otherwise_is_left_alone(store: BigQueryStore, dataset: str) -> None:
-    BigQueryStore(PROJECT, dataset, "month", patience=20).replace(TRIPS, Rows.from_table(fares(1.0)))
+    store_in(dataset, "month").replace(TRIPS, Rows.from_table(fares(1.0)))
     with pytest.raises(SchemaMismatch, match=r"is partitioned by \('MONTH', 'month'\)"):
         store.replace(TRIPS, Rows.from_table(fares(2.0)))
     assert store.read("trips").to_table()["fare"].to_pylist() == [1.0]
@@ -258,13 +280,13 @@ def test_values_come_the_same_by_the_storage_read_api(
 ) -> None:
     store.replace(TRIPS, Rows.from_table(TYPICAL))
     in_pages = store.read("trips").to_table().sort_by("row")
-    monkeypatch.setattr(store, "_read_client", lambda: read_client(bigquery))
+    monkeypatch.setattr(reading, "open_read_client", lambda: read_client(bigquery))
     assert_same(store.read("trips").to_table().sort_by("row"), in_pages)
 
 
 def test_rows_are_read_in_pages(store: BigQueryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.replace(TRIPS, rows_of(1, rows=2_500))
-    monkeypatch.setattr("taxi_assets.stores.bigquery.store._PAGE_ROWS", 1_000)
+    monkeypatch.setattr(reading, "_PAGE_ROWS", 1_000)
     assert [batch.num_rows for batch in store.read("trips").batches()] == [1_000, 1_000, 500]
 
 
@@ -285,7 +307,7 @@ def test_missing_credentials_are_told_with_the_command_that_makes_them(
     monkeypatch.delenv("BIGQUERY_EMULATOR_HOST", raising=False)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "missing.json"))
     with pytest.raises(StoreError, match="gcloud auth application-default login"):
-        BigQueryStore(PROJECT, "taxi", MONTH_COLUMN).count(TRIPS)
+        store_in("taxi").count(TRIPS)
 
 
 def test_a_month_that_was_loaded_empty_is_told_from_one_with_rows_again(store: BigQueryStore) -> None:

@@ -160,7 +160,7 @@ def test_what_an_initdb_in_place_left_is_made_anew_and_what_others_left_is_not(f
     (other / "notes").touch()
     unmarked = folder.parent / ".other.making-1"
     (unmarked / "data").mkdir(parents=True)
-    with pytest.raises(StoreError, match="holds something else"):
+    with pytest.raises(StoreError, match="holds other files"):
         embedded_url(other)
     assert (other / "notes").exists()
     assert (unmarked / "data").exists()
@@ -273,7 +273,7 @@ def stop(folder: Path) -> None:
 
 def test_an_initdb_that_fails_says_why_and_points_at_no_log(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(initdb, "SUPERUSER", "pg_reserved")
-    with pytest.raises(StoreUnavailable, match=r"cannot be made in .*pg_reserved.*TAXI_POSTGRES") as caught:
+    with pytest.raises(StoreUnavailable, match=r"cannot be created in .*pg_reserved.*TAXI_POSTGRES") as caught:
         embedded_url(folder)
     assert "log" not in str(caught.value).replace(str(folder), "")
     assert left_in(folder) == []

@@ -1,3 +1,4 @@
+import base64
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,8 @@ from google.cloud import storage
 from taxi_assets.errors import InvalidRequest, SchemaMismatch, SliceMissing, StoreError
 from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.stores.base import TableSlice
-from taxi_assets.stores.lake.gcs import store as gcs_lake
+from taxi_assets.stores.lake.gcs import objects
+from taxi_assets.stores.lake.gcs.client import open_client
 from taxi_assets.stores.lake.gcs.store import GCSLake
 from taxi_assets.stores.rows import Rows
 from taxi_assets_tests.servers.gcs import GcsServer, new_bucket
@@ -34,7 +36,7 @@ def bucket(gcs: GcsServer, tmp_path: Path) -> storage.Bucket:
 
 @pytest.fixture
 def lake(bucket: storage.Bucket, tmp_path: Path) -> GCSLake:
-    return GCSLake(f"gs://{bucket.name}/lake", tmp_path / "scratch", patience=20)
+    return GCSLake(open_client, bucket.name, "lake", tmp_path / "scratch", patience=20)
 
 
 @pytest.fixture
@@ -64,12 +66,12 @@ def test_a_month_is_one_object_with_a_checksum(lake: GCSLake, bucket: storage.Bu
     [blob] = bucket.list_blobs(prefix="lake/clean/")
     assert (blob.name, blob.metadata["rows"]) == (TRIPS_OBJECT, "10")
     checksum = google_crc32c.Checksum(blob.download_as_bytes())
-    assert blob.crc32c == gcs_lake.base64.b64encode(checksum.digest()).decode()
+    assert blob.crc32c == base64.b64encode(checksum.digest()).decode()
     assert lake.uri(TRIPS) == f"gs://{bucket.name}/{TRIPS_OBJECT}"
 
 
 def test_a_large_month_goes_up_in_pieces(lake: GCSLake, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gcs_lake, "_UPLOAD_CHUNK", 256 << 10)
+    monkeypatch.setattr(objects, "_UPLOAD_CHUNK", 256 << 10)
     monkeypatch.setattr(storage.blob, "_MAX_MULTIPART_SIZE", 256 << 10)  # below it Google's client sends all at once
     stored = lake.replace(TRIPS, rows_of(7, rows=200_000))
     assert stored.size is not None
@@ -124,7 +126,7 @@ def test_an_object_that_only_resembles_a_month_is_none(lake: GCSLake, bucket: st
 
 def test_the_first_rows_are_read_without_the_others(lake: GCSLake, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.replace(TRIPS, rows_of(1, rows=300_000))
-    monkeypatch.setattr(lake, "_download", lambda name, path: pytest.fail("the whole object was fetched"))
+    monkeypatch.setattr(objects.Objects, "download", lambda *_: pytest.fail("the whole object was fetched"))
     assert lake.read("clean/trips", [JANUARY]).head(3)["row"].to_pylist() == [0, 1, 2]
     assert lake.count(TRIPS) == 300_000
 
@@ -139,7 +141,7 @@ def test_what_is_wanted_as_a_file_is_brought_here_once(lake: GCSLake, monkeypatc
     lake.replace(TRIPS, rows_of(1, rows=10))
     rows = lake.read("clean/trips", [JANUARY])
     [file] = rows.local_files()
-    monkeypatch.setattr(lake, "_download", lambda name, path: pytest.fail("it was fetched again"))
+    monkeypatch.setattr(objects.Objects, "download", lambda *_: pytest.fail("it was fetched again"))
     assert rows.local_files() == (file,)
     assert rows.to_table() == Rows.from_parquet([Path(file)]).to_table()
     lake.replace(TRIPS, rows_of(2, rows=10))
@@ -148,7 +150,7 @@ def test_what_is_wanted_as_a_file_is_brought_here_once(lake: GCSLake, monkeypatc
 
 
 def test_a_bucket_that_is_not_there_is_named_with_the_command_that_makes_it(gcs: GcsServer, tmp_path: Path) -> None:
-    lake = GCSLake("gs://nobody-made-this/lake", tmp_path, patience=4)
+    lake = GCSLake(open_client, "nobody-made-this", "lake", tmp_path, patience=4)
     with pytest.raises(StoreError, match="gcloud storage buckets create gs://nobody-made-this"):
         lake.replace(TRIPS, rows_of(1, rows=10))
 
@@ -159,7 +161,7 @@ def test_missing_credentials_are_told_with_the_command_that_makes_them(
     monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "missing.json"))
     with pytest.raises(StoreError, match="gcloud auth application-default login"):
-        GCSLake("gs://bucket", tmp_path).count(TRIPS)
+        GCSLake(open_client, "bucket", "", tmp_path).count(TRIPS)
 
 
 # Writers at the same time, and answers that get lost
@@ -252,7 +254,7 @@ def test_nothing_leads_out_of_the_lake(lake: GCSLake, table: str, use: Callable[
 
 
 def test_a_lake_may_be_a_whole_bucket(bucket: storage.Bucket, tmp_path: Path) -> None:
-    lake = GCSLake(f"gs://{bucket.name}", tmp_path, patience=20)
+    lake = GCSLake(open_client, bucket.name, "", tmp_path, patience=20)
     lake.replace(TRIPS, Rows.from_table(fares(1.0)))
     assert [blob.name for blob in bucket.list_blobs(prefix="clean")] == [TRIPS_OBJECT.removeprefix("lake/")]
     assert_same(lake.read("clean/trips").to_table(), fares(1.0))

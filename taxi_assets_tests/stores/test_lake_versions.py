@@ -18,7 +18,9 @@ from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.lake.folder import versions
 from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets.stores.lake.gcs import manifest
+from taxi_assets.stores.lake.gcs.client import open_client
 from taxi_assets.stores.lake.gcs.store import GCSLake
+from taxi_assets.stores.lake.gcs.versions import Versions as GCSVersions
 from taxi_assets_tests.servers.gcs import new_bucket
 
 from .contract import JANUARY
@@ -40,8 +42,7 @@ def lake(request: pytest.FixtureRequest, tmp_path: Path, local: LocalLake) -> An
     if request.param == "local":
         return local
     request.getfixturevalue("gcs")
-    url = f"gs://{new_bucket().name}/lake"
-    return GCSLake(url, tmp_path / "scratch", patience=20, turns=tmp_path / "turns")
+    return GCSLake(open_client, new_bucket().name, "lake", tmp_path / "scratch", patience=20, turns=tmp_path / "turns")
 
 
 @pytest.fixture
@@ -295,7 +296,7 @@ def test_a_folder_lake_of_the_older_layout_is_read_and_taken_over(
 
 def test_a_bucket_of_the_older_layout_is_read_and_taken_over(gcs: object, tmp_path: Path) -> None:
     bucket = new_bucket()
-    lake = GCSLake(f"gs://{bucket.name}/lake", tmp_path / "scratch", patience=20)
+    lake = GCSLake(open_client, bucket.name, "lake", tmp_path / "scratch", patience=20)
     written = tmp_path / "rows.parquet"
     pq.write_table(rows_of(1, 10).to_table(), written)
     for layer in ("clean", "quarantine"):
@@ -314,7 +315,7 @@ def test_a_bucket_of_the_older_layout_is_read_and_taken_over(gcs: object, tmp_pa
 def test_a_writer_that_was_killed_before_it_made_the_copies_is_made_up_for(
     gcs: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fetch: Callable[[str], RawFile]
 ) -> None:
-    lake = GCSLake(f"gs://{(bucket := new_bucket()).name}/lake", tmp_path / "scratch", patience=20)
+    lake = GCSLake(open_client, (bucket := new_bucket()).name, "lake", tmp_path / "scratch", patience=20)
     publish(lake, fetch("first"), 1)
 
     class Killed(BaseException):
@@ -324,7 +325,7 @@ def test_a_writer_that_was_killed_before_it_made_the_copies_is_made_up_for(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(GCSLake, "_show", killed)
+        patch.setattr(GCSVersions, "show", killed)
         with pytest.raises(Killed):
             publish(lake, fetch("second"), 2)
     assert contents(lake) == ("second", 2, 2)
@@ -337,18 +338,18 @@ def test_a_writer_that_was_killed_before_it_made_the_copies_is_made_up_for(
 def test_a_slow_writer_does_not_put_an_older_copy_over_a_newer_one(
     gcs: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lake = GCSLake(f"gs://{(bucket := new_bucket()).name}/lake", tmp_path / "scratch", patience=20)
+    lake = GCSLake(open_client, (bucket := new_bucket()).name, "lake", tmp_path / "scratch", patience=20)
     lake.replace(CLEAN, rows_of(0, 10))
-    switch = GCSLake._switch
+    switch = GCSVersions.switch
     others = [rows_of(2, 10)]
 
-    def overtaken_after_the_switch(self: GCSLake, *arguments: object) -> object:
+    def overtaken_after_the_switch(self: GCSVersions, *arguments: object) -> object:
         switched = switch(self, *arguments)
         if others:
             lake.replace(CLEAN, others.pop())
         return switched
 
-    monkeypatch.setattr(GCSLake, "_switch", overtaken_after_the_switch)
+    monkeypatch.setattr(GCSVersions, "switch", overtaken_after_the_switch)
     lake.replace(CLEAN, rows_of(1, 10))
     shown: storage.Blob = bucket.get_blob("lake/clean/trips/month=2024-01/trips.parquet")
     copy = tmp_path / "copy.parquet"

@@ -1,12 +1,14 @@
 """Loads of rows that another run has replaced in the lake meanwhile."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from taxi_assets.errors import Overtaken, StoreError, StoreUnavailable
 from taxi_assets.stores.base import TableSlice
+from taxi_assets.stores.bigquery.client import open_client
 from taxi_assets.stores.bigquery.store import BigQueryStore
 from taxi_assets.stores.duckdb.store import DuckDBStore
 from taxi_assets.stores.lake.folder.store import LocalLake
@@ -20,6 +22,11 @@ CLEAN, TRIPS = TableSlice("clean/trips", JANUARY), TableSlice("trips", JANUARY)
 ROWS = 500
 
 
+def bigquery_store(dataset: str) -> BigQueryStore:
+    client = partial(open_client, "project", "US")
+    return BigQueryStore(client, "project", dataset, MONTH_COLUMN, location="US", patience=20)
+
+
 @pytest.fixture(params=["duckdb", "postgres", "bigquery"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> TableStore:
     if request.param == "duckdb":
@@ -27,7 +34,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> TableStore:
     if request.param == "postgres":
         return PostgresStore(request.getfixturevalue("postgres_url"), "overtaken", MONTH_COLUMN)
     request.getfixturevalue("bigquery")
-    return BigQueryStore("project", "overtaken", MONTH_COLUMN, location="US", patience=20)
+    return bigquery_store("overtaken")
 
 
 def replaced_when(lake: LocalLake, rows: Rows, batches: int) -> Rows:
@@ -62,7 +69,7 @@ def test_rows_that_were_replaced_while_they_were_loaded_are_not_stored(
 def test_a_load_job_that_became_outdated_while_it_ran_is_repeated(
     bigquery: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = BigQueryStore("project", "outdated", MONTH_COLUMN, location="US", patience=20)
+    store = bigquery_store("outdated")
     answers: list[Callable[[], None]] = [lambda: None, _overtaken]
 
     def confirm() -> None:

@@ -6,6 +6,7 @@ Everything is made under a name of its own, in a bucket and a dataset that are d
 import os
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,6 +21,7 @@ from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
 from taxi_assets.sample import write_month
 from taxi_assets.stores.base import TableSlice
+from taxi_assets.stores.bigquery.client import open_client
 from taxi_assets.stores.bigquery.store import BigQueryStore
 from taxi_assets.stores.lake.gcs.store import GCSLake
 from taxi_assets.stores.rows import Rows
@@ -68,14 +70,16 @@ def datasets(client: bigquery.Client) -> Iterator[list[str]]:
 
 @pytest.fixture
 def lake(bucket: storage.Bucket, tmp_path: Path) -> GCSLake:
-    return GCSLake(f"gs://{bucket.name}/{tmp_path.name}", tmp_path / "scratch")
+    return GCSLake(storage.Client, bucket.name, tmp_path.name, tmp_path / "scratch")
 
 
 @pytest.fixture
 def store(name: str, datasets: list[str]) -> BigQueryStore:
     """A dataset for each test, made by the store."""
     datasets.append(f"{name}_{len(datasets)}")
-    return BigQueryStore(PROJECT, datasets[-1], MONTH_COLUMN, location=LOCATION)
+    return BigQueryStore(
+        partial(open_client, PROJECT, LOCATION), PROJECT, datasets[-1], MONTH_COLUMN, location=LOCATION
+    )
 
 
 class TestRealGCS(StoreContract):

@@ -1,1 +1,1 @@
-"""BigQuery as the warehouse: tables partitioned by month, each month replaced by one load job."""
+"""The warehouse in BigQuery: tables partitioned by month; one load job replaces a month."""

@@ -1,106 +1,107 @@
-"""Load jobs that are made once, however often their answer gets lost.
+"""Rows into BigQuery: by reference to their objects in a bucket, or as an uploaded Parquet file."""
 
-A job's id is made from where it loads to, what it loads and how the table was before. Whoever tries again while the
-first job runs, in this process or in the one that follows a killed one, therefore finds that job instead of making
-a second one.
-"""
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
-import hashlib
-import re
-import time
-from collections.abc import Callable
-from itertools import count
-from typing import cast
+from google.api_core.exceptions import GoogleAPICallError, ServiceUnavailable
+from google.cloud import bigquery
 
-from google.api_core.exceptions import Conflict, GoogleAPICallError, NotFound
-from google.api_core.retry import Retry, if_exception_type
-from google.cloud.bigquery import Client, LoadJob
+from taxi_assets.errors import Overtaken, StoreUnavailable
+from taxi_assets.raw_file import sha256_of
+from taxi_assets.stores.bigquery.connection import Dataset
+from taxi_assets.stores.bigquery.definition import ensure_table
+from taxi_assets.stores.bigquery.jobs import job_name
+from taxi_assets.stores.bigquery.tables import arrow_schema
+from taxi_assets.stores.google_errors import session_is_lost
+from taxi_assets.stores.lake.parquet import write_parquet
+from taxi_assets.stores.os_errors import disk_failures
+from taxi_assets.stores.rows import Rows
 
-from taxi_assets.stores.google_errors import PASSING_REASONS
-
-_FAILED_JOBS = 3  # that ended with a reason which passes by itself
-_LONGEST_PAUSE = 5.0  # seconds between two looks at a job
+StartJob = Callable[[str], bigquery.LoadJob]
 
 
-class Loader:
-    """Makes load jobs and waits for them.
+def load(dataset: Dataset, table: bigquery.Table, destination: str, rows: Rows) -> bigquery.LoadJob:
+    """Replace the destination, a table or a partition, by one load job, and return the finished job.
 
-    Args:
-        client: of the project that is billed.
-        retry: how single requests are tried again.
-        timeout: seconds that a single request may take.
+    Raises:
+        Overtaken: another run replaced what the rows were made from.
+        StoreUnavailable: the same while the job ran, so that the load has to be repeated.
     """
+    with _source(dataset, table, destination, rows) as (identity, start):
+        name = job_name(destination, table.etag or "", *identity)
+        rows.confirm()
+        job = dataset.loader.load(name, table.location, start)
+    _require_still_current(rows)
+    return job
 
-    def __init__(self, client: Client, retry: Retry, timeout: float) -> None:
-        self._client = client
-        self._retry = retry
-        self._timeout = timeout
 
-    def load(self, job_name: str, location: str | None, start: Callable[[str], LoadJob]) -> LoadJob:
-        """Wait for the job of that name, which `start` is asked to make under an id unless it is there.
+def append(dataset: Dataset, name: str, line: Rows, job: str, *, require_partition_filter: bool) -> None:
+    """Append the line to the table; idempotent for each job name."""
+    table = ensure_table(dataset, name, line.schema, None, require_partition_filter=require_partition_filter)
+    options = _load_options(dataset, table, bigquery.WriteDisposition.WRITE_APPEND)
+    with disk_failures(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "line.parquet"
+        write_parquet(line, path)
+        in_one_request = {**options, "size": path.stat().st_size}
+        start = _upload(dataset, path, dataset.table_name(name), in_one_request)
+        dataset.loader.load_once(job, table.location, start)
 
-        Raises:
-            GoogleAPICallError: the job failed.
-        """
-        failed = 0
-        for number in count():
-            job_id = f"{job_name}_{number}"
-            job = self._job(job_id, location)
-            if job is not None and job.done(retry=self._retry, timeout=self._timeout):
-                continue  # of an earlier run; the table may have been changed by hand since
-            try:
-                return self._finished(job or self._started(job_id, location, start))
-            except GoogleAPICallError as error:
-                failed += 1
-                if error.errors and failed < _FAILED_JOBS and _passes(error):
-                    continue
-                raise
-        raise AssertionError("unreachable")
 
-    def load_once(self, job_name: str, location: str | None, start: Callable[[str], LoadJob]) -> LoadJob:
-        """Wait for the job of that name, which `start` is asked to make; one that ended well is never made again.
+@contextmanager
+def _source(
+    dataset: Dataset, table: bigquery.Table, destination: str, rows: Rows
+) -> Iterator[tuple[list[str], StartJob]]:
+    """What identifies the rows' content, and the function that starts a job of a given id."""
+    options = _load_options(dataset, table, bigquery.WriteDisposition.WRITE_TRUNCATE)
+    if rows.objects:
+        uris = [name.partition("#")[0] for name in rows.objects]
 
-        Raises:
-            GoogleAPICallError: the job failed.
-        """
-        for number in range(_FAILED_JOBS):
-            try:
-                return self._finished(self._started(f"{job_name}_{number}", location, start))
-            except GoogleAPICallError as error:
-                if number + 1 == _FAILED_JOBS or not (error.errors and _passes(error)):
-                    raise
-        raise AssertionError("unreachable")
+        def start(job_id: str) -> bigquery.LoadJob:
+            return dataset.client.load_table_from_uri(uris, destination, job_id=job_id, retry=dataset.retry, **options)
 
-    def _started(self, job_id: str, location: str | None, start: Callable[[str], LoadJob]) -> LoadJob:
+        yield list(rows.objects), start
+        return
+    with disk_failures(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.parquet"
+        write_parquet(rows.with_schema(arrow_schema(table)), path)
+        yield [sha256_of(path)], _upload(dataset, path, destination, options)
+
+
+def _load_options(dataset: Dataset, table: bigquery.Table, disposition: str) -> Mapping[str, Any]:
+    """The options of every load of Parquet into the table."""
+    config = bigquery.LoadJobConfig(
+        source_format=bigquery.SourceFormat.PARQUET,
+        create_disposition=bigquery.CreateDisposition.CREATE_NEVER,
+        write_disposition=disposition,
+        schema=table.schema,
+    )
+    return {"location": table.location, "job_config": config, "timeout": dataset.timeout}
+
+
+def _upload(dataset: Dataset, path: Path, destination: str, options: Mapping[str, Any]) -> StartJob:
+    """The function that starts a job of a given id, which loads the file."""
+
+    def upload(job_id: str) -> bigquery.LoadJob:
         try:
-            return start(job_id)
-        except Conflict:
-            # It was made by a request whose answer got lost, or by somebody with the same rows; and may not be found at
-            # once: https://github.com/googleapis/python-bigquery/issues/2134
-            found = Retry(predicate=if_exception_type(NotFound), timeout=self._timeout)(self._client.get_job)
-            return cast("LoadJob", found(job_id, location=location, retry=self._retry, timeout=self._timeout))
+            with path.open("rb") as file:
+                return dataset.client.load_table_from_file(
+                    file, destination, job_id=job_id, num_retries=dataset.upload_retries, **options
+                )
+        except GoogleAPICallError as error:
+            if session_is_lost(error):
+                raise ServiceUnavailable("the upload is lost") from error  # which Google's retry repeats
+            raise
 
-    def _finished(self, job: LoadJob) -> LoadJob:
-        pause = 0.1
-        while not job.done(retry=self._retry, timeout=self._timeout):
-            time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
-        job.result(retry=self._retry, timeout=self._timeout)
-        return job
-
-    def _job(self, job_id: str, location: str | None) -> LoadJob | None:
-        try:
-            job = self._client.get_job(job_id, location=location, retry=self._retry, timeout=self._timeout)
-            return cast("LoadJob", job)
-        except NotFound:
-            return None
+    start: StartJob = dataset.retry(upload)
+    return start
 
 
-def job_name(destination: str, *identity: str) -> str:
-    """The beginning of a job's id: readable, and different for different rows."""
-    digest = hashlib.sha256("\n".join([destination, *identity]).encode()).hexdigest()[:24]
-    return f"taxi_{re.sub(r'[^A-Za-z0-9]', '_', destination)[-200:]}_{digest}"
-
-
-def _passes(error: GoogleAPICallError) -> bool:
-    return bool(PASSING_REASONS & {told.get("reason") for told in error.errors if isinstance(told, dict)})
+def _require_still_current(rows: Rows) -> None:
+    """Have an outdated load repeated: its job may have ended after the job of the newer rows."""
+    try:
+        rows.confirm()
+    except Overtaken as error:
+        raise StoreUnavailable(f"{error}; the job for the older one had begun, so the newer is loaded again") from error

@@ -1,4 +1,4 @@
-"""What a table in BigQuery looks like: names, columns, partitions and labels, made from an Arrow schema."""
+"""Tables in BigQuery: names, columns, partitioning, descriptions and labels, from an Arrow schema."""
 
 import json
 import re
@@ -34,16 +34,16 @@ DIALECT = Dialect(
     text=lambda text: f"CAST(CONCAT('0x', SUBSTR(TO_HEX(MD5({text})), 1, 8)) AS INT64)",
 )
 _ARROW_TYPES = {name: kind for kind, name in TYPE_NAMES.items()}
-_LEGACY_NAMES = {"BOOLEAN": "BOOL", "INTEGER": "INT64", "FLOAT": "FLOAT64"}  # as the service tells them
+_LEGACY_NAMES = {"BOOLEAN": "BOOL", "INTEGER": "INT64", "FLOAT": "FLOAT64"}  # in the answers of the service
 _TABLE_NAME = re.compile(r"[\w\- ]{1,1024}")
-# Parquet loads take no other names: https://cloud.google.com/bigquery/docs/schemas#column_names
+# The names that a load of Parquet accepts: https://cloud.google.com/bigquery/docs/schemas#column_names
 _COLUMN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,299}")
-# Nor names that begin so: the same page.
+# Prefixes that it refuses: the same page.
 _RESERVED = ("_table_", "_file_", "_partition", "_row_timestamp", "__root__", "_colidentifier")
 
 
 def require_names(table: str, columns: Iterable[str]) -> None:
-    """Refuse names that BigQuery does not take.
+    """Refuse names that BigQuery does not accept.
 
     Raises:
         SchemaMismatch: the text names them.
@@ -59,7 +59,7 @@ def require_names(table: str, columns: Iterable[str]) -> None:
 def new_table(
     reference: TableReference, schema: pa.Schema, month_column: str | None, *, require_partition_filter: bool
 ) -> Table:
-    """The table that rows of the schema need; partitioned by month where a month column is given."""
+    """A table for rows of the schema; partitioned by month where a month column is given."""
     table = Table(reference, [_column(field) for field in schema])
     table.description = description(schema)
     table.labels = _labels(schema)
@@ -73,10 +73,10 @@ def new_table(
 
 
 def adapt(table: Table, schema: pa.Schema, month_column: str | None, *, require_partition_filter: bool) -> list[str]:
-    """Change the table to take rows of the schema too, and return the names of the properties that changed.
+    """Extend the table to rows of the schema, and return the names of the properties that changed.
 
     Raises:
-        SchemaMismatch: a column has another type, or the table is partitioned otherwise.
+        SchemaMismatch: a column has another type, or the table is partitioned the other way.
     """
     partitioning = table.time_partitioning
     found = None if partitioning is None else (partitioning.type_, partitioning.field)
@@ -101,7 +101,7 @@ def arrow_schema(table: Table) -> pa.Schema:
     """The schema that the table's rows are read with.
 
     Raises:
-        SchemaMismatch: somebody else made a column of a type that cannot be read.
+        SchemaMismatch: a column, which another program added, has a type that cannot be read.
     """
     return pa.schema(
         [_field(column) for column in table.schema],
@@ -110,7 +110,7 @@ def arrow_schema(table: Table) -> pa.Schema:
 
 
 def partition_of(table: str, month: Month | None) -> str:
-    """The name that a load job writes to: the table, or one month of it."""
+    """The destination of a load job: the table, or the partition of the month."""
     return table if month is None else f"{table}${month.year:04d}{month.number:02d}"
 
 

@@ -1,1 +1,1 @@
-"""DuckDB as the warehouse: one file, each month replaced as a whole in one transaction."""
+"""The warehouse in a DuckDB file: each month is replaced as a whole in one transaction."""

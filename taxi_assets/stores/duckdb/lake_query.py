@@ -1,4 +1,4 @@
-"""SQL over rows that lie in the lake, by DuckDB in this process; they are read where they are and not kept."""
+"""SQL over rows in the lake, by an in-memory DuckDB in this process, which reads the files where they are."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -6,15 +6,18 @@ from typing import Any
 
 import duckdb
 
+from taxi_assets.stores.duckdb.engine import query_config
 from taxi_assets.stores.duckdb.sql import in_files
 from taxi_assets.stores.os_errors import damaged
 from taxi_assets.stores.rows import Rows
 
-_SETTINGS = "SET threads = 2; SET memory_limit = '300MB'"
-
 
 def one_answer(rows: Rows, select: str) -> Sequence[Any]:
-    """The one row that `SELECT select FROM rows` gives; in the text, the rows are called `{rows}`.
+    """The single row that the query returns.
+
+    Args:
+        rows: the rows to query.
+        select: the query, in which `{rows}` stands for the rows.
 
     Raises:
         SliceDamaged: the rows cannot be read; the text names their files.
@@ -28,8 +31,7 @@ def one_answer(rows: Rows, select: str) -> Sequence[Any]:
 
 @contextmanager
 def _queried(rows: Rows) -> Iterator[tuple[duckdb.DuckDBPyConnection, str]]:
-    with duckdb.connect() as connection:
-        connection.execute(_SETTINGS)
+    with duckdb.connect(config=query_config(threads=2)) as connection:
         files = in_files(rows)
         if files:
             yield connection, files

@@ -1,4 +1,4 @@
-"""What is passed to DuckDB: names and literals, where a value cannot be bound, files and streams of rows."""
+"""SQL fragments for DuckDB: names, literals where a value cannot be bound, files, and streams of rows."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,14 +24,14 @@ def literal(text: str) -> str:
 
 
 def in_files(rows: Rows) -> str | None:
-    """What follows FROM to read the rows in files, brought here where they lie in a bucket; None where they do not."""
+    """The FROM expression that reads the rows' files, downloaded first from a bucket; None: they have no files."""
     files = ", ".join(literal(escape(file)) for file in rows.local_files())
     return f"read_parquet([{files}], hive_partitioning = false)" if files else None
 
 
 @contextmanager
 def streamed(connection: "duckdb.DuckDBPyConnection", name: str, rows: Rows) -> Iterator[None]:
-    """The rows as a view of that name, for one statement; what breaks them off comes through as itself."""
+    """Register the rows as a view of that name, for one statement; an exception of the stream is raised unchanged."""
     failures: list[BaseException] = []
 
     def open_batches() -> Iterator[pa.RecordBatch]:
@@ -45,5 +45,5 @@ def streamed(connection: "duckdb.DuckDBPyConnection", name: str, rows: Rows) -> 
     try:
         yield
     finally:
-        if failures:  # DuckDB passes on its text only, and whether to try again depends on its type
+        if failures:  # DuckDB keeps only its text, and whether to retry depends on its type
             raise failures[0]

@@ -1,7 +1,7 @@
-"""The lake: Parquet files by table and month, and the source's own files untouched, in a folder or in a bucket.
+"""The lake: Parquet files by table and month, and the source's files byte for byte, in a folder or in a bucket.
 
-`layout` says where things lie and `parquet` how rows are written; `folder` and `gcs` make them appear whole, from
-versions that never change; `run_lock` queues runs of one month on one machine.
+`layout` defines the paths and `parquet` the file format; `folder` and `gcs` replace versions atomically; `run_lock`
+queues the runs of one month on one machine.
 """
 
 from typing import TYPE_CHECKING, TypeAlias

@@ -1,10 +1,10 @@
-"""Where things lie in a lake, on a disk or in a bucket.
+"""Paths in a lake, the same on a disk and in a bucket.
 
 raw/green_trips/green_tripdata_2024-01.parquet           TLC's bytes
-clean/green_trips/month=2024-01/…parquet                 one file a month
-.versions/clean/green_trips/month=2024-01/               what these places stand for, now and a while ago
+clean/green_trips/month=2024-01/…parquet                 one file for each month
+.versions/clean/green_trips/month=2024-01/               the current version of these places, and recent ones
 
-What becomes current together, such as the three of one month, shares one folder below `.versions`.
+A group becomes current in one step, such as the three assets of a month, and has one folder below `.versions`.
 """
 
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ from taxi_assets.stores.base import TableSlice
 MONTH_FOLDER = "month="
 VERSIONS = ".versions"
 CURRENT = "current"
-GRACE_SECONDS = 3600  # for which a version can still be read after it was replaced
+GRACE_SECONDS = 3600  # a version stays readable for so long after its replacement
 
 
 @dataclass(frozen=True)
 class Group:
-    """What becomes current in one step: one slice, one file, or the slices and files of a month that belong together.
+    """Slices and files that become current in one step: one of them, or those of one month.
 
     Attributes:
-        name: path of the table, or of the folder, that it is called after.
+        name: path of the table, or of the folder, that gives the group its name.
         part: the month's folder, the file's name, or the table's file.
     """
 
@@ -34,7 +34,7 @@ class Group:
 
     @property
     def folder(self) -> str:
-        """Where its versions are, from the lake's root on."""
+        """Where its versions are, relative to the lake."""
         return f"{VERSIONS}/{self.name}/{self.part}"
 
     def __str__(self) -> str:
@@ -42,7 +42,7 @@ class Group:
 
 
 def group_of(piece: TableSlice) -> Group:
-    """The group that is called after the slice, and which it is alone in unless others join it.
+    """The group named after the slice, which is its only member unless others join.
 
     Raises:
         InvalidRequest: the table's name leads out of the lake.
@@ -52,7 +52,7 @@ def group_of(piece: TableSlice) -> Group:
 
 
 def group_of_file(folder: str, name: str) -> Group:
-    """The group of a file that is alone in it.
+    """The group of a file that is its only member.
 
     Raises:
         InvalidRequest: the path leads out of the lake.
@@ -62,7 +62,7 @@ def group_of_file(folder: str, name: str) -> Group:
 
 
 def path_of(piece: TableSlice) -> str:
-    """The slice's file, from the lake's root on, by the name that does not change.
+    """The slice's file, relative to the lake, under its public name.
 
     Raises:
         InvalidRequest: the table's name leads out of the lake.
@@ -73,7 +73,7 @@ def path_of(piece: TableSlice) -> str:
 
 
 def place_of(piece: TableSlice) -> str:
-    """What is exchanged when the slice is replaced: the month's folder, or the table's file.
+    """The path that a replacement exchanges, relative to the lake: the month's folder, or the table's file.
 
     Raises:
         InvalidRequest: the table's name leads out of the lake.
@@ -83,15 +83,15 @@ def place_of(piece: TableSlice) -> str:
 
 
 def month_of_folder(name: str) -> Month:
-    """The month that a folder of that name holds."""
+    """The month of a folder of that name."""
     return Month.parse(name.removeprefix(MONTH_FOLDER))
 
 
 def inside(path: str) -> str:
-    """The path, if it stays in the lake.
+    """The path, normalized.
 
     Raises:
-        InvalidRequest: it leads out of it.
+        InvalidRequest: it leads out of the lake.
     """
     pure = PurePosixPath(path)
     if pure.is_absolute() or ".." in pure.parts or not pure.parts:

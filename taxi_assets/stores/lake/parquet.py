@@ -1,4 +1,4 @@
-"""How the lake writes Parquet, and what months have in common."""
+"""Parquet files of the lake: deterministic writing, look-up of a row, and the common schema of months."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,20 +17,20 @@ _NO_LIMIT = 1 << 30  # bytes; a page of 122,880 rows has few of them
 def write_parquet(rows: Rows, path: Path) -> int:
     """Write the rows as one Parquet file and return their number; the same rows always give the same bytes.
 
-    The file's metadata tell how many values each column lacks (`NULL_COUNTS`); Parquet's own statistics would tell it
-    for those columns only that have any.
+    The file's metadata record the number of nulls in each column (`NULL_COUNTS`), since Parquet's statistics exist for
+    some columns only.
 
-    Row groups have one size and each of their columns is one page, since otherwise it would show in the file where the
-    batches end. Times, dates and wide whole numbers are stored as differences and with their smallest and largest
-    value, everything else through a dictionary: nobody skips a row group by a fare.
+    Row groups have a fixed size and each of their columns is one page, so that the bytes do not depend on the limits of
+    the batches. Times, dates and wide integers are delta-encoded with min/max statistics, all other columns
+    dictionary-encoded without: no query skips a row group by a fare.
 
     Raises:
-        SchemaMismatch: Parquet does not have a column's type, or a column lacks a value that it must have.
+        SchemaMismatch: Parquet does not have a column's type, or a required value is missing.
     """
     import pyarrow.parquet as pq
 
     _require_types_of_parquet(rows.schema)
-    by_difference = [field.name for field in rows.schema if _grows_by_little(field.type)]
+    by_difference = [field.name for field in rows.schema if _is_delta_encoded(field.type)]
     with pq.ParquetWriter(
         path,
         rows.schema,
@@ -52,7 +52,7 @@ def write_parquet(rows: Rows, path: Path) -> int:
 
 
 def find_row(file: BinaryIO, key: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The first row that has these values, which reads no more than the row groups that may have it."""
+    """The first row that has these values; reads only the row groups that may have it."""
     import pyarrow.parquet as pq
 
     found = pq.read_table(file, filters=[(name, "=", value) for name, value in key.items()], partitioning=None)
@@ -73,10 +73,10 @@ def _require_types_of_parquet(schema: pa.Schema) -> None:
 
 
 def common_schema(schemas: Sequence[pa.Schema], table: str) -> pa.Schema:
-    """One schema that the rows of all months fit; what is known of a single month's origin is not true of all.
+    """One schema that the rows of all months fit, without the provenance, which differs between months.
 
     Raises:
-        SchemaMismatch: there is none, since a column is text in one month and a number in another.
+        SchemaMismatch: there is none, for example where a column is text in one month and a number in another.
     """
     try:
         schema = pa.unify_schemas(schemas, promote_options="permissive")
@@ -86,7 +86,7 @@ def common_schema(schemas: Sequence[pa.Schema], table: str) -> pa.Schema:
     return schema.with_metadata(shared)
 
 
-def _grows_by_little(kind: pa.DataType) -> bool:
+def _is_delta_encoded(kind: pa.DataType) -> bool:
     return bool(pa.types.is_temporal(kind) or pa.types.is_int32(kind) or pa.types.is_int64(kind))
 
 

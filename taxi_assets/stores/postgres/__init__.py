@@ -1,1 +1,1 @@
-"""The Postgres store: tables partitioned by month, each month replaced as a whole in one transaction."""
+"""The Postgres store: tables partitioned by month; each month is replaced as a whole in one transaction."""

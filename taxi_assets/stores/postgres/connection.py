@@ -1,12 +1,10 @@
-"""Connections to Postgres, what their errors mean, and how to wait for a lock without making others wait.
+"""Connections to Postgres, the translation of its errors, and locks that do not block other sessions for long.
 
-Nothing here outlasts a transaction: no prepared statement, no session's setting, no lock of a session. So a pooler that
-gives each transaction another session of the server (PgBouncer's transaction mode) makes no difference.
+No state outlasts a transaction: no prepared statement, no session setting, no session lock. PgBouncer's transaction
+mode, which gives each transaction another session, therefore makes no difference.
 """
 
 import hashlib
-import random
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,39 +14,40 @@ from psycopg import sql
 
 from taxi_assets.errors import StoreError, StoreUnavailable
 from taxi_assets.stores.postgres.conninfo import parameters
+from taxi_assets.stores.retries import retry_for
 
 CONNECT_TIMEOUT_SECONDS = 10
-# A machine that vanished is noticed within two minutes; by the system's own settings it takes two hours.
-_NOTICING_DEATH: dict[str, Any] = {
+# A vanished host is detected within two minutes; with the system's defaults that takes two hours.
+_DEAD_PEER_DETECTION: dict[str, Any] = {
     "keepalives_idle": 60,
     "keepalives_interval": 15,
     "keepalives_count": 4,
     "tcp_user_timeout": 120_000,  # milliseconds
 }
-_LOCK_TIMEOUT_SECONDS = 2  # for as long as this one waits, everybody who comes later to the table waits too
-# What the server, the database and the role may have set otherwise, and what is relied on. The encoding is a parameter
-# of the connection. Limits that an administrator sets, such as statement_timeout, are kept. Without row_security a
-# policy gives an error rather than a part of the rows.
+_LOCK_TIMEOUT_SECONDS = 2  # while this lock request waits, all later users of the table queue behind it
+# Settings that this package relies on, and that the server, the database or the role may have changed. The encoding is
+# a connection parameter. An administrator's limits, such as statement_timeout, stay. With row_security off, a policy
+# causes an error instead of hiding rows.
 _SETTINGS = sql.SQL(
     "SET LOCAL datestyle = 'ISO'; SET LOCAL intervalstyle = 'postgres'; SET LOCAL timezone = 'UTC'; "
     "SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; SET LOCAL standard_conforming_strings = on; "
     "SET LOCAL quote_all_identifiers = off; SET LOCAL row_security = off; SET LOCAL lock_timeout = 0"
 )
 
-#: A URL, or what gives it when a connection is made and starts the server first where that is needed.
+#: A URL, or a function that returns it at each connection, and first starts the server where that is needed.
 Url = str | Callable[[], str]
 
 
 @contextmanager
 def connected(url: Url) -> Iterator[psycopg.Connection]:
-    """A connection that commits each statement, unless `transaction()` says otherwise; closed at the end.
+    """A connection in autocommit mode outside of `transaction()`; closed at the end.
 
     Raises:
         InvalidRequest: the URL cannot be read.
-        StoreUnavailable: the server does not answer, breaks off, or is full.
-        StoreError: it refuses the login, or cannot do what it was asked.
+        StoreUnavailable: the server does not answer, drops the connection, or is full.
+        StoreError: it refuses the login or a statement.
     """
-    defaults = {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": "taxi_assets", **_NOTICING_DEATH}
+    defaults = {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": "taxi_assets", **_DEAD_PEER_DETECTION}
     given = parameters(url if isinstance(url, str) else url(), **defaults)
     try:
         with psycopg.connect("", autocommit=True, prepare_threshold=None, **given) as connection:
@@ -60,11 +59,11 @@ def connected(url: Url) -> Iterator[psycopg.Connection]:
 
 @contextmanager
 def transaction(connection: psycopg.Connection, *, writes: bool = False) -> Iterator[None]:
-    """A transaction under the settings that this package relies on, whatever the server's are.
+    """A transaction under the settings that this package relies on.
 
     Args:
         connection: without an open transaction.
-        writes: it is begun as one that writes, also where the server begins others as reading only.
+        writes: begin it read-write, also where the server's default is read-only.
     """
     connection.read_only = False if writes else None
     with connection.transaction():
@@ -73,49 +72,46 @@ def transaction(connection: psycopg.Connection, *, writes: bool = False) -> Iter
 
 
 def wait_for_turn(connection: psycopg.Connection, name: str) -> None:
-    """Wait until no other process holds the name, and hold it until the end of the transaction."""
+    """Take the advisory lock of that name, until the end of the transaction."""
     key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
     connection.execute("SELECT pg_advisory_xact_lock(%s)", [key])
 
 
 def when_unlocked(connection: psycopg.Connection, patience: float, *statements: sql.SQL | sql.Composed) -> None:
-    """Run statements that need a table for themselves, inside the transaction that is open.
+    """Run statements that need an exclusive lock on a table, inside the open transaction.
 
-    A statement that waits for such a lock holds up every later reader, so it gives up after two seconds and asks again
-    a little later; what the transaction has done before is kept.
+    Every later reader queues behind a statement that waits for such a lock. The wait is therefore limited to two
+    seconds and repeated after a pause; earlier work of the transaction is kept.
 
     Args:
         connection: with an open transaction.
-        patience: seconds after which to stop asking.
-        statements: run together or not at all.
+        patience: seconds after which to give up.
+        statements: run all, or none.
 
     Raises:
         StoreUnavailable: the table was in use all the time.
     """
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            with connection.transaction():
-                connection.execute(
-                    sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(f"{_LOCK_TIMEOUT_SECONDS}s"))
-                )
-                for statement in statements:
-                    connection.execute(statement)
-                connection.execute("SET LOCAL lock_timeout = 0")
-        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
-            if time.monotonic() > deadline:
-                raise StoreUnavailable(
-                    f"the table is in use by others for more than {patience:.0f} s; the old rows stay. "
-                    "SELECT * FROM pg_stat_activity shows by whom"
-                ) from error
-            time.sleep(random.uniform(0.1, 1))  # noqa: S311 - spreads writers out, decides nothing
-        else:
-            return
+
+    def attempt() -> None:
+        with connection.transaction():
+            timeout = sql.Literal(f"{_LOCK_TIMEOUT_SECONDS}s")
+            connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(timeout))
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute("SET LOCAL lock_timeout = 0")
+
+    retry_for(
+        patience,
+        attempt,
+        f"the table is in use by others for more than {patience:.0f} s; the old rows stay. "
+        "SELECT * FROM pg_stat_activity shows by whom",
+        on=(psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected),
+    )
 
 
-# Errors: which of them pass by themselves
+# Errors: which of them a retry can pass
 
-_PASSES = (
+_TRANSIENT = (
     "08",  # the connection
     "40",  # deadlocks and the like
     "53",  # no room on the disk or in memory, no connection free
@@ -128,8 +124,8 @@ _PASSES = (
     "58000",
     "58030",  # input or output failed
 )
-_STAYS = ("53400", "40002")  # a configured limit; a deferred constraint
-# A login that is refused comes without its code. Servers that speak another language are asked again for nothing.
+_PERMANENT = ("53400", "40002")  # a configured limit; a deferred constraint
+# A refused login has no SQLSTATE. With a server in another language, it is retried in vain.
 _REFUSED_LOGINS = (
     "authentication failed",
     "no password supplied",
@@ -143,7 +139,7 @@ _REFUSED_LOGINS = (
     "server does not support SSL",
     "certificate verify failed",
 )
-_WHAT_TO_DO = {
+_REMEDIES = {
     "57014": "Where that is statement_timeout, load with a role that has none: ALTER ROLE … SET statement_timeout = 0",
     "25P03": "Load with a role that has no idle_in_transaction_session_timeout",
     "42501": 'The README, under "Point it at real stores", has the grants that loading takes',
@@ -155,19 +151,19 @@ _WHAT_TO_DO = {
 def _translated(error: psycopg.Error, given: dict[str, Any]) -> StoreError:
     host, database = given.get("host") or "localhost", given.get("dbname") or given.get("user") or "postgres"
     server = f"Postgres at {host}, database {database}"
-    if _may_pass(error):
+    if _is_transient(error):
         return StoreUnavailable(f"{server} is unavailable: {_first_line(error)}")
-    told = [f"{server} refused: {_first_line(error)}"]
+    parts = [f"{server} refused: {_first_line(error)}"]
     if isinstance(error, psycopg.errors.DependentObjectsStillExist) and error.diag.message_detail:
-        told.append(error.diag.message_detail.replace("\n", "; "))
-    if error.sqlstate in _WHAT_TO_DO:
-        told.append(_WHAT_TO_DO[error.sqlstate])
-    return StoreError(". ".join(told))
+        parts.append(error.diag.message_detail.replace("\n", "; "))
+    if error.sqlstate in _REMEDIES:
+        parts.append(_REMEDIES[error.sqlstate])
+    return StoreError(". ".join(parts))
 
 
-def _may_pass(error: psycopg.Error) -> bool:
+def _is_transient(error: psycopg.Error) -> bool:
     if error.sqlstate is not None:
-        return error.sqlstate.startswith(_PASSES) and error.sqlstate not in _STAYS
+        return error.sqlstate.startswith(_TRANSIENT) and error.sqlstate not in _PERMANENT
     if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return False
     return not any(text in str(error) for text in _REFUSED_LOGINS)

@@ -1,7 +1,6 @@
-"""What a connection to Postgres is made from: the URL, and nothing of the environment that changes where it leads.
+"""Parameters of a connection to Postgres: those of the URL, and not the environment's, which could redirect it.
 
-Credentials and certificates are the exception (`PGPASSWORD`, `PGPASSFILE`, `PGSSLROOTCERT` and the like): the
-environment is where those belong, if not in the URL.
+libpq's variables for credentials and certificates are the exception (`PGPASSWORD`, `PGPASSFILE`, `PGSSLROOTCERT`, …).
 """
 
 from typing import Any
@@ -24,19 +23,19 @@ _PINNED = {
 
 
 def parameters(url: str, **defaults: Any) -> dict[str, Any]:
-    """The URL's parameters, by libpq's names.
+    """The URL's parameters, under libpq's names.
 
     Args:
         url: a `postgresql://` URL, or libpq's `name=value` form.
-        defaults: values for parameters that the URL does not have.
+        defaults: values for parameters that are not in the URL.
 
     Raises:
-        InvalidRequest: the URL cannot be read, or read in more than one way; the text repeats no value of it.
+        InvalidRequest: the URL cannot be parsed, or is ambiguous; the text repeats no part of it.
     """
     try:
         given = psycopg.conninfo.conninfo_to_dict(url)
     except psycopg.ProgrammingError:
-        # From nothing: its text repeats the piece that cannot be read, which may well be the password.
+        # Without a cause: its text repeats the part that cannot be parsed, which may be the password.
         unknown = _unknown_options(url)
         if unknown:
             raise InvalidRequest(
@@ -50,12 +49,12 @@ def parameters(url: str, **defaults: Any) -> dict[str, Any]:
 
 
 def conninfo(url: str, **replaced: Any) -> str:
-    """The same as one string for psycopg, with some parameters replaced."""
+    """The URL as a connection string for psycopg, with some parameters replaced."""
     return psycopg.conninfo.make_conninfo("", **{**parameters(url), **replaced})
 
 
 def secrets_of(given: dict[str, Any]) -> dict[str, str | None]:
-    """The parameters that nobody may see, and the variable of the environment that each can be given by."""
+    """Secret parameter -> the environment variable that sets it; None: there is none."""
     return {
         option.keyword.decode(): option.envvar.decode() if option.envvar else None
         for option in pq.Conninfo.get_defaults()
@@ -64,7 +63,7 @@ def secrets_of(given: dict[str, Any]) -> dict[str, str | None]:
 
 
 def _is_ambiguous(url: str) -> bool:
-    """Whether there is an @ or a / too many, which is how a password that was not encoded shows."""
+    """True: there is an @ or a / too many, as in a password that is not percent-encoded."""
     if not url.startswith(_PREFIXES):
         return False
     authority, _, path = url.partition("://")[2].partition("?")[0].partition("/")
@@ -73,7 +72,7 @@ def _is_ambiguous(url: str) -> bool:
 
 def _unknown_options(url: str) -> list[str]:
     query = url.partition("?")[2]
-    if not url.startswith(_PREFIXES) or "@" in query:  # then it may be a password's second half
+    if not url.startswith(_PREFIXES) or "@" in query:  # part of a password that is not percent-encoded
         return []
     known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()} | {"ssl"}
     names = {name for name, _ in parse_qsl(query, keep_blank_values=True)}

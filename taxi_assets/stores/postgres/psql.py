@@ -1,4 +1,4 @@
-"""Run psql on a URL: its secrets out of sight, and with a search path where the server lets clients set one."""
+"""Run psql on a URL, with its secrets hidden, and with a search path where the server accepts one."""
 
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -19,26 +19,26 @@ def start_psql(
     """Start psql in this terminal.
 
     Raises:
-        InvalidRequest: the URL cannot be read, or has a secret that psql takes on its command line only.
+        InvalidRequest: the URL cannot be parsed, or has a secret that psql accepts on its command line only.
     """
     given = parameters(url, connect_timeout=_PROBE_SECONDS)
-    del given["client_encoding"]  # psql takes the terminal's
+    del given["client_encoding"]  # psql uses the terminal's
     options = f"-c search_path={schema},public {given['options']}".strip()
-    if _takes(given, options):
+    if _accepts(given, options):
         given["options"] = options
     variables = {}
     for name, variable in secrets_of(given).items():
         if variable is None:
             raise InvalidRequest(
-                f"psql takes {name} on its command line only, where others see it: leave it out of TAXI_POSTGRES"
+                f"psql accepts {name} on its command line only, where other users see it: remove it from TAXI_POSTGRES"
             )
         variables[variable] = given.pop(name)
     conninfo = psycopg.conninfo.make_conninfo("", **given)
     return subprocess.Popen([program, conninfo, *arguments], env={**environment, **variables})
 
 
-def _takes(given: dict[str, Any], options: str) -> bool:
-    """Whether the server takes the options; a pooler refuses the connection for them, and takes it without."""
+def _accepts(given: dict[str, Any], options: str) -> bool:
+    """True: the server accepts the options; a pooler refuses a connection with them."""
     try:
         psycopg.connect("", **{**given, "options": options}).close()
     except psycopg.errors.ConnectionTimeout:
@@ -47,6 +47,6 @@ def _takes(given: dict[str, Any], options: str) -> bool:
         try:
             psycopg.connect("", **given).close()
         except psycopg.OperationalError:
-            return True  # that is not the reason: psql says what is
+            return True  # for another reason, which psql reports
         return False
     return True

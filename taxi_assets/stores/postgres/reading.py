@@ -1,54 +1,92 @@
-"""Which Arrow type a column of any type of Postgres is read as, and what to select for it."""
+"""Rows out of Postgres: as a stream of record batches through a server-side cursor, or one row by its key."""
 
-import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+import psycopg
 import pyarrow as pa
 from psycopg import sql
 
-from taxi_assets.stores.postgres.tables import ARROW_TYPES, TableColumn
+from taxi_assets.errors import SchemaMismatch, SliceMissing
+from taxi_assets.month import Month
+from taxi_assets.stores.digest import Digest, Parts, digest_query
+from taxi_assets.stores.postgres.column_types import beside_values, field_of, selected
+from taxi_assets.stores.postgres.connection import Url, connected, transaction
+from taxi_assets.stores.postgres.tables import DIALECT, Table
+from taxi_assets.stores.rows import Rows
 
-_DIGITS = 38  # of a decimal128
-_READ_AS_THEY_ARE = {
-    **ARROW_TYPES,
-    "real": pa.float32(),
-    "character varying": pa.string(),
-    "time without time zone": pa.time64("us"),
-    "oid": pa.int64(),
-}
-
-
-def field_of(column: TableColumn) -> pa.Field:
-    """The column as a field, with its comment as the description."""
-    kind, _ = _reading(column.type)
-    metadata = None if column.comment is None else {"description": column.comment}
-    return pa.field(column.name, kind, not column.required, metadata)
+_READ_ROWS = 20_000
 
 
-def selected(column: TableColumn) -> sql.Composed:
-    """The column in a list of a SELECT that values are bound to."""
-    _, cast = _reading(column.type)
-    name = beside_values(column.name)
-    if cast is None:
-        return sql.Composed([name])
-    return sql.SQL("{}::{}").format(name, sql.SQL(cast))
+def read_rows(url: Url, schema: str, table: str, month_column: str, months: Sequence[Month] | None) -> Rows:
+    """The rows of the table, or of these months of it.
+
+    Raises:
+        SliceMissing: the table, or a month of it, does not exist.
+    """
+    with connected(url) as connection, transaction(connection):
+        found = Table(connection, schema, table)
+        columns = found.columns()
+        missing = sorted(set(months or ()) - set(found.months()))
+    if not columns or missing:
+        what = f"{table} {', '.join(str(month) for month in missing)}".strip()
+        raise SliceMissing(f"Postgres has no {schema}.{what}: materialize it first")
+    arrow_schema = pa.schema([field_of(column) for column in columns])
+    names = sql.SQL(", ").join(map(selected, columns))
+    query = sql.SQL("SELECT {} FROM {}").format(names, beside_values(schema, table))
+    if months is not None:
+        query += sql.SQL(" WHERE {} = ANY(%s)").format(beside_values(month_column))
+
+    def open_batches() -> Iterator[pa.RecordBatch]:
+        bound = [] if months is None else [[month.first_day for month in months]]
+        with connected(url) as connection:
+            yield from _stream(connection, query, bound, arrow_schema)
+
+    return Rows(arrow_schema, open_batches)
 
 
-def beside_values(*names: str) -> sql.Identifier:
-    """A name for a query that values are bound to: psycopg takes a single % in it for a value's place."""
-    return sql.Identifier(*(name.replace("%", "%%") for name in names))
+def find_row(connection: psycopg.Connection, table: Table, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The first row that has these values; None where there is none, or no table."""
+    with transaction(connection):
+        columns = table.columns()
+    if not columns:
+        return None
+    arrow_schema = pa.schema([field_of(column) for column in columns])
+    query = sql.SQL("SELECT {} FROM {} WHERE {} LIMIT 1").format(
+        sql.SQL(", ").join(map(selected, columns)),
+        beside_values(table.schema, table.name),
+        sql.SQL(" AND ").join(sql.SQL("{} = %s").format(beside_values(name)) for name in wanted),
+    )
+    batches = _stream(connection, query, list(wanted.values()), arrow_schema)
+    found = [row for batch in batches for row in batch.to_pylist()]
+    return found[0] if found else None
 
 
-def _reading(name: str) -> tuple[pa.DataType, str | None]:
-    """The Arrow type, and the type to have the server cast to first; whatever Arrow does not have is read as text."""
-    if name.endswith("[]"):
-        kind, cast = _reading(name.removesuffix("[]"))
-        return pa.list_(kind), None if cast is None else f"{cast}[]"
-    exact = re.fullmatch(r"numeric\((\d+),(\d+)\)", name)
-    if exact is not None and int(exact[2]) <= int(exact[1]) <= _DIGITS:
-        return pa.decimal128(int(exact[1]), int(exact[2])), None
-    plain = re.sub(r"\(-?\d+(,-?\d+)?\)", "", name)  # varchar(9), timestamp(3) without time zone
-    if plain == "numeric":
-        return pa.float64(), "double precision"
-    if plain in _READ_AS_THEY_ARE:
-        return _READ_AS_THEY_ARE[plain], None
-    return pa.string(), "text"
+def digest_of(table: Table, parts: Parts, position: str, total: str | None) -> Digest:
+    """A digest of the table, inside the caller's transaction: see `stores.digest`."""
+    # A table that was loaded just now has no statistics, and Postgres would sort all rows to group them.
+    table.connection.execute("SET LOCAL enable_sort = off; SET LOCAL jit = off")
+    query = digest_query(DIALECT, table.identifier.as_string(table.connection), parts, position, total)
+    answer = table.connection.execute(query.encode()).fetchone()
+    return Digest.of(answer or (), parts)
+
+
+def _stream(
+    connection: psycopg.Connection, query: sql.Composed, bound: Sequence[Any], schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    """The query's rows as record batches of the schema, fetched in pages."""
+    with transaction(connection), connection.cursor("taxi_rows", binary=True) as cursor:
+        cursor.execute(query, bound)
+        while fetched := cursor.fetchmany(_READ_ROWS):
+            columns = zip(*fetched, strict=True)
+            arrays = [_array(values, field) for values, field in zip(columns, schema, strict=True)]
+            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _array(values: Sequence[Any], field: pa.Field) -> pa.Array:
+    try:
+        return pa.array(values, field.type)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise SchemaMismatch(
+            f"column {field.name} holds a value that cannot be read as {field.type}: {error}"
+        ) from error

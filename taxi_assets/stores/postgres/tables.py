@@ -1,8 +1,7 @@
-"""Tables and partitions in Postgres: what there is, what to make, and the statements for it."""
+"""Tables in Postgres: names, types, what exists, and the DDL."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 
 import psycopg
 import pyarrow as pa
@@ -12,7 +11,6 @@ from taxi_assets.errors import SchemaMismatch
 from taxi_assets.month import Month
 from taxi_assets.stores.arrow import description
 from taxi_assets.stores.digest import Dialect
-from taxi_assets.stores.postgres.user_objects import ONE_MONTH, Copied, copied
 
 TYPE_NAMES = {
     pa.bool_(): "boolean",
@@ -41,7 +39,7 @@ _APPEND_ONLY = "append_only"  # the trigger, and its function
 
 @dataclass(frozen=True)
 class TableColumn:
-    """A column as the database has it: its type as `format_type` writes it (a domain's own), and its comment."""
+    """A column of the database: its type as `format_type` writes it (for a domain, the base type), and its comment."""
 
     name: str
     type: str
@@ -50,7 +48,7 @@ class TableColumn:
 
 
 class Table:
-    """One table of a schema, seen and changed through a connection."""
+    """One table of a schema, inspected and changed through a connection."""
 
     def __init__(self, connection: psycopg.Connection, schema: str, name: str) -> None:
         self.connection = connection
@@ -62,16 +60,12 @@ class Table:
         """The table's name, quoted."""
         return sql.Identifier(self.schema, self.name)
 
-    def partition(self, month: Month) -> "Table":
-        """The table that holds the month, whether it is there or not."""
-        return Table(self.connection, self.schema, f"{self.name}_{month.year:04d}_{month.number:02d}")
-
-    def incoming(self, month: Month) -> "Table":
-        """The table that the month is loaded into before it becomes the partition."""
-        return Table(self.connection, self.schema, f"{self.partition(month).name}_new")
+    def sibling(self, name: str) -> "Table":
+        """The table of that name in the same schema, whether it exists or not."""
+        return Table(self.connection, self.schema, name)
 
     def columns(self) -> list[TableColumn]:
-        """The table's columns in order; none where there is no such table. Takes no lock on the table."""
+        """The table's columns in order; empty where it does not exist. Takes no lock on the table."""
         found = self.connection.execute(
             """
             SELECT a.attname, format_type(coalesce(nullif(t.typbasetype, 0), t.oid),
@@ -86,11 +80,11 @@ class Table:
         return [TableColumn(*row) for row in found]
 
     def exists(self) -> bool:
-        """Whether there is such a table."""
+        """True: the table exists."""
         return bool(self.columns())
 
     def is_partitioned(self) -> bool:
-        """Whether the table has partitions, or will have."""
+        """True: the table is partitioned, with or without partitions."""
         found = self.connection.execute(
             "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
             "WHERE n.nspname = %s AND c.relname = %s AND c.relkind = 'p'",
@@ -100,8 +94,8 @@ class Table:
 
     def months(self) -> list[Month]:
         """The months that have a partition, oldest first."""
-        # Asked for the partition's own names, of which a bound has none, pg_get_expr gives NULL for one that is being
-        # exchanged at this moment. The server reads the dates itself, in the form in which it has just written them.
+        # With 0 as its relation, pg_get_expr returns NULL for a partition that is exchanged at this moment, instead of
+        # an error. The server parses the dates itself, in the date style in which it wrote them.
         found = self.connection.execute(
             r"""
             SELECT bounds[1]::date, bounds[2]::date
@@ -124,8 +118,8 @@ class Table:
         return int(row[0]) if row is not None else 0
 
     def create(self, schema: pa.Schema, types: dict[str, str], partitioned_by: str | None) -> None:
-        """Make the table, by month if a column is given, with comments from the schema's descriptions."""
-        # Not IF NOT EXISTS: that takes the right to make schemas, also where there is nothing to make.
+        """Create the table, partitioned by month where a column is given; descriptions become comments."""
+        # Not IF NOT EXISTS: that needs the right to create schemas even where the schema exists.
         found = self.connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", [self.schema])
         if found.fetchone() is None:
             self.connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(self.schema)))
@@ -148,54 +142,13 @@ class Table:
         ]
 
     def comment(self, column: str, text: str) -> None:
-        """Say in the database what the column holds."""
+        """Comment on the column in the database."""
         self.connection.execute(
             sql.SQL("COMMENT ON COLUMN {}.{} IS {}").format(self.identifier, sql.Identifier(column), sql.Literal(text))
         )
 
-    def create_like(self, parent: "Table", month_column: str, month: Month) -> Copied:
-        """Make the table, ready to become the parent's partition for the month, and return what it is like.
-
-        It is like the partition that is there, or like the parent. The check on the month is what lets Postgres attach
-        it without reading it again.
-        """
-        old = parent.partition(month)
-        like = copied(
-            self.connection,
-            (self.schema, old.name if old.exists() else parent.name),
-            (self.schema, parent.name),
-            self.identifier,
-        )
-        one_month = sql.SQL("CONSTRAINT {} CHECK ({} = {})").format(
-            sql.Identifier(ONE_MONTH), sql.Identifier(month_column), sql.Literal(month.first_day)
-        )
-        parts = sql.SQL(", ").join([*like.columns.values(), *like.checks.values(), one_month])
-        self.connection.execute(sql.SQL("CREATE TABLE {} ({})").format(self.identifier, parts))
-        for statement in like.before:
-            self.connection.execute(statement)
-        return like
-
-    def made_up_for(self, parent: "Table") -> list[sql.Composed]:
-        """The statements that give the table the columns and checks that the parent has and it does not."""
-        own, wanted = (
-            copied(self.connection, (self.schema, table.name), (self.schema, parent.name), self.identifier)
-            for table in (self, parent)
-        )
-        return [
-            *(
-                sql.SQL("ALTER TABLE {} ADD COLUMN {}").format(self.identifier, definition)
-                for name, definition in wanted.columns.items()
-                if name not in own.columns
-            ),
-            *(
-                sql.SQL("ALTER TABLE {} ADD {}").format(self.identifier, definition)
-                for name, definition in wanted.checks.items()
-                if name not in own.checks
-            ),
-        ]
-
     def index(self, column: str, method: str) -> None:
-        """Index the column by an access method, for example `brin`, where there is no such index."""
+        """Index the column by an access method, for example `brin`, unless such an index exists."""
         found = self.connection.execute(
             """
             SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
@@ -215,7 +168,7 @@ class Table:
         )
 
     def is_referenced(self) -> bool:
-        """Whether another table's foreign key points to the table."""
+        """True: a foreign key of another table references the table."""
         found = self.connection.execute(
             """
             SELECT FROM pg_constraint o JOIN pg_class c ON c.oid = o.confrelid
@@ -227,7 +180,7 @@ class Table:
         return found.fetchone() is not None
 
     def is_append_only(self) -> bool:
-        """Whether the table refuses changes to what it holds."""
+        """True: the table refuses changes of its rows."""
         found = self.connection.execute(
             """
             SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -238,7 +191,7 @@ class Table:
         return found.fetchone() is not None
 
     def make_append_only(self) -> None:
-        """Refuse every UPDATE, DELETE and TRUNCATE of the table, whoever asks."""
+        """Refuse every UPDATE, DELETE and TRUNCATE of the table, for every role."""
         refuse = sql.Identifier(self.schema, _APPEND_ONLY)
         self.connection.execute(
             sql.SQL(
@@ -252,24 +205,9 @@ class Table:
             )
         )
 
-    def exchange(self, fresh: "Table", month: Month) -> list[sql.Composed]:
-        """The statements that put the fresh table in the place of the month's partition, if there is one."""
-        partition = self.partition(month)
-        removed = [
-            sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(self.identifier, partition.identifier),
-            sql.SQL("DROP TABLE {}").format(partition.identifier),
-        ]
-        return [
-            *(removed if partition.exists() else []),
-            sql.SQL("ALTER TABLE {} RENAME TO {}").format(fresh.identifier, sql.Identifier(partition.name)),
-            sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
-                self.identifier, partition.identifier, _bound(month.first_day), _bound(month.plus(1).first_day)
-            ),
-        ]
-
 
 def require_short(names: Iterable[str]) -> None:
-    """Refuse names that Postgres would cut without a word, and then not find again.
+    """Refuse names that Postgres would truncate without an error, and then not find.
 
     Raises:
         SchemaMismatch: a name is too long.
@@ -280,9 +218,5 @@ def require_short(names: Iterable[str]) -> None:
 
 
 def _definition(name: str, kind: str, nullable: bool) -> sql.Composed:
-    # The type is one of TYPE_NAMES or what format_type gave, never text from outside.
+    # The type is one of TYPE_NAMES or an output of format_type, never text from outside.
     return sql.SQL("{} {}{}").format(sql.Identifier(name), sql.SQL(kind), sql.SQL("" if nullable else " NOT NULL"))
-
-
-def _bound(day: date) -> sql.Literal:
-    return sql.Literal(day.isoformat())

@@ -1,13 +1,12 @@
-"""Versions of a group in a folder: files that never change, and one link that says which of them are current.
+"""Versions of a group in a folder: files that never change, and one link that selects the current ones.
 
-files/<digest>/…         a file under a name that says what is in it, as long as a version or a draft names it
+files/<digest>/…         a file under a name derived from its content, kept while a version or a draft links to it
 versions/<id>/…          a version: a link for each of its places
 current -> versions/<id> exchanged by one rename, and with it everything that the group holds
-drafts/<key>/…           what is to become current later: a link for each place
+drafts/<key>/…           members of a later version: a link for each place
 
-The places that people know, such as `clean/green_trips/month=2024-01`, are links through `current` and stay as they
-are. Everything here is changed by one process at a time, under a lock on the folder, so that a file that no link names
-is what a killed process left.
+The public places, such as `clean/green_trips/month=2024-01`, are links through `current` and never change. A lock on
+the folder lets one process at a time change anything here; a file without a link is therefore left from a killed one.
 """
 
 import fcntl
@@ -21,7 +20,7 @@ from urllib.parse import quote, unquote
 
 from taxi_assets.stores.lake.layout import CURRENT, GRACE_SECONDS, Group
 
-ORIGIN = ".origin.json"  # what is known of a file's origin, beside it
+ORIGIN = ".origin.json"  # a file's origin, beside it
 _TRIED = ".tried"
 
 
@@ -34,7 +33,7 @@ class Versions:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Nobody else changes anything here meanwhile."""
+        """Exclude all other writers of the group."""
         self.folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.folder, os.O_RDONLY)
         try:
@@ -44,7 +43,7 @@ class Versions:
             os.close(handle)
 
     def keep(self, written: Path, digest: str, name: str, origin: Path | None = None) -> Path:
-        """Take a file over under a name that is its own for ever; one of that name has these very bytes."""
+        """Move a file to its permanent name; an existing file of that name has the same bytes."""
         target = self.folder / "files" / digest / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if origin is not None:
@@ -58,7 +57,7 @@ class Versions:
         """Make these members current, all at once, beside those that they do not replace."""
         self.take_over(members)
         for place in members:
-            self._link(place)  # leads nowhere until the group has its first version
+            self._link(place)  # dangles until the group has its first version
         held = _links(self.folder / CURRENT)
         merged = {**held, **members}
         if merged != held:
@@ -66,31 +65,31 @@ class Versions:
         self._remove_old()
 
     def draft(self, key: str) -> Mapping[str, Path]:
-        """What the draft of that key holds: place -> file or folder."""
+        """The members of the draft of that key: place -> file or folder."""
         return _links(self._draft(key))
 
     def add_to_draft(self, key: str, place: str, member: Path) -> None:
-        """Remember what is to become current, for whoever goes on with it in another process."""
+        """Record a member of the next version, so that another process can continue the draft."""
         folder = self._draft(key)
         folder.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
             (folder / _linked(place)).unlink()
         _symlink(member, folder / _linked(place))
 
-    def waiting(self, place: str) -> Path | None:
-        """What was drafted for the place last, and nobody has tried to go on with."""
+    def untried(self, place: str) -> Path | None:
+        """The newest member for the place among the drafts that no other run has tried to continue."""
         drafts = [one for one in (self.folder / "drafts").glob("*") if not (one / _TRIED).exists()]
         found = [(draft.stat().st_mtime_ns, links[place]) for draft in drafts if place in (links := _links(draft))]
         return max(found)[1] if found else None
 
-    def note_tried(self, place: str, member: Path) -> None:
-        """From now on the drafts of this member are their own runs' business only."""
+    def mark_tried(self, place: str, member: Path) -> None:
+        """Reserve the drafts of this member for their own runs."""
         for draft in (self.folder / "drafts").glob("*"):
             if _links(draft).get(place) == member:
                 (draft / _TRIED).touch()
 
     def drop_drafts(self) -> None:
-        """Remove what was drafted before the version that is current now."""
+        """Remove all drafts: the current version is newer."""
         shutil.rmtree(self.folder / "drafts", ignore_errors=True)
 
     def _draft(self, key: str) -> Path:
@@ -106,7 +105,7 @@ class Versions:
         current = self.folder / CURRENT
         if current.exists():
             made = version.stat().st_mtime_ns
-            os.utime(current, ns=(made, made))  # of the version that it names: since when it is an old one
+            os.utime(current, ns=(made, made))  # the mtime of the old version: when it was replaced
         following = self.folder / "next"
         following.unlink(missing_ok=True)
         _symlink(version, following)
@@ -114,7 +113,7 @@ class Versions:
         sync(self.folder)
 
     def take_over(self, places: Iterable[str]) -> None:
-        """Make a version of what lies at the places otherwise: by an older layout, by hand, or in another group."""
+        """Make a version of what is at the places: of an older layout, from other programs, of other groups."""
         others = [place for place in places if (self._root / place).exists() and not self._is_ours(place)]
         if others:
             self._switch({**_links(self.folder / CURRENT), **{place: self._adopted(place) for place in others}})
@@ -148,13 +147,13 @@ class Versions:
         following.unlink(missing_ok=True)
         following.symlink_to(self._text_for(path, place))
         if path.is_dir() and not path.is_symlink():
-            # No system call puts a link in a folder's place; the next writer makes up for a process killed in between.
+            # No system call exchanges a folder for a link; the next writer repairs what a killed process left.
             before = self.folder / f"before-{uuid.uuid4().hex}"
             path.rename(before)
             following.rename(path)
-            for file in before.glob("*.parquet"):  # which the version names now
+            for file in before.glob("*.parquet"):  # the version links to them now
                 file.unlink()
-            with suppress(OSError):  # whatever else somebody keeps in there stays
+            with suppress(OSError):  # other files in it stay
                 before.rmdir()
         else:
             following.replace(path)
@@ -164,7 +163,7 @@ class Versions:
     def _remove_old(self) -> None:
         versions = list((self.folder / "versions").iterdir())
         current = Path(os.path.realpath(self.folder / CURRENT))
-        now = current.stat().st_mtime  # by the clock of the folder's host, as all of them
+        now = current.stat().st_mtime  # by the clock of the folder's host, as all mtimes here
         for version in versions:
             if version != current and now - version.stat().st_mtime > GRACE_SECONDS:
                 shutil.rmtree(version)
@@ -179,13 +178,13 @@ class Versions:
 
 
 def origin_of(path: Path) -> Path:
-    """Where the origin of a file is told: beside it, in the older layout under a name of its own."""
+    """The file with a file's origin: beside it, in the older layout under another name."""
     ours = path.with_name(ORIGIN)
     return ours if ours.exists() else path.with_name(f".{path.name}{ORIGIN}")
 
 
 def sync(path: Path) -> None:
-    """Put the file, or the names in the folder, on the disk, so that a power cut does not undo what follows."""
+    """Flush the file, or the names in the folder, to the disk, so that a power cut does not undo the next step."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -198,7 +197,7 @@ def _linked(place: str) -> str:
 
 
 def _links(folder: Path) -> dict[str, Path]:
-    """Place -> what the link of that place in the folder leads to."""
+    """Place -> target of its link in the folder."""
     if not folder.is_dir():
         return {}
     return {unquote(link.name): Path(os.path.realpath(link)) for link in folder.iterdir() if link.is_symlink()}

@@ -1,8 +1,8 @@
-"""The client of Google Cloud Storage, or of an emulator."""
+"""Google's client of Cloud Storage, with the Application Default Credentials."""
 
 from google.cloud import storage
 
 
 def open_client() -> storage.Client:
-    """A client with Google's Application Default Credentials; Google's own code honours `STORAGE_EMULATOR_HOST`."""
+    """A client; makes no request. Google's own code uses an emulator where `STORAGE_EMULATOR_HOST` is set."""
     return storage.Client()

@@ -1,7 +1,7 @@
-"""Who may connect to the embedded server: the user whom it runs as, and root.
+"""Access to the embedded server, for the user that it runs as and for root.
 
-The socket lies in a folder that is closed to all others, and the server asks the operating system who is at its other
-end, so that neither alone decides.
+Two mechanisms protect it: the socket lies in a folder with mode 700, and the server uses peer authentication, by which
+the operating system identifies the client's user.
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 from taxi_assets.stores.postgres.embedded.programs import SystemUser
 
 _LONGEST_SOCKET = 100  # bytes of its path; systems take 104 to 108
-_PLAIN = re.compile(rb"[\w./ -]+")  # a comma or a quote would end the name in PostgreSQL's list of folders
+_PLAIN = re.compile(rb"[\w./ -]+")  # a comma or a quote would end the path in PostgreSQL's list of folders
 _RECORD = "taxi_assets.sockets"
 _RULES = """# Written by taxi_assets at every start.
 local all all peer map=taxi_assets
@@ -26,7 +26,7 @@ taxi_assets root all
 
 
 def ensure_rules(folder: Path, user: SystemUser) -> bool:
-    """Write the rules where they differ, and return whether they did."""
+    """Write the rules where they differ; True: they did."""
     name = user.name if re.fullmatch(r"\w+", user.name) else '"' + user.name.replace('"', '""') + '"'
     written = [
         _replace(folder / "pg_hba.conf", _RULES, user),
@@ -36,9 +36,9 @@ def ensure_rules(folder: Path, user: SystemUser) -> bool:
 
 
 def socket_folder(folder: Path, user: SystemUser) -> Path:
-    """The folder for the socket: the data folder, or a short one of the server's own where that has a long or odd name.
+    """The folder for the socket: the data folder, or a new one where its path is too long or has other characters.
 
-    It is made once for a data folder, which keeps its name.
+    A new folder is recorded in the data folder and used again.
     """
     if _fits(folder):
         return folder
@@ -55,7 +55,7 @@ def socket_folder(folder: Path, user: SystemUser) -> Path:
 
 def _short_place() -> str:
     here = tempfile.gettempdir()
-    return here if _fits(Path(here) / "taxi_assets-12345678") else "/tmp"  # noqa: S108 - mkdtemp makes a closed folder
+    return here if _fits(Path(here) / "taxi_assets-12345678") else "/tmp"  # noqa: S108 - mkdtemp creates it with mode 700
 
 
 def _fits(folder: Path) -> bool:
@@ -74,7 +74,7 @@ def _replace(path: Path, text: str, user: SystemUser) -> bool:
     with suppress(FileNotFoundError):
         if path.read_text(errors="replace") == text:
             return False
-    # Not by a name that is known beforehand: the folder is the server's, and this may be root.
+    # Not under a predictable name: the server's user owns the folder, and this process may be root.
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)

@@ -1,6 +1,6 @@
-"""Make a server's data folder: beside its place, under a marked name, and then into its place by one rename.
+"""Create a server's data folder: beside its place, in a marked folder, and then into its place by one rename.
 
-A process killed on the way leaves the marked folder, which the next one removes; what nobody marked is not touched.
+A killed process leaves the marked folder, which the next one removes; folders without the mark are not touched.
 """
 
 import glob
@@ -24,20 +24,20 @@ _OF_A_WHOLE_ONE = ("global/pg_control", "base/1/PG_VERSION", "base/4/PG_VERSION"
 
 
 def ensure_data(folder: Path, user: SystemUser) -> None:
-    """Make the data folder where it is missing.
+    """Create the data folder where it does not exist.
 
     Raises:
         StoreUnavailable: initdb fails, for example on a full disk.
-        StoreError: there is something in the folder that is no server's data.
+        StoreError: the folder holds other files than a server's data.
     """
     _remove_unfinished(folder)
     if (folder / "PG_VERSION").exists():
         if not _is_left_by_initdb(folder):
             return
-        shutil.rmtree(folder)  # by a version that made it in place: no server ever ran in it
+        shutil.rmtree(folder)  # left by an older version, which created it in place: no server ever ran in it
     elif folder.exists() and any(folder.iterdir()):
         if not _is_left_by_initdb(folder):
-            raise StoreError(f"{folder} holds something else than a PostgreSQL server's data: move it elsewhere")
+            raise StoreError(f"{folder} holds other files than a PostgreSQL server's data: move them elsewhere")
         shutil.rmtree(folder)
     _make(folder, user)
 
@@ -50,7 +50,7 @@ def _make(folder: Path, user: SystemUser) -> None:
     data.mkdir(mode=0o700)
     user.own(data)
     ensure_programs(user)
-    # The locale is PostgreSQL's own: that of the environment may not exist, or have another encoding.
+    # PostgreSQL's builtin locale: that of the environment may not exist, or have another encoding.
     made = run(
         user,
         making,
@@ -64,8 +64,8 @@ def _make(folder: Path, user: SystemUser) -> None:
     if made.returncode:
         _remove(making)
         raise StoreUnavailable(
-            f"the embedded Postgres cannot be made in {folder}: {_reason(made.stdout)}. "
-            "Mend that, or name another server in TAXI_POSTGRES"
+            f"the embedded Postgres cannot be created in {folder}: {_reason(made.stdout)}. "
+            "Fix that, or name another server in TAXI_POSTGRES"
         )
     data.rename(folder)
     _sync(folder.parent)
@@ -73,7 +73,7 @@ def _make(folder: Path, user: SystemUser) -> None:
 
 
 def _remove_unfinished(folder: Path) -> None:
-    """Remove what killed processes left, and end the initdb that may go on in it without them."""
+    """Remove what killed processes left, and end an initdb that may still run there."""
     for left in folder.parent.glob(f"{glob.escape(_prefix(folder))}*"):
         if (left / _MARK).exists() or not any(left.iterdir()):
             for process in psutil.process_iter():
@@ -85,7 +85,7 @@ def _remove_unfinished(folder: Path) -> None:
 
 
 def _remove(making: Path) -> None:
-    # The mark last: killed half-way, what is left is still ours.
+    # The mark last, so that the next process recognizes what a killed one left.
     if (making / _DATA).exists():
         shutil.rmtree(making / _DATA)
     (making / _MARK).unlink(missing_ok=True)
@@ -97,7 +97,7 @@ def _prefix(folder: Path) -> str:
 
 
 def _is_left_by_initdb(folder: Path) -> bool:
-    """Whether it is what a killed initdb leaves: nothing but its own files, some missing, and no trace of a server."""
+    """True: the folder holds an incomplete set of the files of initdb, and nothing else."""
     names = [entry.name for entry in folder.iterdir()]
     is_fresh = all(_FRESH.fullmatch(name) for name in names)
     return is_fresh and not all((folder / one).exists() for one in _OF_A_WHOLE_ONE)
@@ -105,7 +105,7 @@ def _is_left_by_initdb(folder: Path) -> bool:
 
 def _reason(output: str) -> str:
     lines = [line for line in output.splitlines() if re.match(r"initdb: error|.*(FATAL|PANIC|ERROR):", line)]
-    return (lines or output.strip().splitlines() or ["initdb says nothing"])[0].strip()
+    return (lines or output.strip().splitlines() or ["initdb has no output"])[0].strip()
 
 
 def _sync(folder: Path) -> None:

@@ -1,6 +1,6 @@
-"""Files of tables whose transaction was killed together with the server.
+"""Removal of orphaned table files, from transactions that were killed together with the server.
 
-PostgreSQL does not remove them: each kill during a load of a month leaves up to that month's size for ever.
+PostgreSQL does not remove them: each kill during the load of a month would leave up to the month's size.
 """
 
 import re
@@ -13,12 +13,12 @@ from taxi_assets.stores.postgres.conninfo import conninfo
 
 _FILE = re.compile(r"(\d+)(?:_(?:fsm|vm|init))?(?:\.\d+)?")
 
-#: Number of a database -> files of tables that were in its folder.
+#: OID of a database -> table files in its folder.
 Files = Mapping[int, list[Path]]
 
 
 def table_files(folder: Path) -> Files:
-    """The files of tables on the disk of a server that does not run."""
+    """The table files on the disk of a server that does not run."""
     return {
         int(database.name): [file for file in database.iterdir() if _FILE.fullmatch(file.name)]
         for database in (folder / "base").iterdir()
@@ -27,14 +27,14 @@ def table_files(folder: Path) -> Files:
 
 
 def remove_orphans(url: str, before: Files) -> int:
-    """Remove files that were there before the server started and belong to no table now; return their bytes.
+    """Remove files from before the server's start that belong to no table; return their bytes.
 
-    What the files belonged to before the start is decided by the time the server is ready, and new tables never take
-    the number of a file that is there: others may use the server meanwhile.
+    It is safe beside other clients: recovery has decided about those files by the time the server is ready, and a new
+    table never gets the number of an existing file.
 
     Args:
         url: of the server, which has recovered.
-        before: `table_files` of the time when no server ran.
+        before: `table_files` from before the start.
     """
     removed = 0
     with psycopg.connect(conninfo(url), autocommit=True) as connection:

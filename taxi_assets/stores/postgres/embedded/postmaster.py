@@ -1,4 +1,4 @@
-"""Whether a server runs on a data folder, by its processes rather than by a file that a kill left half-written."""
+"""Detect the server of a data folder, by its processes, since a kill may leave its PID file half-written."""
 
 import socket
 import time
@@ -10,18 +10,18 @@ import psutil
 
 from taxi_assets.errors import StoreUnavailable
 
-_LINES = 8  # of a postmaster.pid that is whole: pid, data, start time, port, sockets, address, shared memory, status
+_LINES = 8  # of a complete postmaster.pid: pid, data, start time, port, sockets, address, shared memory, status
 _POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
 class PidFile:
-    """What postmaster.pid says, as far as it was written.
+    """The content of postmaster.pid, as far as it was written.
 
     Attributes:
-        pid: of the server; None where not even that is there.
+        pid: of the server; None where it is missing.
         sockets: folder of the server's socket.
-        status: `starting`, `ready` or `stopping`; empty before any is written.
+        status: `starting`, `ready` or `stopping`; empty where it is missing.
     """
 
     pid: int | None
@@ -30,7 +30,7 @@ class PidFile:
 
     @classmethod
     def of(cls, folder: Path) -> "PidFile | None":
-        """The file in the data folder; None where there is none."""
+        """The file in the data folder; None where it does not exist."""
         try:
             text = (folder / "postmaster.pid").read_text(errors="replace")
         except FileNotFoundError:
@@ -42,7 +42,7 @@ class PidFile:
 
     @property
     def answers(self) -> bool:
-        """Whether somebody accepts connections at the socket."""
+        """True: a server accepts connections at the socket."""
         if self.sockets is None:
             return False
         with socket.socket(socket.AF_UNIX) as client:
@@ -55,12 +55,12 @@ class PidFile:
 
 
 def running_server(folder: Path, seconds: float) -> PidFile | None:
-    """The server that is ready on the data folder; None where there is none, and what a dead one left is removed then.
+    """The server that is ready on the data folder; None where there is none, and a dead one's PID file is removed.
 
-    One that is starting or stopping is waited for, and so is the rest of a server whose main process was killed.
+    It waits for a server that starts or stops, and for the remaining processes of one whose main process was killed.
 
     Raises:
-        StoreUnavailable: that takes too long, or a server answers that runs where this process cannot see it.
+        StoreUnavailable: that takes too long, or the server runs out of this process's sight, as in a container.
     """
     give_up = time.monotonic() + seconds
     while True:
@@ -85,10 +85,10 @@ def _remove_left(folder: Path, found: PidFile) -> None:
     if found.answers:
         raise StoreUnavailable(
             f"another server uses {folder}, out of this process's sight (in another container?): stop it, "
-            "or give each a TAXI_HOME of its own"
+            "or use another TAXI_HOME for each"
         )
-    # A server changes to its folder before it makes this file, and makes none where there is one: nobody is behind it.
-    # Left as it is, an empty one, or one whose number is another process's by now, stops every later server.
+    # A server changes to its folder before it creates this file, and creates none where one exists: no server has it.
+    # An empty file, or one with the number of another process, would keep every later server from starting.
     (folder / "postmaster.pid").unlink(missing_ok=True)
 
 
@@ -108,5 +108,5 @@ def _processes(folder: Path) -> list[psutil.Process]:
 
 
 def _works_in(process: psutil.Process, folder: Path) -> bool:
-    # A zombie, as in a container whose first process does not wait for others, has no folder any more.
+    # A zombie, as in a container whose first process does not reap others, has no working directory.
     return process.name() == "postgres" and Path(process.cwd()) == folder

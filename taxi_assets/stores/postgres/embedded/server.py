@@ -1,12 +1,10 @@
-"""Start the embedded server, or find it, and count this process among its users.
+"""Find or start the embedded server, and register this process as one of its users.
 
-The library brings the server, keeps count of who uses it, and stops it with the last of them; making and starting it
-are done here, since the library believes a half-written file, gives a server ten seconds to recover from a crash, opens
-its socket to every user of the machine, and cannot name a folder whose path has a space.
+The library brings the programs, keeps the list of a server's users, and stops the server with the last of them. This
+package creates and starts the server itself: the library trusts a half-written file, gives a server ten seconds to
+recover from a crash, opens its socket to every user of the machine, and fails on a path with a space.
 """
 
-import atexit
-import json
 import os
 import re
 import shlex
@@ -16,7 +14,6 @@ import threading
 from pathlib import Path
 from urllib.parse import quote
 
-import psutil
 from fasteners import InterProcessLock
 
 from taxi_assets.errors import StoreUnavailable
@@ -25,43 +22,42 @@ from taxi_assets.stores.postgres.embedded.initdb import SUPERUSER, ensure_data
 from taxi_assets.stores.postgres.embedded.orphans import remove_orphans, table_files
 from taxi_assets.stores.postgres.embedded.postmaster import PidFile, running_server
 from taxi_assets.stores.postgres.embedded.programs import (
-    PostgresServer,
-    PostmasterInfo,
     SystemUser,
     ensure_programs,
     get_server,
     run,
     server_user,
 )
+from taxi_assets.stores.postgres.embedded.registry import read_postmaster, register_process
 
 _START_SECONDS = 300
 _SETTINGS = {
-    # One machine, one loader, and rows that can be loaded again.
+    # For one machine with one loader, and rows that can be loaded again.
     "wal_level": "minimal",  # a COPY into a table made in the same transaction then needs no write-ahead log
     "max_wal_senders": "0",
     "max_wal_size": "2GB",
     "shared_buffers": "256MB",
     "maintenance_work_mem": "128MB",
-    # What access relies on.
+    # Required by `access`.
     "listen_addresses": "",
     "port": "5432",
     "hba_file": "pg_hba.conf",
     "ident_file": "pg_ident.conf",
     "unix_socket_permissions": "0700",
 }
-# Locks of files do not keep threads of one process apart, and the library's own is not made for threads either.
+# Neither the file lock nor the library's own lock excludes threads of one process.
 _THREADS = threading.Lock()
 
 
 def embedded_url(folder: Path) -> str:
-    """The URL of the server whose data lie in the folder; made and started where it is not.
+    """The URL of the server with its data in the folder; created and started where necessary.
 
-    As root the server runs as a user of its own, `pgserver`, or as whoever owns the data, and that user is let through
-    the folders above them.
+    Under root the server runs as the owner of the data, or else as the user `pgserver`, who gets the right to pass the
+    folders above the data.
 
     Raises:
-        StoreUnavailable: the server does not start; the text says why.
-        StoreError: it cannot be made there.
+        StoreUnavailable: the server does not start; the text has the reason.
+        StoreError: it cannot be created there.
     """
     folder = folder.absolute()
     try:
@@ -72,33 +68,33 @@ def embedded_url(folder: Path) -> str:
     except (subprocess.SubprocessError, OSError) as error:
         raise StoreUnavailable(
             f"the embedded Postgres in {folder} does not start: {error}. "
-            "Mend that, or name another server in TAXI_POSTGRES"
+            "Fix that, or name another server in TAXI_POSTGRES"
         ) from error
     return _url(sockets)
 
 
 def is_made(folder: Path) -> bool:
-    """Whether there is a server's data in the folder."""
+    """True: the folder holds a server's data."""
     return (folder / "PG_VERSION").exists()
 
 
 def _ensure_running(folder: Path) -> Path:
-    """Return the folder of the socket."""
+    """Start the server where it does not run, and return the folder of its socket."""
     user = server_user(folder)
     user.let_through(folder.parent)
     ensure_data(folder, user)
     server = get_server(folder, start=False)
     server.system_user = user.name if user.is_other else None
-    _count_in(server)
+    register_process(server)
     changed = ensure_rules(folder, user)
     running = running_server(folder, _START_SECONDS)
     if running is None:
         running = _start(folder, user)
     elif changed and running.pid is not None:
-        os.kill(running.pid, signal.SIGHUP)  # made by a version with other rules
+        os.kill(running.pid, signal.SIGHUP)  # it was started with the rules of an older version
     if running.sockets is None:
-        raise StoreUnavailable(f"the embedded Postgres in {folder} has no socket: stop it, and it is started anew")
-    server._postmaster_info = PostmasterInfo.read_from_pgdata(folder)
+        raise StoreUnavailable(f"the embedded Postgres in {folder} has no socket: stop it, and run it again")
+    read_postmaster(server, folder)
     return running.sockets
 
 
@@ -107,7 +103,7 @@ def _start(folder: Path, user: SystemUser) -> PidFile:
     files = table_files(folder)
     settings = {**_SETTINGS, "unix_socket_directories": str(socket_folder(folder, user))}
     options = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in settings.items())
-    # Its own -D would take a path with a quote or a dollar sign for the shell's.
+    # Not by pg_ctl's -D, which passes a quote or a dollar sign of the path to the shell.
     tried = run(
         user,
         folder,
@@ -115,46 +111,24 @@ def _start(folder: Path, user: SystemUser) -> PidFile:
         ["-l", "log", "-o", f"-D {shlex.quote(str(folder))} {options}", "-w", "-t", str(_START_SECONDS), "start"],
         {"PATH": os.defpath, "PGDATA": str(folder)},
     )
-    # Where it says no: another pg_ctl, of a process that was killed, may have been quicker.
+    # Also where it failed: another pg_ctl, of a killed process, may have been faster.
     running = running_server(folder, _START_SECONDS)
     if running is None or running.sockets is None:
         raise StoreUnavailable(
             f"the embedded Postgres in {folder} does not start: {_reason(folder, tried.stdout)}. "
-            "Mend that, or name another server in TAXI_POSTGRES"
+            "Fix that, or name another server in TAXI_POSTGRES"
         )
     remove_orphans(_url(running.sockets), files)
     return running
 
 
-def _reason(folder: Path, told: str) -> str:
+def _reason(folder: Path, output: str) -> str:
     log = folder / "log"
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     why = [line for line in lines[-30:] if re.search(r"\b(FATAL|PANIC)\b", line)]
     if why:
         return f"{why[-1].strip()} ({log})"
-    return " ".join(told.split()) + (f" ({log})" if lines else "")
-
-
-def _count_in(server: PostgresServer) -> None:
-    """Count this process among the server's users before it is looked for, or the last of the others might stop it.
-
-    Killed processes are struck off, or nobody would ever count as the last.
-    """
-    users = server.global_process_id_list
-    with server._lock:
-        try:
-            json.loads(users.path.read_text() or "[]")
-        except FileNotFoundError:
-            pass
-        except ValueError:
-            users.path.unlink()  # written half by a process that was killed
-        users.get_and_add(os.getpid())
-        for pid in json.loads(users.path.read_text()):
-            if not psutil.pid_exists(pid):
-                users.get_and_remove(pid)
-    if server.pgdata not in server._instances:
-        server._instances[server.pgdata] = server
-        atexit.register(server._cleanup)
+    return " ".join(output.split()) + (f" ({log})" if lines else "")
 
 
 def _url(sockets: Path) -> str:

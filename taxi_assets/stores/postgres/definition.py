@@ -1,0 +1,81 @@
+"""Create a Postgres table, or extend it to the columns of the rows that come; one process at a time per table."""
+
+import pyarrow as pa
+
+from taxi_assets.errors import SchemaMismatch
+from taxi_assets.stores import load_log
+from taxi_assets.stores.arrow import description, type_names
+from taxi_assets.stores.base import other_partitioning
+from taxi_assets.stores.postgres.connection import transaction, wait_for_turn, when_unlocked
+from taxi_assets.stores.postgres.tables import TYPE_NAMES, Table, TableColumn
+
+
+def ensure_table(
+    table: Table, schema: pa.Schema, types: dict[str, str], month_column: str | None, lock_patience: float
+) -> None:
+    """Create the table, or add the columns that it lacks; comments are updated to those of the newest rows.
+
+    Args:
+        table: on a connection without an open transaction.
+        schema: of the rows.
+        types: column name -> Postgres' type.
+        month_column: the DATE column to partition by; None for one whole table.
+        lock_patience: seconds to retry while others use the table.
+
+    Raises:
+        SchemaMismatch: a column has another type, or the table is partitioned the other way.
+        StoreUnavailable: the table stayed locked.
+    """
+    with transaction(table.connection, writes=True):
+        _define(table, schema, types, month_column, lock_patience)
+
+
+def ensure_audit_table(table: Table, lock_patience: float) -> None:
+    """Create the audit table, append-only from then on."""
+    with transaction(table.connection, writes=True):
+        _define(table, load_log.SCHEMA, type_names(load_log.SCHEMA, TYPE_NAMES, "Postgres"), None, lock_patience)
+        if not table.is_append_only():
+            wait_for_turn(table.connection, _definition_of(table.schema))
+            table.make_append_only()
+
+
+def lock_definition(table: Table) -> None:
+    """Keep other loads from changing the table's columns until the end of the transaction."""
+    wait_for_turn(table.connection, _definition_of(f"{table.schema}.{table.name}"))
+
+
+def _define(
+    table: Table, schema: pa.Schema, types: dict[str, str], month_column: str | None, lock_patience: float
+) -> None:
+    lock_definition(table)
+    by_month = month_column is not None
+    if not table.exists():
+        wait_for_turn(table.connection, _definition_of(table.schema))  # two concurrent IF NOT EXISTS fail
+        table.create(schema, types, month_column)
+    elif table.is_partitioned() != by_month:
+        name = f"{table.schema}.{table.name}"
+        raise other_partitioning(name, f"drop it (DROP TABLE {name})", by_month=by_month)
+    existing = {column.name: column for column in table.columns()}
+    _require_same_types(table, types, existing)
+    added = [(name, kind) for name, kind in types.items() if name not in existing]
+    if added:
+        when_unlocked(table.connection, lock_patience, *table.added_columns(added))
+    for field in schema:
+        text = description(field)
+        column = existing.get(field.name)
+        if text is not None and (column is None or column.comment != text):
+            table.comment(field.name, text)
+
+
+def _definition_of(name: str) -> str:
+    return f"{name} definition"
+
+
+def _require_same_types(table: Table, types: dict[str, str], existing: dict[str, TableColumn]) -> None:
+    different = [
+        f"{name} is {existing[name].type} in the table and {kind} in the rows"
+        for name, kind in types.items()
+        if name in existing and existing[name].type != kind
+    ]
+    if different:
+        raise SchemaMismatch(f"{table.schema}.{table.name}: {'; '.join(different)}")
