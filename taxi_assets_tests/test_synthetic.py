@@ -190,7 +190,7 @@ def test_a_page_says_that_its_trips_are_synthetic_and_compares_them_with_no_real
     months.load_sample(GREEN, Month(2021, 1), rows=200)
     months.load_sample(GREEN, JANUARY, rows=200)
     page = months.page(GREEN, JANUARY)
-    assert "Synthetic data. The built-in sample source of taxi_assets made these trips." in page.text
+    assert "Synthetic data. The built-in sample source of taxi_assets generated these trips." in page.text
     assert "New York City Taxi & Limousine Commission" not in page.text
     assert "the same weekday of January 2021" in page.text
     months.load(GREEN, JANUARY, month_in(real).path)
