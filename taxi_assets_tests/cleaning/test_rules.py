@@ -245,7 +245,7 @@ def test_the_stray_index_does_not_distinguish_rows(rules_broken_by: RulesBroken)
 
 
 def test_an_unknown_column_distinguishes_rows(rules_broken_by: RulesBroken) -> None:
-    trips = GREEN_TRIP.each(request_source=["street", "app", "app"])
+    trips = GREEN_TRIP.each(not_yet_known=["street", "app", "app"])
     assert rules_broken_by(*trips) == [[], [], ["duplicate"]]
 
 
