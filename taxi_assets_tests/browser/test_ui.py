@@ -2,7 +2,7 @@
 
 import pytest
 
-from taxi_assets.catalog import dataset_named
+from taxi_assets.catalog import Layer, dataset_named
 from taxi_assets.month import Month
 from taxi_assets_tests.daemon.backfills import expected_store, stored_rows
 from taxi_assets_tests.daemon.machines import laptop
@@ -21,7 +21,7 @@ pytestmark = [
 
 GREEN = dataset_named("green")
 JANUARY, FEBRUARY, MARCH = (Month(2024, month) for month in (1, 2, 3))
-ASSETS = 8  # raw, clean, quarantine, the tables of trips and of days in two stores, and the page
+ASSETS = 9  # raw, clean, quarantine, the diff, the tables of trips and of days in two stores, and the page
 GROUPS = ("yellow", "green", "fhv", "fhvhv", "zones")
 SENSOR = "green_trips_published"
 NO_RUNS = "0 runs requested"
@@ -50,7 +50,7 @@ def test_months_are_loaded_looked_at_and_watched_from_the_ui() -> None:
         dialog.choose(str(JANUARY))
         dialog.launch("Launch 1 run")
         ui.see("Success", PATIENCE)
-        ui.see("Succeeded (10)")  # six steps make the eight assets, four check them
+        ui.see("Succeeded (10)")  # six steps make the nine assets, four check them
         ui.picture("run")
         assert stored_rows(machine, GREEN, [JANUARY]) == expected_store(GREEN, [JANUARY])
 
@@ -79,7 +79,7 @@ def test_months_are_loaded_looked_at_and_watched_from_the_ui() -> None:
         months = [JANUARY, FEBRUARY, MARCH]
         assert stored_rows(machine, GREEN, months) == expected_store(GREEN, months)
 
-        ui.open(f"/assets/warehouse/{GREEN.table}")
+        ui.open(f"/assets/{GREEN.path(Layer.WAREHOUSE)}")
         for column in GREEN.columns:
             ui.see_row(column.name, column.comment)
         ui.see_row("dagster/partition_row_count", CLEAN_ROWS)
@@ -91,3 +91,8 @@ def test_months_are_loaded_looked_at_and_watched_from_the_ui() -> None:
         ui.open(f"/locations/taxi_assets/asset-groups/{GREEN.name}/lineage")
         ui.see_times("1% filled", ASSETS)  # three of 154: the UI rounds down
         ui.picture("asset-graph")
+
+        ui.search(GREEN.name)
+        for layer in Layer:  # each hit is told by the key's last part, which no other asset of the dataset has
+            ui.see(layer.value)
+        ui.picture("search")

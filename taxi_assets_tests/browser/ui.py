@@ -91,6 +91,11 @@ class Ui:
         self.page.get_by_role("button", name="Materialize all").click()
         return Dialog(self)
 
+    def search(self, text: str) -> None:
+        """Type into the search that `/` opens from any page."""
+        self.page.keyboard.press("/")
+        self.page.keyboard.type(text, delay=20)
+
     def switch_on(self, automation: str) -> None:
         """Turn its switch on the Automation page; the row's other box is for choosing several."""
         switch = self.page.locator("[data-index]").filter(has=self._link(automation)).get_by_role("checkbox").nth(1)
