@@ -117,12 +117,12 @@ def test_json_that_something_else_wrote_counts_as_not_known(tmp_path: Path, text
     assert "1 version" in screen.file.getvalue()
 
 
-def test_a_table_that_is_no_audit_log_is_named(tmp_path: Path) -> None:
+def test_a_table_that_is_no_audit_table_is_named(tmp_path: Path) -> None:
     import pyarrow as pa
 
     store = DuckDBStore(tmp_path / "warehouse.duckdb", "taxi", "source_month")
     store.replace(TableSlice("load_audit"), Rows.from_table(pa.table({"table_name": ["green_trips"]})))
-    with pytest.raises(StoreError, match="load_audit is no audit log of taxi_assets: it lacks store"):
+    with pytest.raises(StoreError, match="load_audit is no audit table of taxi_assets: it lacks store"):
         lines_of(store, "load_audit", TableSlice("green_trips", JANUARY))
 
 

@@ -71,7 +71,7 @@ def transaction(connection: psycopg.Connection, *, writes: bool = False) -> Iter
         yield
 
 
-def wait_for_turn(connection: psycopg.Connection, name: str) -> None:
+def take_advisory_lock(connection: psycopg.Connection, name: str) -> None:
     """Take the advisory lock of that name, until the end of the transaction."""
     key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
     connection.execute("SELECT pg_advisory_xact_lock(%s)", [key])

@@ -6,7 +6,7 @@ from taxi_assets.errors import SchemaMismatch
 from taxi_assets.stores import load_log
 from taxi_assets.stores.arrow import description, type_names
 from taxi_assets.stores.base import other_partitioning
-from taxi_assets.stores.postgres.connection import transaction, wait_for_turn, when_unlocked
+from taxi_assets.stores.postgres.connection import take_advisory_lock, transaction, when_unlocked
 from taxi_assets.stores.postgres.tables import TYPE_NAMES, Table, TableColumn
 
 
@@ -35,13 +35,13 @@ def ensure_audit_table(table: Table, lock_patience: float) -> None:
     with transaction(table.connection, writes=True):
         _define(table, load_log.SCHEMA, type_names(load_log.SCHEMA, TYPE_NAMES, "Postgres"), None, lock_patience)
         if not table.is_append_only():
-            wait_for_turn(table.connection, _definition_of(table.schema))
+            take_advisory_lock(table.connection, _definition_of(table.schema))
             table.make_append_only()
 
 
 def lock_definition(table: Table) -> None:
     """Keep other loads from changing the table's columns until the end of the transaction."""
-    wait_for_turn(table.connection, _definition_of(f"{table.schema}.{table.name}"))
+    take_advisory_lock(table.connection, _definition_of(f"{table.schema}.{table.name}"))
 
 
 def _define(
@@ -50,7 +50,7 @@ def _define(
     lock_definition(table)
     by_month = month_column is not None
     if not table.exists():
-        wait_for_turn(table.connection, _definition_of(table.schema))  # two concurrent IF NOT EXISTS fail
+        take_advisory_lock(table.connection, _definition_of(table.schema))  # two concurrent IF NOT EXISTS fail
         table.create(schema, types, month_column)
     elif table.is_partitioned() != by_month:
         name = f"{table.schema}.{table.name}"

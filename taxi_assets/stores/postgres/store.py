@@ -15,7 +15,7 @@ from taxi_assets.stores import load_log
 from taxi_assets.stores.arrow import storable, type_names, with_month
 from taxi_assets.stores.base import Stored, TableSlice
 from taxi_assets.stores.digest import Digest, Parts
-from taxi_assets.stores.postgres.connection import Url, connected, transaction, wait_for_turn
+from taxi_assets.stores.postgres.connection import Url, connected, take_advisory_lock, transaction
 from taxi_assets.stores.postgres.definition import ensure_audit_table, ensure_table
 from taxi_assets.stores.postgres.loading import append_audit_line, attach_month, load_month, replace_all
 from taxi_assets.stores.postgres.partitions import incoming_of, partition_of
@@ -69,7 +69,7 @@ class PostgresStore:
     def _replace(
         self, table: Table, piece: TableSlice, rows: Rows, types: dict[str, str], entry: load_log.Entry | None
     ) -> Stored:
-        wait_for_turn(table.connection, f"{self._schema}.{piece}")
+        take_advisory_lock(table.connection, f"{self._schema}.{piece}")
         if piece.month is None:
             count = replace_all(table, rows)
         else:
