@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from rich.console import Console
 
+from taxi_assets.catalog import Layer
 from taxi_assets.cli.audit.render import print_story
 from taxi_assets.cli.audit.versions import versions_of
 from taxi_assets.errors import StoreError
@@ -235,9 +236,13 @@ def test_both_audit_logs_and_the_ui_say_the_same(republished: Home) -> None:
     assert asked == held
     assert len(set(held)) == 1
     with dg.DagsterInstance.from_config(str(republished.settings.dagster_home)) as instance:
-        event = instance.get_latest_materialization_event(dg.AssetKey(["green", "clean_trips"]))
-    metadata = event.asset_materialization.metadata
-    assert metadata["taxi/changes"].value == json.loads(held[0])
+        diff, clean = (
+            instance.get_latest_materialization_event(dg.AssetKey(["green", layer.value])).asset_materialization
+            for layer in (Layer.DIFF, Layer.CLEAN)
+        )
+    assert diff.metadata["taxi/changes"].value == json.loads(held[0])
+    metadata = clean.metadata
+    assert "taxi/changes" not in metadata
     assert metadata["taxi/source_bytes"].value > 0
     assert metadata["taxi/source_url"].value.startswith("file://")
 

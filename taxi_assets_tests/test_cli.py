@@ -64,12 +64,12 @@ def test_a_month_of_the_sample_is_loaded_everywhere_and_every_row_is_accounted_f
     dirt = expected_defects(dataset, Month(2024, 1))
     rejected = sum(rows for rule, rows in dirt.items() if rule not in ("no_passengers", "no_distance"))
     clean = DEFAULT_ROWS - rejected
-    assert home.lake_rows(f"quarantine/{table}", "2024-01") == rejected
-    assert home.lake_rows(f"clean/{table}", "2024-01") == clean
+    assert home.lake_rows(dataset.path(Layer.QUARANTINE), "2024-01") == rejected
+    assert home.lake_rows(dataset.path(Layer.CLEAN), "2024-01") == clean
     assert home.warehouse(f"SELECT count(*) FROM taxi.{table} WHERE source_month = '2024-01-01'") == [(clean,)]
     assert home.postgres(f"SELECT count(*) FROM taxi.{table} WHERE source_month = '2024-01-01'") == [(clean,)]
     assert re.search(rf"│ {DEFAULT_ROWS:,} │ +{clean:,} │ +{rejected} │ +{clean:,} │ +{clean:,} │", ran.stdout)
-    page = Path(home.settings.lake) / table.partition("_")[0] / "report" / f"{table}_2024-01.html"
+    page = Path(home.settings.lake) / dataset.path(Layer.REPORT) / f"{table}_2024-01.html"
     assert f"page of {dataset.name} 2024-01: {page.as_uri()}" in ran.stdout
     assert page.exists()
     assert ("voided_trip" in ran.stdout) == (dataset.total is not None)

@@ -28,7 +28,7 @@ from taxi_assets.stores.duckdb.store import DuckDBStore
 from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets.stores.load_log import Entry
 from taxi_assets_tests.cleaning.months import GREEN_TRIP, month_of, written
-from taxi_assets_tests.homes import REAL_FILES, Home
+from taxi_assets_tests.homes import LAKE_LAYERS, REAL_FILES, Home
 from taxi_assets_tests.report.lakes import Months
 from taxi_assets_tests.stores.servers import new_database
 
@@ -160,7 +160,7 @@ def test_synthetic_months_do_not_replace_tlc_s_in_tables_that_another_home_share
     with cleaned_month(month_in(synthetic), GREEN, JANUARY, DEFAULT_RULES, tmp_path) as cleaned:
         warehouse = DuckDBStore(home.settings.warehouse.path, "taxi", "source_month")
         warehouse.replace(TableSlice("green_trips", JANUARY), cleaned.clean, entry)
-    layers = (RAW, "green/clean_trips", "green/quarantined_trips")
+    layers = [GREEN.path(layer) for layer in LAKE_LAYERS]
     told = why(fetched(home.folder, synthetic, "green_trips_job", *layers, postgres=home.postgres_url))
     assert "the tables hold green 2022-01 from https://d37ci6vzurychx.cloudfront.net" in told
 

@@ -146,7 +146,7 @@ def parse_source(value: str) -> SourcePlace:
         if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/") and bare:
             return Mirror(Path(unquote(parts.path)))
         if not parts.scheme and value:
-            return Mirror(Path(value))
+            return Mirror(Path(value).expanduser())
     scheme, colon, _ = value.partition(":")
     shown = f"{scheme}:…" if colon else repr(value)
     raise InvalidRequest(f"TAXI_SOURCE cannot be {shown}: it takes {', '.join(SOURCE_FORMS)}")
