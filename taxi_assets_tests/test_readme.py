@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pyarrow as pa
 import pytest
 
 from taxi_assets import settings
+from taxi_assets.assets.specs import complete_specs
 from taxi_assets.catalog import RULES
 from taxi_assets.cli.main import main
 from taxi_assets.definitions import build_definitions
@@ -23,6 +25,7 @@ from taxi_assets.stores.rows import Rows
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+CLEANED = ("green/raw_trips", "green/clean_trips", "green/quarantined_trips", "green/version_diff")
 
 
 def code(document: str, marker: str) -> str:
@@ -68,26 +71,51 @@ def test_every_file_that_a_recipe_names_exists(path: str) -> None:
     assert (ROOT / path).exists() or (ROOT / "taxi_assets" / path).exists()
 
 
-def test_an_asset_of_ones_own_lands_in_postgres_as_the_readme_says(tmp_path: Path) -> None:
+def example(name: str) -> dg.AssetsDefinition:
+    """The asset of that name, made by the README's code."""
     space: dict[str, object] = {}
-    exec(code(README, "daily_revenue"), space)  # noqa: S102 - it is the README's own example
-    own = Settings.from_environment({"TAXI_HOME": str(tmp_path), "TAXI_SOURCE": "sample"})
-    definitions = dg.Definitions.merge(build_definitions(own), dg.Definitions(assets=[space["daily_revenue"]]))
+    exec(code(README, f"def {name}"), space)  # noqa: S102 - it is the README's own example
+    asset = space[name]
+    assert isinstance(asset, dg.AssetsDefinition)
+    return asset
+
+
+def with_own(home: Path, asset: dg.AssetsDefinition) -> dg.Definitions:
+    """The definitions in a new home, with the asset in the list, as the README says."""
+    own = Settings.from_environment({"TAXI_HOME": str(home), "TAXI_SOURCE": "sample"})
+    return dg.Definitions.merge(build_definitions(own), dg.Definitions(assets=complete_specs([asset], own.roles)))
+
+
+def materialize(definitions: dg.Definitions, *keys: str, month: str | None = None) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
-            asset_selection=[
-                dg.AssetKey(["green", "raw_trips"]),
-                dg.AssetKey(["green", "clean_trips"]),
-                dg.AssetKey(["green", "quarantined_trips"]),
-                dg.AssetKey(["postgres", "daily_revenue"]),
-            ],
-            partition_key="2024-01",
+            asset_selection=[dg.AssetKey.from_user_string(key) for key in keys],
+            partition_key=month,
             instance=instance,
         )
     assert result.success
-    frame = definitions.load_asset_value(["postgres", "daily_revenue"], partition_key="2024-01")
+
+
+def test_an_asset_of_ones_own_lands_in_postgres_as_the_readme_says(tmp_path: Path) -> None:
+    definitions = with_own(tmp_path, example("daily_revenue"))
+    materialize(definitions, *CLEANED, "green/daily_revenue", month="2024-01")
+    frame = definitions.load_asset_value(["green", "daily_revenue"], partition_key="2024-01")
     assert list(frame.columns) == ["day", "trips", "revenue", "source_month"]
     assert frame["trips"].sum() == 4_950
+
+
+def test_an_asset_of_ones_own_in_sql_lands_in_duckdb_as_the_readme_says(tmp_path: Path) -> None:
+    definitions = with_own(tmp_path, example("green_airport_trips"))
+    materialize(definitions, *CLEANED, "green/warehouse_trips", month="2024-01")
+    for _ in range(2):
+        materialize(definitions, "green/airport_trips")
+    clean = definitions.load_asset_value(["green", "clean_trips"], partition_key="2024-01")
+    with duckdb.connect(tmp_path / "warehouse.duckdb", read_only=True) as warehouse:  # refused where it is still open
+        rows = warehouse.execute("FROM taxi.green_airport_trips ORDER BY dropoff_location_id").fetchall()
+    by_airport = clean[clean["dropoff_location_id"].isin([1, 132, 138])].groupby("dropoff_location_id")["total_amount"]
+    assert [(zone, trips) for zone, trips, _ in rows] == list(by_airport.size().items())
+    assert [revenue for _, _, revenue in rows] == pytest.approx(list(by_airport.sum()))
+    assert rows
 
 
 def test_the_readmes_queries_of_duckdb_let_go_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
