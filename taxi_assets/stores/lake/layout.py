@@ -1,10 +1,10 @@
 """Paths in a lake, the same on a disk and in a bucket.
 
-raw/green_trips/green_tripdata_2024-01.parquet           TLC's bytes
-clean/green_trips/month=2024-01/…parquet                 one file for each month
-.versions/clean/green_trips/month=2024-01/               the current version of these places, and recent ones
+green/raw_trips/green_tripdata_2024-01.parquet           TLC's bytes
+green/clean_trips/month=2024-01/…parquet                 one file for each month
+.versions/green/clean_trips/month=2024-01/               the current version of these places, and recent ones
 
-A group becomes current in one step, such as the three assets of a month, and has one folder below `.versions`.
+A group becomes current in one step, such as the four assets of a month, and has one folder below `.versions`.
 """
 
 from dataclasses import dataclass

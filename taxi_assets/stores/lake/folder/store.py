@@ -27,7 +27,7 @@ __all__ = ["LocalDraft", "LocalLake"]
 
 
 class LocalLake:
-    """A folder of Parquet files, replaced one slice at a time; a table is a path such as `clean/green_trips`.
+    """A folder of Parquet files, replaced one slice at a time; a table is a path such as `green/clean_trips`.
 
     Args:
         root: the folder; created where it does not exist.

@@ -5,7 +5,7 @@ versions/<id>/…          a version: a link for each of its places
 current -> versions/<id> exchanged by one rename, and with it everything that the group holds
 drafts/<key>/…           members of a later version: a link for each place
 
-The public places, such as `clean/green_trips/month=2024-01`, are links through `current` and never change. A lock on
+The public places, such as `green/clean_trips/month=2024-01`, are links through `current` and never change. A lock on
 the folder lets one process at a time change anything here; a file without a link is therefore left from a killed one.
 """
 

@@ -34,7 +34,7 @@ __all__ = ["GCSDraft", "GCSLake"]
 
 
 class GCSLake:
-    """Objects under `gs://bucket/prefix`, replaced one at a time; a table is a path such as `clean/green_trips`.
+    """Objects under `gs://bucket/prefix`, replaced one at a time; a table is a path such as `green/clean_trips`.
 
     Args:
         client: opens Google's client, at the first request and once; picklable where the lake has to be.
