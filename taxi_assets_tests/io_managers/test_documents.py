@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import dagster as dg
+import psycopg
 import pytest
 
 from taxi_assets_tests.servers.bigquery import BigQueryServer
@@ -49,6 +50,18 @@ def test_the_example_for_gcs_lands_in_the_bucket(gcs: GcsServer) -> None:
 def test_the_example_for_postgres_lands_in_tables(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SALES_DATABASE_URL", postgres_url)
     assert_lands(example("Postgres"))
+
+
+def test_the_example_for_connections_makes_a_table_in_sql(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SALES_DATABASE_URL", postgres_url)
+    assert_lands(example("Postgres"))
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _ in range(2):
+            job = example("Connections").resolve_implicit_global_asset_job_def()
+            assert job.execute_in_process(instance=instance).success
+    with psycopg.connect(postgres_url) as connection:
+        found = connection.execute("SELECT shop, amount FROM sales.sales_by_shop ORDER BY shop").fetchall()
+    assert found == [("north", 12.5), ("south", 7.0)]
 
 
 def test_the_example_for_bigquery_lands_in_tables(bigquery: BigQueryServer) -> None:
