@@ -38,13 +38,10 @@ def table_in(role: Role, table: str) -> Mapping[str, str]:
 
 
 def complete_specs(assets: Iterable[dg.AssetsDefinition], roles: Mapping[str, Role]) -> list[dg.AssetsDefinition]:
-    """The assets with owners, with tags to filter by in the UI, and with kinds that name the technology in use.
-
-    Assets of other keys, which the README shows how to add, stay as they are.
-    """
+    """The assets with owners, with tags to filter by in the UI, and with kinds that name the technology in use."""
 
     def complete(spec: dg.AssetSpec) -> dg.AssetSpec:
-        if spec.key.path[-1] not in _KINDS:
+        if spec.key.path[-1] not in _KINDS:  # an asset of a user's own, as the README shows how to add one
             return spec
         group, layer = spec.key.path
         store, made_of = _KINDS[layer]
