@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 class DuckDBResource(dagster_duckdb.DuckDBResource):
     """Dagster's own resource, whose connection is closed where the body raises.
 
-    That of dagster-duckdb 0.29.27 stays open then, inside its transaction, and locks every other process out of the
-    file for as long as this one lives.
+    That of dagster-duckdb 0.29.27 stays open then, inside its transaction, for as long as something keeps the
+    traceback, and locks every other process out of the file.
     """
 
     @contextmanager

@@ -1,7 +1,6 @@
-"""Stores from places: the only module that knows which class belongs to which place.
+"""Stores from typed places, for whoever has settings and no Dagster resources.
 
-It takes plain values and imports a driver when a store that needs it is opened. URLs and the environment are parsed in
-the settings.
+A driver is imported when a store that needs it is opened. URLs and the environment are parsed in the settings.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

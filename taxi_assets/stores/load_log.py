@@ -39,7 +39,7 @@ SCHEMA = pa.schema(
     [
         _column("table_name", _TEXT, "Table that was replaced, or a month of it.", nullable=False),
         _column("source_month", pa.date32(), "First day of the month; null where the whole table was replaced."),
-        _column("store", _TEXT, "Store that the table is in: the first part of the asset's key.", nullable=False),
+        _column("store", _TEXT, "Store that the table is in, as its IO manager names it.", nullable=False),
         _column("run_id", _TEXT, "Dagster's id of the run.", nullable=False),
         _column("started_by", _TEXT, "Who or what started the run.", nullable=False),
         _column("started_at", _MOMENT, "When the load into this store began.", nullable=False),

@@ -71,4 +71,4 @@ def test_the_example_for_bigquery_lands_in_tables(bigquery: BigQueryServer) -> N
 def test_the_example_for_duckdb_lands_in_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert_lands(example("DuckDB"))
-    assert (tmp_path / "sales.duckdb").exists()
+    assert (tmp_path / "warehouse.duckdb").exists()
