@@ -8,7 +8,7 @@ import dagster as dg
 from taxi_assets.assets.monthly_trips import FOLLOW_CLEAN
 from taxi_assets.assets.specs import io_manager_key, table_in
 from taxi_assets.catalog import DAILY_IN, Dataset, Layer, daily_schema, daily_table
-from taxi_assets.io_managers.common import named_failures
+from taxi_assets.io_managers.common import map_errors_to_failures
 from taxi_assets.io_managers.metadata import COLUMN_SCHEMA
 from taxi_assets.partitions import months_of
 from taxi_assets.resources import ScratchResource
@@ -46,7 +46,7 @@ def daily_assets(dataset: Dataset, roles: Mapping[str, Role]) -> dg.AssetsDefini
     ) -> Iterator[dg.Output[Any]]:  # pandas.DataFrame, which would be imported whenever the definitions load
         from taxi_assets.report import daily_trips as summarized
 
-        with named_failures(), scratch.folder() as folder:
+        with map_errors_to_failures(), scratch.folder() as folder:
             frame = summarized(clean, dataset, folder)
             for store in DAILY_IN:
                 if store in context.op_execution_context.selected_output_names:

@@ -9,7 +9,7 @@ from taxi_assets.assets.monthly_trips import follow_clean
 from taxi_assets.assets.specs import io_manager_key
 from taxi_assets.catalog import Dataset, Layer, Store, ZoneLayer, zones_key
 from taxi_assets.errors import SliceDamaged, SliceMissing
-from taxi_assets.io_managers.common import named_failures
+from taxi_assets.io_managers.common import map_errors_to_failures
 from taxi_assets.io_managers.lake import FILE_NAME
 from taxi_assets.month import Month
 from taxi_assets.partitions import month_of_run, months_of, year_before
@@ -63,7 +63,7 @@ def report_asset(dataset: Dataset) -> dg.AssetsDefinition:
         from taxi_assets.report import find_zones, markdown, month_report, page
 
         month, lake = month_of_run(context), stores.lake()
-        with named_failures(), scratch.folder() as folder:
+        with map_errors_to_failures(), scratch.folder() as folder:
             zones = find_zones(
                 lake,
                 source.open(retry=False),

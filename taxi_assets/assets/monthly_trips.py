@@ -21,7 +21,7 @@ from taxi_assets.catalog import (
     Store,
 )
 from taxi_assets.checks.shrinkage import refuse_shrunk, shrinkage_spec
-from taxi_assets.io_managers.common import named_failures
+from taxi_assets.io_managers.common import map_errors_to_failures
 from taxi_assets.io_managers.lake import FILE_NAME, PUBLISHED_WITH
 from taxi_assets.io_managers.metadata import column_lineage
 from taxi_assets.jobs import clean_op_name
@@ -95,7 +95,7 @@ def trips_assets(dataset: Dataset, roles: Mapping[str, Role]) -> list[dg.AssetsD
     return [_raw(dataset), _clean(dataset), *(_table(store, dataset, roles[store]) for store in TABLE_STORES)]
 
 
-def _together(dataset: Dataset) -> dict[str, str]:
+def _published_with_clean(dataset: Dataset) -> dict[str, str]:
     """A month's file, its clean rows, its quarantine and its diff become current in one step."""
     return {PUBLISHED_WITH: dataset.path(Layer.CLEAN)}
 
@@ -107,7 +107,7 @@ def _raw(dataset: Dataset) -> dg.AssetsDefinition:
         partitions_def=months_of(dataset),
         io_manager_key=io_manager_key(Store.LAKE),
         group_name=dataset.name,
-        metadata={FILE_NAME: dataset.file_name_template, **_together(dataset)},
+        metadata={FILE_NAME: dataset.file_name_template, **_published_with_clean(dataset)},
     )
     def raw_trips(
         context: dg.AssetExecutionContext,
@@ -118,7 +118,7 @@ def _raw(dataset: Dataset) -> dg.AssetsDefinition:
     ) -> Iterator[dg.Output[RawFile]]:
         from taxi_assets.source import fetch_month
 
-        with named_failures(), scratch.folder() as folder:
+        with map_errors_to_failures(), scratch.folder() as folder:
             source_record.record().check_url(source.open().url)
             raw = fetch_month(source.open(), dataset, month_of_run(context), folder, log_progress)
             source_record.record().check_and_record(raw, stores.lake())
@@ -141,7 +141,7 @@ def _clean(dataset: Dataset) -> dg.AssetsDefinition:
                 key=dataset.key(Layer.QUARANTINE),
                 description=f"The rows that broke a rule, as TLC published them, with the rules. Rules: {rules}.",
                 io_manager_key=lake,
-                metadata=_together(dataset),
+                metadata=_published_with_clean(dataset),
             ),
             "diff": dg.AssetOut(
                 key=dataset.key(Layer.DIFF),
@@ -149,13 +149,13 @@ def _clean(dataset: Dataset) -> dg.AssetsDefinition:
                     "What changed since the partition's last version: rows added, removed and changed, and examples."
                 ),
                 io_manager_key=lake,
-                metadata={FILE_NAME: dataset.diff_file_template, **_together(dataset)},
+                metadata={FILE_NAME: dataset.diff_file_template, **_published_with_clean(dataset)},
             ),
             "clean": dg.AssetOut(
                 key=clean_key,
                 description=f"Every row that broke no rule, under canonical names and types. {dataset.description}",
                 io_manager_key=lake,
-                metadata=_together(dataset),
+                metadata=_published_with_clean(dataset),
             ),
         },
         partitions_def=months_of(dataset),
@@ -178,7 +178,7 @@ def _clean(dataset: Dataset) -> dg.AssetsDefinition:
 
         month = month_of_run(context)
         with (
-            named_failures(),
+            map_errors_to_failures(),
             scratch.folder() as folder,
             cleaned_month(raw, dataset, month, config.rules, folder) as cleaned,
         ):

@@ -17,7 +17,7 @@ from taxi_assets.catalog import (
     zones_key,
 )
 from taxi_assets.errors import NotPublished
-from taxi_assets.io_managers.common import named_failures
+from taxi_assets.io_managers.common import map_errors_to_failures
 from taxi_assets.io_managers.lake import FILE_NAME
 from taxi_assets.raw_file import RawFile
 from taxi_assets.resources import (
@@ -55,7 +55,7 @@ def _raw_zones() -> dg.AssetsDefinition:
     ) -> Iterator[dg.Output[RawFile]]:
         from taxi_assets.source import fetch_zones
 
-        with named_failures(), scratch.folder() as folder:
+        with map_errors_to_failures(), scratch.folder() as folder:
             zones = fetch_zones(source.open(), folder, log_progress)
             source_record.record().check_and_record(zones, stores.lake())
             yield dg.Output(zones)
@@ -81,7 +81,7 @@ def _raw_zone_shapes() -> dg.AssetsDefinition:
     ) -> Iterator[dg.Output[RawFile]]:
         from taxi_assets.source import fetch_zone_shapes
 
-        with named_failures(), scratch.folder() as folder:
+        with map_errors_to_failures(), scratch.folder() as folder:
             try:
                 shapes = fetch_zone_shapes(source.open(), folder, log_progress)
             except NotPublished as missing:
@@ -106,7 +106,7 @@ def _table(store: Store, layer: ZoneLayer, role: Role) -> dg.AssetsDefinition:
     def zones_table(raw: RawFile) -> Rows:
         from taxi_assets.cleaning import zone_rows
 
-        with named_failures():
+        with map_errors_to_failures():
             return zone_rows(raw)
 
     return zones_table

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from taxi_assets.catalog import Dataset, Layer
-from taxi_assets.io_managers.common import named_failures
+from taxi_assets.io_managers.common import map_errors_to_failures
 from taxi_assets.partitions import month_of_run
 from taxi_assets.resources import StoresResource
 from taxi_assets.stores.base import TableSlice
@@ -19,7 +19,7 @@ def accounting_check(dataset: Dataset) -> dg.AssetChecksDefinition:
     )
     def rows_accounted_for(context: dg.AssetCheckExecutionContext, stores: StoresResource) -> dg.AssetCheckResult:
         month = month_of_run(context)
-        with named_failures():
+        with map_errors_to_failures():
             lake = stores.lake().pinned()
             source = lake.file_rows(dataset.path(Layer.RAW), dataset.file_name(month))
             clean = lake.count(TableSlice(dataset.path(Layer.CLEAN), month))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from taxi_assets.catalog import SOURCE_MONTH, SOURCE_ROW, TRIPS_IN, Dataset, Layer, Store
-from taxi_assets.io_managers.common import named_failures
+from taxi_assets.io_managers.common import map_errors_to_failures
 from taxi_assets.month import Month
 from taxi_assets.partitions import month_of_run
 from taxi_assets.resources import StoresResource
@@ -31,7 +31,7 @@ def content_check(store: Store, dataset: Dataset) -> dg.AssetChecksDefinition:
         blocking=True,
     )
     def equals_clean(context: dg.AssetCheckExecutionContext, stores: StoresResource) -> dg.AssetCheckResult:
-        with named_failures():
+        with map_errors_to_failures():
             found = _compared(stores.lake(), stores.tables(store), dataset, month_of_run(context))
         return dg.AssetCheckResult(
             passed=not found.differences,

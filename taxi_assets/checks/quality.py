@@ -9,7 +9,7 @@ import dagster as dg
 
 from taxi_assets.catalog import OFTEN_LEFT_OUT, Dataset, Layer, disruption_between, published_rows
 from taxi_assets.errors import SliceDamaged, SliceMissing
-from taxi_assets.io_managers.common import named_failures
+from taxi_assets.io_managers.common import map_errors_to_failures
 from taxi_assets.jobs import clean_op_name
 from taxi_assets.month import Month
 from taxi_assets.partitions import month_of_run
@@ -50,7 +50,7 @@ def quality_checks(dataset: Dataset) -> dg.AssetChecksDefinition:
     def clean_as_usual(context: dg.AssetCheckExecutionContext, stores: StoresResource) -> Iterator[dg.AssetCheckResult]:
         from taxi_assets.cleaning.unknown_codes import unknown_codes
 
-        with named_failures():
+        with map_errors_to_failures():
             file = _File(stores.lake().pinned(), dataset, month_of_run(context))
             results = {
                 "rows_as_usual": _rows_as_usual(file),

@@ -15,7 +15,7 @@ import dagster as dg
 import pyarrow as pa
 
 from taxi_assets.errors import SourceUnavailable, TaxiError
-from taxi_assets.io_managers.inputs import confirm_inputs, remember_input
+from taxi_assets.io_managers.inputs import record_input, require_current_inputs
 from taxi_assets.io_managers.metadata import COLUMN_SCHEMA, PREVIEW_ROWS, slice_metadata
 from taxi_assets.month import Month
 from taxi_assets.stores.arrow import description
@@ -23,7 +23,7 @@ from taxi_assets.stores.base import Store, Stored, TableSlice
 from taxi_assets.stores.rows import Rows
 
 RETRIES = 2
-_GIVEN_UP = {dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELING, dg.DagsterEventType.RUN_CANCELED}
+_RUN_ENDED = {dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELING, dg.DagsterEventType.RUN_CANCELED}
 SECONDS_BETWEEN_RETRIES = 10  # a store has tried again by itself, with growing pauses, before it gives up
 
 
@@ -39,7 +39,7 @@ class Retry(dg.RetryRequested):
 
 
 @contextmanager
-def named_failures() -> Iterator[None]:
+def map_errors_to_failures() -> Iterator[None]:
     """Turn our errors into what Dagster makes of them: a retry where that can help, else a `Failure`.
 
     Ops have no retry policy of Dagster's: it would try programming errors and interrupts again as well.
@@ -59,7 +59,7 @@ def named_failures() -> Iterator[None]:
         raise Retry(description) from failure
 
 
-def stop_if_given_up(context: dg.OutputContext) -> None:
+def interrupt_if_run_ended(context: dg.OutputContext) -> None:
     """Write nothing for a run that is recorded as failed or canceled, as another may load the same month by now.
 
     A run on a busy machine can be given up because it took long to start, and still begin. Its events say so, where its
@@ -72,7 +72,7 @@ def stop_if_given_up(context: dg.OutputContext) -> None:
         instance, run_id = context.step_context.instance, context.run_id
     except dg.DagsterInvariantViolationError:  # outside of a run
         return
-    ends = instance.get_records_for_run(run_id, of_type=_GIVEN_UP, limit=1).records
+    ends = instance.get_records_for_run(run_id, of_type=_RUN_ENDED, limit=1).records
     if ends:
         message = ends[0].event_log_entry.message or "without a reason"
         raise dg.DagsterExecutionInterruptedError(
@@ -121,11 +121,11 @@ def store_slice(
     context: dg.OutputContext, replace: Callable[[TableSlice, Rows], Stored], table: str, value: object
 ) -> TableSlice:
     """Replace the slice that the output stands for, tell Dagster what happened, and return the slice."""
-    stop_if_given_up(context)
+    interrupt_if_run_ended(context)
     piece = TableSlice(table, output_month(context))
     started = time.monotonic()
-    with named_failures():
-        rows = _described(as_rows(value), context).confirmed_by(partial(confirm_inputs, context))
+    with map_errors_to_failures():
+        rows = _described(as_rows(value), context).confirmed_by(partial(require_current_inputs, context))
         seen = _Preview(rows)
         stored = replace(piece, seen.rows)
         preview = seen.first_rows()
@@ -165,9 +165,9 @@ def load_slice(
         table: the table in it.
         read: reads the rows in the store's place.
     """
-    with named_failures():
+    with map_errors_to_failures():
         rows = (read or store.read)(table, months_of_input(context, store, table))
-        remember_input(context, rows)
+        record_input(context, rows)
         return from_rows(rows, context.dagster_type.typing_type)
 
 

@@ -26,14 +26,14 @@ def step_of(context: dg.InputContext | dg.OutputContext) -> "StepExecutionContex
         return None
 
 
-def remember_input(context: dg.InputContext, rows: Rows) -> None:
+def record_input(context: dg.InputContext, rows: Rows) -> None:
     """The step reads these rows."""
     step = step_of(context)
     if step is not None:
         _read.setdefault(step, []).append(rows.confirm)
 
 
-def confirm_inputs(context: dg.OutputContext) -> None:
+def require_current_inputs(context: dg.OutputContext) -> None:
     """Make sure that what the step read is still current.
 
     Raises:

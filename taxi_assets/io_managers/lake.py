@@ -13,14 +13,14 @@ from pydantic import Field, PrivateAttr
 from taxi_assets.io_managers.common import (
     definition_metadata,
     from_rows,
+    interrupt_if_run_ended,
     load_slice,
+    map_errors_to_failures,
     month_of,
-    named_failures,
     output_month,
-    stop_if_given_up,
     store_slice,
 )
-from taxi_assets.io_managers.inputs import confirm_inputs, step_of
+from taxi_assets.io_managers.inputs import require_current_inputs, step_of
 from taxi_assets.io_managers.metadata import file_metadata, raw_metadata
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
@@ -52,16 +52,16 @@ class BaseLakeIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Replace the asset's slice, or its file, with the output, now or together with what it belongs to."""
         path, store = _path(context), self.store()
-        with named_failures():
+        with map_errors_to_failures():
             draft = self._draft(context, output_month(context))
         is_last = draft is not None and (context.definition_metadata or {})[PUBLISHED_WITH] == path
         if isinstance(obj, RawFile | Path):
-            stop_if_given_up(context)
+            interrupt_if_run_ended(context)
             started = time.monotonic()
             uri = store.file_uri(path, obj.name if isinstance(obj, Path) else obj.path.name)
             file = RawFile(obj, uri, obj.stat().st_size, sha256_of(obj), None) if isinstance(obj, Path) else obj
-            with named_failures():
-                confirm_inputs(context)
+            with map_errors_to_failures():
+                require_current_inputs(context)
                 stored = (draft or store).put_file(path, file)
                 if draft is not None and is_last:
                     draft.publish()
@@ -87,13 +87,13 @@ class BaseLakeIOManager(dg.ConfigurableIOManager):
         known = definition_metadata(context)
         file_name = known.get(FILE_NAME)
         path, store = _path(context), self.store()
-        with named_failures():
+        with map_errors_to_failures():
             draft = None if known.get(PUBLISHED_WITH) == path else self._draft(context, _only_month(context))
         if file_name is None:
             return load_slice(context, store, path, draft.read if draft else store.read)
         if context.has_asset_partitions:
             file_name = file_name.format(month=month_of(context.asset_partitions_def, context.asset_partition_key))
-        with named_failures():
+        with map_errors_to_failures():
             raw = (draft or store).get_file(path, file_name)
         wanted = context.dagster_type.typing_type
         if wanted is Path:

@@ -16,7 +16,7 @@ _STARTED_BY = {
     "dagster/sensor_name": "sensor {}",
 }
 _BACKFILL = "dagster/backfill"
-_NOBODY_NAMED = "a person in the UI, or a program by the API"
+_STARTER_UNKNOWN = "a person in the UI, or a program by the API"
 
 
 def entry_of(context: dg.OutputContext, audit_table: str, store: str, rows: Rows) -> Entry:
@@ -35,4 +35,4 @@ def started_by(tags: Mapping[str, str]) -> str:
     """Who or what started the run that has these tags, as far as they tell."""
     named = [form.format(tags[tag]) for tag, form in _STARTED_BY.items() if tag in tags]
     backfill = [f"backfill {tags[_BACKFILL]}"] if _BACKFILL in tags else []
-    return ", ".join([*named[:1], *backfill]) or _NOBODY_NAMED
+    return ", ".join([*named[:1], *backfill]) or _STARTER_UNKNOWN

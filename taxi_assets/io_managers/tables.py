@@ -13,7 +13,7 @@ import dagster_duckdb
 from pydantic import Field
 
 from taxi_assets.errors import InvalidRequest
-from taxi_assets.io_managers.common import definition_metadata, load_slice, named_failures, store_slice
+from taxi_assets.io_managers.common import definition_metadata, load_slice, map_errors_to_failures, store_slice
 from taxi_assets.io_managers.load_log import entry_of
 from taxi_assets.resources.postgres import PostgresResource
 from taxi_assets.settings.urls import local_path
@@ -41,7 +41,7 @@ class TableIOManager(dg.ConfigurableIOManager):
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Replace the asset's table, or the month of it that the partition stands for, with the output."""
-        with named_failures():
+        with map_errors_to_failures():
             store = self.open_store()
             table = _table_of(context, store)
 
@@ -55,7 +55,7 @@ class TableIOManager(dg.ConfigurableIOManager):
 
     def load_input(self, context: dg.InputContext) -> Any:
         """The rows that the input asks for, in the type that it is annotated with."""
-        with named_failures():
+        with map_errors_to_failures():
             store = self.open_store()
             table = _table_of(context, store)
         return load_slice(context, store, table)
