@@ -55,14 +55,14 @@ def serve(settings: Settings, port: int) -> None:
 
 
 def _start(port: int) -> None:
-    from dagster._cli.dev import dev_command
+    from taxi_assets.automation.dagster_internals import dev_command
 
     # A shell starts what runs in its background with SIGINT ignored, and Dagster does with SIGTERM as with SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     warnings.filterwarnings("ignore", category=dg.SupersessionWarning)
     logging.getLogger("dagster").addFilter(lambda record: "dagster instance configuration value" not in record.msg)
     with as_file(PACKAGE.joinpath("workspace.yaml")) as workspace:
-        dev_command(["--host", HOST, "--port", str(port), "--workspace", str(workspace)], standalone_mode=False)
+        dev_command()(["--host", HOST, "--port", str(port), "--workspace", str(workspace)], standalone_mode=False)
 
 
 def _require_free(port: int) -> None:

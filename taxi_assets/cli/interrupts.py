@@ -23,7 +23,7 @@ from typing import NoReturn
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SECONDS_TO_END = 10  # for the last words and the exit functions, of which the embedded Postgres stops in one or two
 _ending = threading.Event()
-_has_begun = threading.Event()  # something that has last words
+_had_callbacks = threading.Event()  # something that has last words
 _last_words: list[Callable[[str], None]] = []
 _receivers: list["subprocess.Popen[bytes]"] = []
 
@@ -53,7 +53,7 @@ def supervised(command: Callable[[], object]) -> NoReturn:
 def on_interrupt(say: Callable[[str], None]) -> Iterator[None]:
     """Call `say` with the signal's name if one ends the process while the context is open: in another thread, soon."""
     _last_words.append(say)
-    _has_begun.set()
+    _had_callbacks.set()
     try:
         yield
     finally:
@@ -106,7 +106,7 @@ def _end(number: int) -> NoReturn:
 
 def _say_last_words(name: str) -> None:
     if not _last_words:
-        told = "" if _has_begun.is_set() else ": nothing was loaded"
+        told = "" if _had_callbacks.is_set() else ": nothing was loaded"
         print(f"\nended by {name}{told}", file=sys.stderr)  # noqa: T201 - there may be no screen yet
     for say in reversed(_last_words):
         try:

@@ -11,8 +11,8 @@ from typing import Any
 import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
 
-from taxi_assets.automation.run_errors import failed_checks, failed_steps, root_of
-from taxi_assets.automation.run_worker import tags_of_this_process
+from taxi_assets.automation.run_errors import failed_checks, failed_steps, root_cause_of
+from taxi_assets.automation.run_worker import process_tags
 from taxi_assets.catalog import ZONES, ZONES_FILE, Dataset, Layer, ZoneLayer, zones_path
 from taxi_assets.cli.instance import instance_of as instance_of  # noqa: PLC0414 - it belongs to what makes a run
 from taxi_assets.errors import NotPublished, SliceDamaged, SliceMissing, SourceUnavailable
@@ -167,7 +167,7 @@ def run(
         tags={
             REQUESTED_BY: f"taxi run by {_user()}",
             _MAX_RETRIES: "0",
-            **tags_of_this_process(),
+            **process_tags(),
             **(request.tags or {}),
         },
         raise_on_error=False,
@@ -248,5 +248,5 @@ def _why_it_ended(result: dg.ExecuteInProcessResult) -> str:
     for end in ends:
         error = end.job_failure_data.error
         if error is not None:
-            return root_of(error).message.strip()
+            return root_cause_of(error).message.strip()
     return (ends[-1].message if ends else None) or "failed; its page in the UI says more (make dev)"

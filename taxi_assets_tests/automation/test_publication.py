@@ -145,7 +145,7 @@ def test_a_source_that_is_down_neither_fails_the_tick_nor_moves_the_cursor(world
     asked, told = world.tick(SENSOR)
     assert asked == []
     assert told is not None
-    assert "does not answer and is asked again" in told
+    assert "does not answer; the next tick asks it again" in told
     world.settings = address
     world.cursors[SENSOR] = cursor
     assert world.tick(SENSOR)[0] == ["2026-08"]
@@ -354,7 +354,7 @@ def test_one_file_that_the_source_fails_on_keeps_no_other_waiting(world: World) 
     world.cdn.failing.add("trip-data/green_tripdata_2026-05.parquet")
     told = [world.tick(SENSOR) for _ in range(2)]
     assert [asked for asked, _ in told] == [[], ["2026-06"]]
-    assert "does not answer and is asked again" in (told[0][1] or "")
+    assert "does not answer; the next tick asks it again" in (told[0][1] or "")
 
 
 def test_a_broken_replacement_is_fetched_once_and_not_at_every_tick(world: World) -> None:

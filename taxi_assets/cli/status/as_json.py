@@ -19,7 +19,7 @@ def as_json(status: Status, *, synthetic: bool) -> str:
             "first_month": str(problem.first),
             "last_month": str(problem.last),
             "states": problem.states,
-            "under_way": problem.is_under_way,
+            "under_way": problem.is_in_progress,
             "next": problem.next_step,
         }
         for one in status.datasets

@@ -39,7 +39,7 @@ class _Known:
             if (state := self._state(store, month)) is not None
         }
         loaded = self._held_somewhere() | self.history.cleaned
-        return DatasetStatus(self.dataset, states, min(loaded, default=None), self.history.under_way)
+        return DatasetStatus(self.dataset, states, min(loaded, default=None), self.history.in_progress)
 
     def _state(self, store: str, month: Month) -> State | None:
         if month in self.held[store]:

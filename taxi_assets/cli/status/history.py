@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import dagster as dg
 
 from taxi_assets.automation.event_log import (
-    UNDER_WAY,
-    is_of,
+    IN_PROGRESS,
     newest_materializations,
+    targets_dataset,
 )
 from taxi_assets.catalog import TRIPS_IN, Dataset, Layer, Store
 from taxi_assets.io_managers.load_log import REQUESTED_BY
@@ -20,7 +20,7 @@ from taxi_assets.jobs import sensor_name
 from taxi_assets.month import Month
 from taxi_assets.partitions import PARTITION_TAG
 
-_UNSETTLED = (*UNDER_WAY, dg.DagsterRunStatus.CANCELED)
+_UNSETTLED = (*IN_PROGRESS, dg.DagsterRunStatus.CANCELED)
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class History:
         return {Month.parse(key) for key in self._ids[Layer.CLEAN]}
 
     @property
-    def under_way(self) -> set[Month]:
+    def in_progress(self) -> set[Month]:
         """The months that a run is queued for, or works on."""
-        return {month for (_, month), run in self._runs.items() if run.status in UNDER_WAY}
+        return {month for (_, month), run in self._runs.items() if run.status in IN_PROGRESS}
 
     @property
     def failed_months(self) -> set[Month]:
@@ -103,7 +103,7 @@ def _newest_runs(dataset: Dataset, runs: Iterable[dg.DagsterRun]) -> Mapping[tup
     """Store and month -> the newest run that was to load it there."""
     newest: dict[tuple[str, Month], dg.DagsterRun] = {}
     for run in runs:
-        if is_of(run, dataset):
+        if targets_dataset(run, dataset):
             month = Month.parse(run.tags[PARTITION_TAG])
             for store, layer in TRIPS_IN.items():
                 if not run.asset_selection or dg.AssetKey(dataset.key(layer)) in run.asset_selection:

@@ -17,14 +17,14 @@ class Problem:
         first: month.
         last: month.
         states: store -> what is wrong there; without stores where all is well.
-        is_under_way: whether a run is queued for each of them, or works on it.
+        is_in_progress: whether a run is queued for each of them, or works on it.
     """
 
     dataset: str
     first: Month
     last: Month
     states: Mapping[str, State]
-    is_under_way: bool
+    is_in_progress: bool
 
     @property
     def months(self) -> str:
@@ -34,7 +34,7 @@ class Problem:
     @property
     def next_step(self) -> str:
         """What to do about it."""
-        return "a run is under way" if self.is_under_way else f"taxi run {self.dataset} {self.months}"
+        return "a run is under way" if self.is_in_progress else f"taxi run {self.dataset} {self.months}"
 
 
 def problems_of(status: DatasetStatus) -> Iterator[Problem]:
@@ -43,14 +43,14 @@ def problems_of(status: DatasetStatus) -> Iterator[Problem]:
     def trouble(numbered: tuple[int, tuple[Month, Mapping[str, State]]]) -> tuple[object, ...]:
         number, (month, states) = numbered
         wrong = _wrong(status, month, states)
-        return (month.plus(-number), tuple(wrong.items()), month in status.under_way)
+        return (month.plus(-number), tuple(wrong.items()), month in status.in_progress)
 
     for _, alike in groupby(enumerate(status.by_month()), trouble):
         months = [one for _, one in alike]
         (first, states), (last, _) = months[0], months[-1]
         wrong = _wrong(status, first, states)
         if wrong:
-            yield Problem(status.dataset.name, first, last, wrong, first in status.under_way)
+            yield Problem(status.dataset.name, first, last, wrong, first in status.in_progress)
 
 
 def _wrong(status: DatasetStatus, month: Month, states: Mapping[str, State]) -> dict[str, State]:

@@ -52,13 +52,13 @@ class DatasetStatus:
         dataset: which one.
         states: by month and store, oldest month first; without what nobody can tell.
         first_loaded: the first month that was ever loaded; None where nothing was.
-        under_way: months that a run is queued for, or works on.
+        in_progress: months that a run is queued for, or works on.
     """
 
     dataset: Dataset
     states: Mapping[tuple[Month, str], State]
     first_loaded: Month | None
-    under_way: Collection[Month]
+    in_progress: Collection[Month]
 
     def by_month(self) -> Iterator[tuple[Month, Mapping[str, State]]]:
         """Every month with its state in each store that answered."""
@@ -78,7 +78,7 @@ class DatasetStatus:
             for (month, store), state in self.states.items()
             if (shown.months is None or month in shown.months) and (shown.states is None or state in shown.states)
         }
-        return DatasetStatus(self.dataset, kept, self.first_loaded, self.under_way)
+        return DatasetStatus(self.dataset, kept, self.first_loaded, self.in_progress)
 
 
 @dataclass(frozen=True)
