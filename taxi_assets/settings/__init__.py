@@ -193,7 +193,7 @@ def export(**variables: str) -> None:
     os.environ.update(variables)
 
 
-def environment_of_children() -> dict[str, str]:
+def child_environment() -> dict[str, str]:
     """The environment that a program started from here gets."""
     return dict(os.environ)
 

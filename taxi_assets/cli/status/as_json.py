@@ -1,4 +1,4 @@
-"""The status for programs: `taxi status --json`; docs/status.md says what is in it."""
+"""JSON output of `taxi status`; docs/status.md describes the document."""
 
 import json
 
@@ -7,7 +7,7 @@ from taxi_assets.cli.status.states import Status
 
 
 def as_json(status: Status, *, synthetic: bool) -> str:
-    """One JSON document, an entry a line for every month in every store that answered; `synthetic` is the home's."""
+    """One JSON document, with an entry for every month in every store that answered; `synthetic` is the home's."""
     slices = [
         {"dataset": one.dataset.name, "month": str(month), "store": store, "state": state}
         for one in status.datasets
