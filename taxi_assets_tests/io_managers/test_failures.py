@@ -163,7 +163,7 @@ def test_a_run_that_was_given_up_stores_nothing_more(
     )
     assert not result.success
     assert list(tmp_path.iterdir()) == []
-    assert "this run was given up or canceled" in failed_steps(result.all_events)[0].what
+    assert "this run is recorded as failed or canceled" in failed_steps(result.all_events)[0].what
 
 
 def named_bodies() -> Iterator[tuple[str, str]]:
