@@ -1,4 +1,7 @@
-"""A dataset's daily summary: one DataFrame, kept in Postgres and in the warehouse; the example for your own assets."""
+"""Daily summary of a dataset: one DataFrame, loaded into Postgres and the warehouse. An example for assets of your own.
+
+The columns are defined in the catalogue, the aggregation in `report.daily`.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,9 +21,9 @@ from taxi_assets.stores.rows import Rows
 
 
 def daily_assets(dataset: Dataset, roles: Mapping[str, Role]) -> dg.AssetsDefinition:
-    """The two tables of the summary; `roles` names the technology that plays each store's role."""
+    """The summary's tables in Postgres and in the warehouse; `roles` maps a store to its technology."""
     schema = daily_schema(dataset)
-    # A DataFrame has no column descriptions: the IO managers take them from here, for the comments in the stores.
+    # A DataFrame has no column descriptions: the IO managers take the comments of the tables from here.
     columns = dg.TableSchema([dg.TableColumn(one.name, str(one.type), description(one)) for one in schema])
 
     @dg.multi_asset(
@@ -43,7 +46,7 @@ def daily_assets(dataset: Dataset, roles: Mapping[str, Role]) -> dg.AssetsDefini
     )
     def daily_trips(
         context: dg.AssetExecutionContext, scratch: ScratchResource, clean: Rows
-    ) -> Iterator[dg.Output[Any]]:  # pandas.DataFrame, which would be imported whenever the definitions load
+    ) -> Iterator[dg.Output[Any]]:  # pandas.DataFrame; importing it would slow down loading the definitions
         from taxi_assets.report import daily_trips as summarized
 
         with map_errors_to_failures(), scratch.folder() as folder:

@@ -1,4 +1,7 @@
-"""A dataset's assets by month: source file -> clean rows, quarantine and version diff -> tables."""
+"""Monthly assets of a dataset: source file -> clean rows, quarantine and version diff -> tables.
+
+Cleaning and comparing are the work of `cleaning`, loading that of the IO managers.
+"""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,18 +46,18 @@ if TYPE_CHECKING:
 COLUMNS_KNOWN = "columns_known"
 CHANGES = "taxi/changes"
 _SHORTEST_LAG, _LONGEST_LAG = PUBLICATION_LAG_DAYS
-# Between two publications lie a month and, where the first came as early and the second as late as any, the difference
-# of the lags: only after that has TLC surely published something that is not loaded.
+# Two publications are at most a month and the difference of the lags apart; after that, TLC has published a month that
+# is not loaded.
 FRESH = dg.FreshnessPolicy.time_window(
     warn_window=timedelta(days=31 + _SHORTEST_LAG), fail_window=timedelta(days=31 + _LONGEST_LAG - _SHORTEST_LAG + 7)
 )
 
 
 def follow_clean(apart_from: Sequence[dg.AssetKey] = ()) -> dg.AutomationCondition[dg.AssetKey]:
-    """Materialize a partition again when its clean partition was re-materialized without it, whichever month that is.
+    """Materialize a partition, of any month, after its clean partition was re-materialized without it.
 
     Args:
-        apart_from: upstream assets that neither trigger it nor hold it up.
+        apart_from: upstream assets whose updates, absence or runs are ignored.
     """
     others = dg.AssetSelection.assets(*apart_from)
 
@@ -77,33 +80,33 @@ FOLLOW_CLEAN = follow_clean()
 
 
 class CleaningConfig(dg.Config):
-    """Which rules send a row to quarantine; those that always apply need not be named."""
+    """Run config of cleaning: the rules to apply; rules that always apply need not be listed."""
 
     rules: list[str] = Field(default=list(DEFAULT_RULES), description="Names of the rules to apply.")
     accept_shrunk: bool = Field(
-        default=False, description="Load the month even where next to nothing is left of the version that is loaded."
+        default=False, description="Load the month even if it lost most of the rows of the loaded version."
     )
 
     def version_of(self, raw: RawFile) -> dg.DataVersion:
-        """What the outcome depends on, by which the UI tells what is stale: the file, and the rules if others apply."""
+        """The data version, by which the UI marks stale assets: the file's hash, and the rules if not the default."""
         others = "" if set(self.rules) == set(DEFAULT_RULES) else f" by {','.join(sorted(self.rules))}"
         return dg.DataVersion(f"{raw.sha256}{others}")
 
 
 def trips_assets(dataset: Dataset, roles: Mapping[str, Role]) -> list[dg.AssetsDefinition]:
-    """The assets of one dataset; `roles` names the technology that plays each store's role."""
+    """The assets of one dataset; `roles` maps a store to its technology."""
     return [_raw(dataset), _clean(dataset), *(_table(store, dataset, roles[store]) for store in TABLE_STORES)]
 
 
 def _published_with_clean(dataset: Dataset) -> dict[str, str]:
-    """A month's file, its clean rows, its quarantine and its diff become current in one step."""
+    """Definition metadata: file, quarantine, diff and clean rows of a month are published together."""
     return {PUBLISHED_WITH: dataset.path(Layer.CLEAN)}
 
 
 def _raw(dataset: Dataset) -> dg.AssetsDefinition:
     @dg.asset(
         key=dataset.key(Layer.RAW),
-        description=f"TLC's own file, byte for byte. {dataset.description}",
+        description=f"TLC's source file, byte for byte. {dataset.description}",
         partitions_def=months_of(dataset),
         io_manager_key=io_manager_key(Store.LAKE),
         group_name=dataset.name,
@@ -139,7 +142,7 @@ def _clean(dataset: Dataset) -> dg.AssetsDefinition:
         outs={
             "quarantine": dg.AssetOut(
                 key=dataset.key(Layer.QUARANTINE),
-                description=f"The rows that broke a rule, as TLC published them, with the rules. Rules: {rules}.",
+                description=f"Rejected rows with their original values and the rules that they broke. Rules: {rules}.",
                 io_manager_key=lake,
                 metadata=_published_with_clean(dataset),
             ),
@@ -153,7 +156,7 @@ def _clean(dataset: Dataset) -> dg.AssetsDefinition:
             ),
             "clean": dg.AssetOut(
                 key=clean_key,
-                description=f"Every row that broke no rule, under canonical names and types. {dataset.description}",
+                description=f"Rows that broke no rule, with canonical column names and types. {dataset.description}",
                 io_manager_key=lake,
                 metadata=_published_with_clean(dataset),
             ),
@@ -163,7 +166,9 @@ def _clean(dataset: Dataset) -> dg.AssetsDefinition:
         check_specs=[
             shrinkage_spec(dataset),
             dg.AssetCheckSpec(
-                COLUMNS_KNOWN, asset=clean_key, description="The file has the columns that the catalogue expects."
+                COLUMNS_KNOWN,
+                asset=clean_key,
+                description="The source file has the catalogue's columns and no others.",
             ),
         ],
     )
@@ -201,7 +206,7 @@ def _clean(dataset: Dataset) -> dg.AssetsDefinition:
 def _outputs(
     cleaned: "Cleaned", raw_key: dg.AssetKey, diff: str, path: Path
 ) -> Iterator[dg.Output[Rows] | dg.Output[Path]]:
-    """Both streams, each with its columns' lineage, and the diff; the clean rows last, which publish the others."""
+    """Quarantine, diff and clean rows with column lineage; the clean rows come last, since they publish the others."""
     unchanged = {name: name for name in cleaned.source_columns}
     yield dg.Output(cleaned.quarantine, "quarantine", column_lineage(raw_key, unchanged))
     path.write_text(diff, encoding="utf-8")
@@ -215,7 +220,7 @@ def _table(store: Store, dataset: Dataset, role: Role) -> dg.AssetsDefinition:
     @dg.asset(
         key=dataset.key(TRIPS_IN[store]),
         ins={"clean": dg.AssetIn(clean_key), "version_diff": dg.AssetIn(dataset.key(Layer.DIFF))},
-        description=f"The clean rows as a table. {dataset.description}",
+        description=f"The clean rows as a database table. {dataset.description}",
         partitions_def=months_of(dataset),
         io_manager_key=io_manager_key(store),
         group_name=dataset.name,
