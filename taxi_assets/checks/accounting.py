@@ -1,4 +1,4 @@
-"""Whether every source row is in exactly one place."""
+"""Asset check: every source row is either in the clean rows or in quarantine."""
 
 import dagster as dg
 
@@ -10,11 +10,11 @@ from taxi_assets.stores.base import TableSlice
 
 
 def accounting_check(dataset: Dataset) -> dg.AssetChecksDefinition:
-    """Source rows = clean rows + quarantined rows."""
+    """Blocking check of the clean asset: source rows = clean rows + quarantined rows."""
 
     @dg.asset_check(
         asset=dataset.key(Layer.CLEAN),
-        description="Source rows = clean rows + quarantined rows. Nothing goes on to the tables before that holds.",
+        description="Source rows = clean rows + quarantined rows. Blocks the tables until that holds.",
         blocking=True,
     )
     def rows_accounted_for(context: dg.AssetCheckExecutionContext, stores: StoresResource) -> dg.AssetCheckResult:
