@@ -211,9 +211,8 @@ def _user() -> str:
 
 def _failures(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> list[str]:
     checks = failed_checks(result.all_events, dg.AssetCheckSeverity.ERROR)
-    failures = [str(one) for one in (*failed_steps(result.all_events), *checks)] or [
-        f"the run: {_why_it_ended(result)}"
-    ]
+    issues = [str(one) for one in (*failed_steps(result.all_events), *checks)]
+    failures = issues or [f"the run: {_reason_of_failure(result)}"]
     tracebacks = [error.to_string() for error in _unexpected(result.all_events)]
     if not tracebacks:
         return failures
@@ -244,7 +243,7 @@ def _ends(events: Sequence[dg.DagsterEvent]) -> list[dg.DagsterEvent]:
     return [one for one in events if one.event_type == dg.DagsterEventType.RUN_FAILURE]
 
 
-def _why_it_ended(result: dg.ExecuteInProcessResult) -> str:
+def _reason_of_failure(result: dg.ExecuteInProcessResult) -> str:
     """The reason of a failed run without a failed step."""
     ends = _ends(result.all_events)
     for end in ends:
