@@ -100,8 +100,8 @@ class _Tick:
         first = self._dataset.first_month
         following = first if last is None else last.plus(1)
         self._notes.append(
-            f"{self._dataset.name} is watched from {following} on. For the months before it, materialize a range of "
-            f"partitions in the UI, or: taxi run {self._dataset.name} {first}..{last or first}"
+            f"{self._dataset.name} is watched from {following} on. To load earlier months, launch a backfill in the "
+            f"UI, or: taxi run {self._dataset.name} {first}..{last or first}"
         )
         return Cursor(next=str(following))
 
@@ -156,7 +156,7 @@ class _Tick:
     ) -> Iterator[dg.RunRequest]:
         published = self._head(month)
         if published is None:
-            self._notes.append(f"{month} is not loaded, and {self._source.url} does not have it (yet)")
+            self._notes.append(f"{month} is not loaded, and {self._source.url} does not have it yet")
             if request.version is None:
                 cursor.requested[str(month)] = replace(request, version=NO_FILE)
             return
@@ -167,7 +167,7 @@ class _Tick:
         cursor.requested[str(month)] = replace(request, version=request.version or version_of(published))
         if outcome is Outcome.PERMANENT:
             self._notes.append(
-                f"{month} failed and is requested again when the source has another file; before that only by: "
+                f"{month} failed; it is requested again when the source has another file. To retry earlier: "
                 f"taxi run {self._dataset.name} {month}"
             )
 
@@ -197,16 +197,16 @@ class _Tick:
 
     def _has_other_bytes(self, cursor: Cursor, month: Month, published: RemoteFile, sha256: str) -> bool:
         if self._fetched == _FETCHED_A_TICK:
-            self._notes.append(f"{month} has changed and is looked at in a later tick")
+            self._notes.append(f"{month} has changed; a later tick compares its hash")
             return False
         self._fetched += 1
         try:
             if self._digest(month) != sha256:
                 return True
         except (BadFile, NotPublished) as error:
-            self._notes.append(f"{month} has changed, and cannot be loaded as it is: {error}")
+            self._notes.append(f"{month} has changed, and the new file cannot be loaded: {error}")
         else:
-            self._notes.append(f"{month} was touched, and has the same bytes")
+            self._notes.append(f"{month} has new headers and the same bytes")
         cursor.seen[str(month)] = version_of(published)
         return False
 

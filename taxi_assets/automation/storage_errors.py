@@ -25,8 +25,8 @@ _ADVICE_BY_TEXT = {
     "disk is full": _ADVICE[errno.ENOSPC],
     "readonly database": _ADVICE[errno.EACCES],
     "database is locked": "wait until the other program that uses them has ended",
-    "unable to open database file": "see that the folder can be written, and that open files are left (`ulimit -n`)",
-    "disk I/O error": "see that there is room on that disk, and that it works",
+    "unable to open database file": "check that the folder is writable, and the limit of open files (`ulimit -n`)",
+    "disk I/O error": "check that disk for free space and for errors",
 }
 
 
@@ -61,7 +61,7 @@ def _reason_and_advice(error: BaseException) -> tuple[str, str] | None:
         return f"{error.strerror}{f': {error.filename}' if error.filename else ''}", _ADVICE[error.errno]
     if type(error).__module__.partition(".")[0] in ("sqlalchemy", "sqlite3", "psycopg2"):
         reason = str(error).partition("\n")[0]
-        advice = next((text for part, text in _ADVICE_BY_TEXT.items() if part in reason), "see what its database says")
+        advice = next((text for part, text in _ADVICE_BY_TEXT.items() if part in reason), "see the database's log")
         return reason, advice
     cause = error.__cause__ or error.__context__
     return None if cause is None else _reason_and_advice(cause)

@@ -103,7 +103,7 @@ def test_a_file_that_was_touched_and_has_the_same_bytes_is_left_alone(world: Wor
     asked, told = world.tick(SENSOR)
     assert asked == []
     assert told is not None
-    assert "2026-07 was touched, and has the same bytes" in told
+    assert "2026-07 has new headers and the same bytes" in told
     before = len(world.cdn.requests)
     assert world.tick(SENSOR)[0] == []
     assert [request.method for request in world.cdn.requests[before:]] == ["HEAD", "HEAD"]
@@ -182,7 +182,7 @@ def test_a_replaced_file_that_is_broken_is_told_and_not_loaded(world: World) -> 
     asked, told = world.tick(SENSOR)
     assert asked == []
     assert told is not None
-    assert "2026-07 has changed, and cannot be loaded as it is" in told
+    assert "2026-07 has changed, and the new file cannot be loaded" in told
 
 
 def test_a_tick_asks_the_server_a_bounded_number_of_times(world: World) -> None:
@@ -211,7 +211,7 @@ def test_a_month_that_failed_is_requested_again_once_its_file_is_mended(world: W
     for _ in range(2):
         asked, told = world.tick(SENSOR)
         assert asked == []
-        assert "2026-08 failed and is requested again when the source has another file" in (told or "")
+        assert "2026-08 failed; it is requested again when the source has another file" in (told or "")
     world.publish("2026-08", etag='"whole"')
     assert world.tick(SENSOR)[0] == ["2026-08"]
     assert world.load("2026-08").success

@@ -61,7 +61,7 @@ class History:
 
     @property
     def failed_months(self) -> set[Month]:
-        """The months whose newest run failed to load any store."""
+        """The months whose newest run failed in at least one store."""
         return {month for store, month in self._runs if self.failed(store, month)}
 
     def failed(self, store: str, month: Month) -> bool:
