@@ -1,10 +1,11 @@
-"""NYC taxi trip records, loaded month by month into an object store, Postgres and a warehouse.
+"""NYC taxi trip records as Dagster assets, loaded by month into a data lake, Postgres and a warehouse.
 
-The package has four floors and imports go down only (`docs/architecture.md` draws them):
+The modules form floors 0 to 5, and imports only go down (`docs/architecture.md` shows them):
 
-4. `definitions`, `settings`, `cli`: the composition root, and the only readers of the environment.
-3. `assets`, `checks`, `jobs`, `partitions`: Dagster objects with bodies of a few lines.
-2. `io_managers`, `resources`, `metadata`: Dagster on one side, floor 1 on the other.
-1. `source`, `cleaning`, `stores`, `sample`: do the work and know no Dagster.
-0. `catalog`, `month`, `errors`: what TLC publishes, as data, and the words the floors share.
+5. `cli`, `definitions`: the command line and the composition root.
+4. `assets`, `checks`, `automation`, `jobs`, `partitions`: Dagster definitions with short bodies.
+3. `io_managers`, `resources`: connect Dagster with floor 2.
+2. `source`, `sample`, `cleaning`, `stores`, `report`: do the work, without Dagster.
+1. `catalog`: TLC's datasets, columns, eras, rules and row counts, as data.
+0. `settings`, `errors`, `month`, `raw_file`: plain values.
 """

@@ -1,6 +1,7 @@
-"""The composition root: every asset, check, job, sensor, schedule and resource, put together from the settings.
+"""Composition root: builds the Dagster definitions from the settings.
 
-`defs` is what `dagster dev`, `dagster definitions validate`, `dg` and `workspace.yaml` load.
+`dagster dev`, `dagster definitions validate`, `dg` and `workspace.yaml` load `defs`. Definitions themselves do not
+belong here: assets, checks, jobs, sensors and resources come from their own packages.
 """
 
 import warnings
@@ -37,11 +38,11 @@ from taxi_assets.stores.factory import LOAD_LOG
 
 
 def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None = None) -> dg.Definitions:
-    """The definitions over the stores that the settings name; opens none of them.
+    """The definitions for the stores of the settings; opens no store.
 
     Args:
-        settings: where everything is.
-        loggers: what runs may log to instead of Dagster's console.
+        settings: the places of the stores and of the source.
+        loggers: loggers that a run can select instead of Dagster's console logger.
     """
     roles = settings.roles
     assets = [
@@ -69,7 +70,7 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
 
 
 def build_resources(settings: Settings) -> dict[str, Any]:
-    """The resources by name: connections, and the IO managers on top of them; none is opened."""
+    """The resources by key: connections, and the IO managers that use them; opens no connection."""
     postgres = _postgres(settings)
     return {
         "source": SourceResource(url=_source_url(settings)),
@@ -143,13 +144,13 @@ def _source_url(settings: Settings) -> str:
 
 
 def _secret(settings: Settings, field: str) -> str | None:
-    """The variable that holds the field's value, of which the UI shows the name only; None where it is no secret."""
+    """The `EnvVar` of a secret field, of which the UI shows the name only; None for other fields."""
     return dg.EnvVar(settings.secrets[field]) if field in settings.secrets else None
 
 
 def _linked_to_code(assets: Sequence[dg.AssetsDefinition]) -> Sequence[Any]:
-    """The assets, each with a link to its function for the UI."""
-    with warnings.catch_warnings():  # four for each asset, and the version is pinned
+    """The assets with links to their source code for the UI."""
+    with warnings.catch_warnings():  # four warnings per asset; Dagster's version is pinned
         warnings.simplefilter("ignore", dg.BetaWarning)
         return dg.with_source_code_references(assets)
 

@@ -1,73 +1,73 @@
-"""Everything that can go wrong, as one tree; only what is called `…Unavailable` is worth a retry.
+"""Typed errors of the package; only the `…Unavailable` ones are retryable.
 
 TaxiError
-├── InvalidRequest        asked for something that does not exist (a dataset, a month, a rule, a variable's form)
-├── NotPublished          TLC has not published that month (yet)
-├── SourceUnavailable     the source does not answer, or answers with a server error: try again
-├── BadFile               what the source sent is not a whole Parquet file
-├── AlertUnavailable      the webhook does not take an alert: try again
-├── SchemaBroken          a whole Parquet file, without the columns that a dataset cannot do without
+├── InvalidRequest        the requested dataset, month, rule or form of a variable does not exist
+├── NotPublished          TLC has not published the month yet
+├── SourceUnavailable     the source does not answer, or answers with a server error: retryable
+├── BadFile               the source file is not a whole Parquet file
+├── AlertUnavailable      the webhook does not accept an alert: retryable
+├── SchemaBroken          the source file lacks required columns, or has one twice
 └── StoreError
-    ├── SliceMissing      the month that was asked for is not in the store
-    ├── SliceDamaged      the month's file is there, and cannot be read
+    ├── SliceMissing      the store does not have the requested month
+    ├── SliceDamaged      the month's file exists and cannot be read
     ├── SchemaMismatch    the rows do not fit the table
-    ├── Overtaken         what the rows were made from was replaced meanwhile
-    └── StoreUnavailable  the store does not answer, is locked or is full: try again
+    ├── Overtaken         another run has replaced an input of the rows
+    └── StoreUnavailable  the store does not answer, is locked or is full: retryable
 """
 
 
 class TaxiError(Exception):
-    """The root: its text is written for the person who reads it and says what to do next."""
+    """Base class; the text names the problem and the next step for the user."""
 
     retryable = False
 
 
 class InvalidRequest(TaxiError):
-    """Asked for something that does not exist; the text lists what does."""
+    """The request names something that does not exist; the text lists the valid choices."""
 
 
 class NotPublished(TaxiError):
-    """The source has no such file: TLC answers 403 (or 404) for a month that is not out yet."""
+    """The source does not have the file: TLC answers 403 or 404 for a month that is not published yet."""
 
 
 class SourceUnavailable(TaxiError):
-    """The source could not be reached or answered with a server error."""
+    """The source does not answer, or answers with a server error."""
 
     retryable = True
 
 
 class BadFile(TaxiError):
-    """What arrived is not a whole Parquet file."""
+    """The source file is not a whole Parquet file."""
 
 
 class SchemaBroken(TaxiError):
-    """The file lacks columns that its dataset cannot do without, or holds one twice."""
+    """The source file lacks required columns, or has one twice."""
 
 
 class AlertUnavailable(TaxiError):
-    """An alert could not be delivered."""
+    """The webhook does not accept an alert."""
 
     retryable = True
 
 
 class StoreError(TaxiError):
-    """A store could not do what it was asked."""
+    """Base class of the errors of stores."""
 
 
 class SliceMissing(StoreError):
-    """The slice is not in the store; the text names what to materialize."""
+    """The store does not have the slice; the text names the asset to materialize."""
 
 
 class SliceDamaged(StoreError):
-    """The slice's file is there and cannot be read; the text names it."""
+    """The slice's file exists and cannot be read; the text names it."""
 
 
 class SchemaMismatch(StoreError):
-    """The rows and the table they are meant for do not fit."""
+    """The rows do not fit the table."""
 
 
 class Overtaken(StoreError):
-    """What the rows were made from was replaced by another run meanwhile, so that nothing of them was stored."""
+    """Another run has replaced an input of the rows, so nothing was stored."""
 
 
 class StoreUnavailable(StoreError):

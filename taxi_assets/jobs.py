@@ -1,4 +1,7 @@
-"""Jobs: what a person, a schedule or a sensor starts."""
+"""Asset jobs and the names that runs are launched and found by: jobs, sensors and the cleaning op.
+
+The catch-up job is not here: it materializes nothing, and lies with its schedule in `automation.catch_up`.
+"""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -8,58 +11,58 @@ import dagster as dg
 from taxi_assets.catalog import ZONES, ZONES_TABLE, Dataset, Layer
 from taxi_assets.partitions import PARTITION_TAG
 
-if TYPE_CHECKING:  # what define_asset_job returns has no public name
-    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+if TYPE_CHECKING:
+    from taxi_assets.automation.dagster_internals import UnresolvedAssetJobDefinition
 
 
 ZONES_JOB = f"{ZONES_TABLE}_job"
 
 
 def trips_job_name(dataset: Dataset) -> str:
-    """The job of one month of the dataset."""
+    """Name of the job that materializes one partition of the dataset."""
     return f"{dataset.table}_job"
 
 
 def trips_job(dataset: Dataset) -> "UnresolvedAssetJobDefinition":
-    """One month of a dataset: all its assets and checks."""
+    """Job: materializes one partition of all assets of the dataset, with their checks."""
     return dg.define_asset_job(
         trips_job_name(dataset),
         dg.AssetSelection.groups(dataset.name),
-        description=f"One month of {dataset.name}: fetch, clean, load everywhere, sum up, report, check.",
+        description=f"One month of {dataset.name}: ingest, clean, load every store, summarize, report, check.",
     )
 
 
 def sensor_name(dataset: Dataset) -> str:
-    """The sensor that watches the source for new and replaced months of the dataset."""
+    """Name of the sensor that polls the source for new and replaced months of the dataset."""
     return f"{dataset.table}_published"
 
 
 def clean_op_name(dataset: Dataset) -> str:
-    """The op that cleans a month, under which run config names the rules; as Dagster derives it from a key."""
+    """Name of the op that cleans a month, derived from the key as Dagster does; run config sets the rules under it."""
     return "__".join(dataset.key(Layer.CLEAN))
 
 
 def checks_job_name(dataset: Dataset) -> str:
-    """The job that checks one month of the dataset, and loads nothing."""
+    """Name of the job that executes the checks of one month of the dataset and loads nothing."""
     return f"{dataset.table}_checks_job"
 
 
 def checks_job(dataset: Dataset, checks: Sequence[dg.AssetChecksDefinition]) -> "UnresolvedAssetJobDefinition":
-    """One month of a dataset: the checks alone, for what may have happened to the tables since they were loaded."""
+    """Job: executes the checks of one month without loading, to find changes to the tables since the last load."""
     return dg.define_asset_job(
         checks_job_name(dataset),
         dg.AssetSelection.checks(*(key for each in checks for key in each.check_keys)),
         description=(
-            f"One month of {dataset.name}: compares and checks what is there; loads nothing. "
-            f"The month is the run's tag {PARTITION_TAG}."
+            f"Executes all asset checks of one month of {dataset.name} on the stored data; loads nothing. "
+            f"The run tag {PARTITION_TAG} selects the month."
         ),
     )
 
 
 def zones_job() -> "UnresolvedAssetJobDefinition":
-    """The zones: all their assets."""
+    """Job: materializes all assets of the zones."""
     return dg.define_asset_job(
         ZONES_JOB,
         dg.AssetSelection.groups(ZONES),
-        description="The zone lookup and the zones' shapes: fetch, load everywhere.",
+        description="Ingests the zone lookup and the zone shapes, and loads the lookup into every store.",
     )

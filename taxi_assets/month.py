@@ -1,4 +1,7 @@
-"""A calendar month: the unit in which TLC publishes, and the key of every partition."""
+"""A calendar month: TLC's unit of publication, and the partition key of every monthly asset.
+
+Dagster's partitions definitions are in `partitions`.
+"""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +14,7 @@ _FORM = re.compile(r"([1-9][0-9]{3})-(0[1-9]|1[0-2])")
 
 
 def now() -> datetime:
-    """The time in UTC, read in one place: a test that needs another day replaces this function."""
+    """The current time in UTC; tests replace this function to simulate another day."""
     return datetime.now(tz=UTC)
 
 
@@ -24,7 +27,7 @@ class Month:
 
     @classmethod
     def parse(cls, text: str) -> "Month":
-        """The month written `YYYY-MM`.
+        """Parse `YYYY-MM`.
 
         Raises:
             InvalidRequest: the text has another form.
@@ -36,7 +39,7 @@ class Month:
 
     @classmethod
     def parse_range(cls, text: str) -> "list[Month]":
-        """The months of `2024-01` or, both ends included, of `2024-01..2024-06`.
+        """Parse `2024-01`, or `2024-01..2024-06` with both ends included.
 
         Raises:
             InvalidRequest: an end has another form, or the last month lies before the first.
@@ -50,12 +53,12 @@ class Month:
 
     @classmethod
     def of(cls, day: date) -> "Month":
-        """The month that the day lies in."""
+        """The month of the day."""
         return cls(day.year, day.month)
 
     @classmethod
     def current(cls) -> "Month":
-        """The month that it is now, in UTC as Dagster's partitions."""
+        """The current month in UTC, as Dagster's partitions."""
         return cls.of(now().date())
 
     @property
@@ -64,7 +67,7 @@ class Month:
         return date(self.year, self.number, 1)
 
     def plus(self, months: int) -> "Month":
-        """The month so many months later, or earlier where the number is negative."""
+        """The month that many months later, or earlier for a negative number."""
         years, zero_based = divmod(self.year * 12 + self.number - 1 + months, 12)
         return Month(years, zero_based + 1)
 

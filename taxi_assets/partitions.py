@@ -1,4 +1,4 @@
-"""The months of each dataset as Dagster partitions; the one place that turns a partition key into a month."""
+"""Monthly partitions definitions of the datasets, and the month of a run."""
 
 import warnings
 
@@ -8,31 +8,31 @@ from taxi_assets.catalog import Dataset
 from taxi_assets.month import Month
 
 KEY_FORMAT = "%Y-%m"
-PARTITION_TAG = "dagster/partition"  # Dagster's own; a run of checks alone has its month from here, by no other way
+PARTITION_TAG = "dagster/partition"  # Dagster's own; the only place of the month in a run of asset checks
 
 
 def months_of(dataset: Dataset) -> dg.MonthlyPartitionsDefinition:
-    """The dataset's partitions: every complete month from the first that TLC has, with keys such as `2024-01`.
+    """The dataset's partitions definition: every complete month from its first one, with keys as `2024-01`.
 
-    Each dataset has its own, since they begin in different years and TLC publishes them on different days.
+    Each dataset has its own, since they start in different years and TLC publishes them on different days.
     """
     return dg.MonthlyPartitionsDefinition(start_date=str(dataset.first_month), fmt=KEY_FORMAT)
 
 
 def month_of_run(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> Month:
-    """The month that the run is for.
+    """The month of the run's partition.
 
     Raises:
-        Failure: it is for none, as checks are that somebody executes from an asset's page.
+        Failure: the run has no partition, as for checks that are executed from an asset's page.
     """
     if not context.has_partition_key:
-        raise dg.Failure("which month? Say it by a run's tag dagster/partition, or: taxi check green 2024-01")
+        raise dg.Failure("the run has no month: set its tag dagster/partition, or use: taxi check green 2024-01")
     return Month.parse(context.partition_key)
 
 
 def year_before() -> dg.TimeWindowPartitionMapping:
-    """A month's dependency on the same month of the year before, which may lie before the dataset's first."""
-    with warnings.catch_warnings():  # the parameter is in beta, and the version of Dagster is pinned
+    """Partition mapping to the same month of the year before, which need not exist."""
+    with warnings.catch_warnings():  # a beta parameter; Dagster's version is pinned
         warnings.simplefilter("ignore", dg.BetaWarning)
         return dg.TimeWindowPartitionMapping(
             start_offset=-12, end_offset=-12, allow_nonexistent_upstream_partitions=True

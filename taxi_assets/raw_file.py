@@ -1,4 +1,4 @@
-"""A file as the source published it, with what is needed to tell later whether it changed."""
+"""A source file on the local disk, with the headers and the hash that identify its version."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class RawFile:
-    """Bytes of the source on the local disk, untouched, and where they came from.
+    """An unchanged copy of a source file, and its origin.
 
     Attributes:
-        path: where the bytes are now.
-        url: where they came from, without credentials.
+        path: of the local copy.
+        url: of the source file, without credentials.
         size: in bytes.
         sha256: of the bytes, in hexadecimal.
-        rows: rows in the file: the Parquet footer's count, or the lines after a CSV file's header; None if not counted.
-        etag: as the source sent it; None where it sent none.
-        last_modified: as the source sent it, RFC 9110 form; None where it sent none.
+        rows: number of rows: the Parquet footer's count, or the lines after a CSV file's header; None if not counted.
+        etag: the HTTP header; None if the source sent none.
+        last_modified: the HTTP header, in RFC 9110 format; None if the source sent none.
     """
 
     path: Path

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from taxi_assets.catalog import Layer
-from taxi_assets.cli.audit.render import print_story
+from taxi_assets.cli.audit.render import print_load_history
 from taxi_assets.cli.audit.versions import versions_of
 from taxi_assets.errors import StoreError
 from taxi_assets.month import Month
@@ -114,7 +114,7 @@ def test_json_that_something_else_wrote_counts_as_not_known(tmp_path: Path, text
     lines = lines_of(store, "load_audit", piece)
     assert [(one["rejected_by_rule"], one["changes"]) for one in lines] == [(None, None)]
     screen = Console(file=io.StringIO(), width=120)
-    print_story(screen, "green 2022-01", versions_of(lines), {})
+    print_load_history(screen, "green 2022-01", versions_of(lines), {})
     assert "1 version" in screen.file.getvalue()
 
 
@@ -163,7 +163,7 @@ def test_a_change_of_what_no_audit_log_knows_is_told_as_one() -> None:
         "source_url": "a",
     }
     screen = Console(file=io.StringIO(), width=120)
-    print_story(screen, "green 2022-01", versions_of([first]), {})
+    print_load_history(screen, "green 2022-01", versions_of([first]), {})
     told = screen.file.getvalue()
     assert "since the file with sha256 cccccccccccc, whose load is in no audit log" in told
     assert "5 -> 4 rows: 1 removed, 0 added, 0 changed" in told

@@ -156,7 +156,7 @@ def test_what_psql_is_asked_for_is_interrupted_by_psql(home: Home) -> None:
 # A command that is slow to end, as it can be anywhere; `sys.argv[1]` says what it does until then.
 PROGRAM = """
 import sys, time
-from taxi_assets.cli.interrupts import checkpoint, on_interrupt, supervised
+from taxi_assets.cli.interrupts import block_if_ending, on_interrupt, supervised
 
 def slow():
     with on_interrupt(lambda name: (print("ended by", name, flush=True), time.sleep(float(sys.argv[2])))):
@@ -206,7 +206,7 @@ def test_what_ends_by_itself_ends_with_its_own_status(home: Home) -> None:
 
 def test_last_words_that_take_too_long_are_cut_off(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     program = PROGRAM.replace(
-        "def slow", "from taxi_assets import interrupts\ninterrupts._SECONDS_TO_END = 0.1\ndef slow"
+        "def slow", "from taxi_assets.cli import interrupts\ninterrupts._SECONDS_TO_END = 0.1\ndef slow"
     )
     with started([sys.executable, "-c", program, "time.sleep(600)", "600"], home) as process:
         read_until(process, "begun")

@@ -16,8 +16,8 @@ from taxi_assets.automation.run_worker import (
     PROCESS,
     SECONDS_TO_START,
     host,
+    process_tags,
     report_dead_runs,
-    tags_of_this_process,
 )
 from taxi_assets.cli import console, runs
 from taxi_assets.definitions import build_definitions
@@ -72,11 +72,11 @@ def test_a_run_that_was_being_canceled_when_its_process_went_is_canceled(
 
 
 def test_a_run_that_lives_is_left_alone(instance: dg.DagsterInstance) -> None:
-    assert status_after(instance, tags_of_this_process()) == STATUS.STARTED
+    assert status_after(instance, process_tags()) == STATUS.STARTED
 
 
 def test_another_process_under_the_same_number_is_not_the_run_s(instance: dg.DagsterInstance) -> None:
-    pid, created = tags_of_this_process()[PROCESS].split()
+    pid, created = process_tags()[PROCESS].split()
     tags = {HOST: host(), PROCESS: f"{pid} {float(created) - 3600}"}
     assert status_after(instance, tags) == STATUS.FAILURE
 

@@ -11,7 +11,7 @@ import pytest
 from taxi_assets.cli import console, runs
 from taxi_assets.errors import BadFile, StoreUnavailable
 from taxi_assets.io_managers import common
-from taxi_assets.io_managers.common import named_failures
+from taxi_assets.io_managers.common import map_errors_to_failures
 from taxi_assets.settings import Settings
 
 MANAGED = "python_logs: {managed_python_loggers: [taxi_assets], python_log_level: INFO}\n"
@@ -37,7 +37,7 @@ def outcome_of(instance: dg.DagsterInstance, screen: console.Terminal, error: Ex
     @dg.asset(required_resource_keys={"broken"} if error is None else set())
     def odd() -> None:
         logging.getLogger("taxi_assets.stores").warning("waiting for %s", "a file")
-        with named_failures():
+        with map_errors_to_failures():
             raise error or AssertionError
 
     job = dg.define_asset_job("odd_job", [odd])

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from taxi_assets.cli.console import write_plainly
+from taxi_assets.cli.console import use_ascii_fallback
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ def test_symbols_are_written_as_the_terminal_can_show_them(
 ) -> None:
     screen = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(screen, encoding=encoding))
-    write_plainly()
+    use_ascii_fallback()
     sys.stdout.write("● ◐ ○ ✗ · … é 日\n")
     sys.stdout.flush()
     assert screen.getvalue() == written

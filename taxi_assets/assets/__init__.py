@@ -1,4 +1,7 @@
-"""The asset graph: factories for a dataset's trips, summary and page, and for the zones. No logic, few lines."""
+"""The asset graph: factories for a dataset's trips, daily summary and report page, and for the zones.
+
+Assets call `source`, `cleaning` and `report`; logic does not belong here.
+"""
 
 from taxi_assets.assets.daily_trips import daily_assets
 from taxi_assets.assets.month_pages import report_asset

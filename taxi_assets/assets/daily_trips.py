@@ -1,4 +1,7 @@
-"""A dataset's daily summary: one DataFrame, kept in Postgres and in the warehouse; the example for your own assets."""
+"""Daily summary of a dataset: one DataFrame, loaded into Postgres and the warehouse. An example for assets of your own.
+
+The columns are defined in the catalogue, the aggregation in `report.daily`.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,7 +11,7 @@ import dagster as dg
 from taxi_assets.assets.monthly_trips import FOLLOW_CLEAN
 from taxi_assets.assets.specs import io_manager_key, table_in
 from taxi_assets.catalog import DAILY_IN, Dataset, Layer, daily_schema, daily_table
-from taxi_assets.io_managers.common import named_failures
+from taxi_assets.io_managers.common import map_errors_to_failures
 from taxi_assets.io_managers.metadata import COLUMN_SCHEMA
 from taxi_assets.partitions import months_of
 from taxi_assets.resources import ScratchResource
@@ -18,9 +21,9 @@ from taxi_assets.stores.rows import Rows
 
 
 def daily_assets(dataset: Dataset, roles: Mapping[str, Role]) -> dg.AssetsDefinition:
-    """The two tables of the summary; `roles` names the technology that plays each store's role."""
+    """The summary's tables in Postgres and in the warehouse; `roles` maps a store to its technology."""
     schema = daily_schema(dataset)
-    # A DataFrame has no column descriptions: the IO managers take them from here, for the comments in the stores.
+    # A DataFrame has no column descriptions: the IO managers take the comments of the tables from here.
     columns = dg.TableSchema([dg.TableColumn(one.name, str(one.type), description(one)) for one in schema])
 
     @dg.multi_asset(
@@ -43,10 +46,10 @@ def daily_assets(dataset: Dataset, roles: Mapping[str, Role]) -> dg.AssetsDefini
     )
     def daily_trips(
         context: dg.AssetExecutionContext, scratch: ScratchResource, clean: Rows
-    ) -> Iterator[dg.Output[Any]]:  # pandas.DataFrame, which would be imported whenever the definitions load
+    ) -> Iterator[dg.Output[Any]]:  # pandas.DataFrame; importing it would slow down loading the definitions
         from taxi_assets.report import daily_trips as summarized
 
-        with named_failures(), scratch.folder() as folder:
+        with map_errors_to_failures(), scratch.folder() as folder:
             frame = summarized(clean, dataset, folder)
             for store in DAILY_IN:
                 if store in context.op_execution_context.selected_output_names:

@@ -1,4 +1,7 @@
-"""A dataset's page by month: one HTML file in the lake, and the same pictures in the UI."""
+"""Report page of a dataset by month: one HTML file in the lake, and the same charts as metadata in the UI.
+
+Figures, charts and HTML are the work of `report`.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +12,7 @@ from taxi_assets.assets.monthly_trips import follow_clean
 from taxi_assets.assets.specs import io_manager_key
 from taxi_assets.catalog import Dataset, Layer, Store, ZoneLayer, zones_key
 from taxi_assets.errors import SliceDamaged, SliceMissing
-from taxi_assets.io_managers.common import named_failures
+from taxi_assets.io_managers.common import map_errors_to_failures
 from taxi_assets.io_managers.lake import FILE_NAME
 from taxi_assets.month import Month
 from taxi_assets.partitions import month_of_run, months_of, year_before
@@ -21,7 +24,7 @@ PICTURES = "taxi/pictures"
 
 
 def report_asset(dataset: Dataset) -> dg.AssetsDefinition:
-    """The dataset's page."""
+    """The asset of the dataset's report page."""
     raw, zones = (
         dg.AssetKey(dataset.key(Layer.RAW)),
         [dg.AssetKey(zones_key(one)) for one in (ZoneLayer.RAW, ZoneLayer.SHAPES)],
@@ -36,13 +39,13 @@ def report_asset(dataset: Dataset) -> dg.AssetsDefinition:
         deps=[
             dataset.key(Layer.QUARANTINE),
             # The page compares with the clean trips of the year before. Dagster keeps one edge between two assets, and
-            # that to the clean trips is the month's own, so that this one leads to the file that they are made from.
+            # the edge to the clean trips maps to the same month, so this one leads to their source file.
             dg.AssetDep(raw, partition_mapping=year_before()),
             *zones,
         ],
         description=(
-            "A page about the month for everybody: when, where, how far, how long, for how much, what was set aside "
-            "and what changed. One file that opens without a network; the same pictures are in the metadata."
+            "Report page of the month as one HTML file, which opens offline: trips by time and zone, distances, "
+            "durations, amounts, quarantine, and changes since the last version. The metadata shows the same charts."
         ),
         partitions_def=months_of(dataset),
         io_manager_key=io_manager_key(Store.LAKE),
@@ -63,7 +66,7 @@ def report_asset(dataset: Dataset) -> dg.AssetsDefinition:
         from taxi_assets.report import find_zones, markdown, month_report, page
 
         month, lake = month_of_run(context), stores.lake()
-        with named_failures(), scratch.folder() as folder:
+        with map_errors_to_failures(), scratch.folder() as folder:
             zones = find_zones(
                 lake,
                 source.open(retry=False),
@@ -84,7 +87,7 @@ def report_asset(dataset: Dataset) -> dg.AssetsDefinition:
             pictures = content.charts
             path = folder / dataset.page_file_template.format(month=month)
             path.write_text(page(content, pictures), encoding="utf-8")
-            # Not as the output's metadata, which the records keep once more: 75 kB a run, of 850 in all.
+            # As asset metadata: the event log would store output metadata once more, 75 kB of a run's 850 kB.
             context.add_asset_metadata({PICTURES: dg.MetadataValue.md(markdown(pictures))})
             yield dg.Output(path)
 
@@ -94,11 +97,11 @@ def report_asset(dataset: Dataset) -> dg.AssetsDefinition:
 def _clean_trips(
     context: dg.AssetExecutionContext, stores: StoresResource, dataset: Dataset, month: Month
 ) -> Rows | None:
-    """The clean trips of another month; None where the lake does not have them, or has a damaged file."""
+    """The clean trips of another month; None if the lake lacks them or their file is damaged."""
     try:
         return stores.lake().read(dataset.path(Layer.CLEAN), [month])
     except SliceMissing:
         return None
     except SliceDamaged as error:
-        context.log.warning(f"the page does without {month}: {error}: taxi run {dataset.name} {month}")
+        context.log.warning(f"the page does not compare with {month}: {error}: taxi run {dataset.name} {month}")
         return None

@@ -1,4 +1,7 @@
-"""A dataset's assets by month: source file -> clean rows, quarantine and version diff -> tables."""
+"""Monthly assets of a dataset: source file -> clean rows, quarantine and version diff -> tables.
+
+Cleaning and comparing are the work of `cleaning`, loading that of the IO managers.
+"""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +24,7 @@ from taxi_assets.catalog import (
     Store,
 )
 from taxi_assets.checks.shrinkage import refuse_shrunk, shrinkage_spec
-from taxi_assets.io_managers.common import named_failures
+from taxi_assets.io_managers.common import map_errors_to_failures
 from taxi_assets.io_managers.lake import FILE_NAME, PUBLISHED_WITH
 from taxi_assets.io_managers.metadata import column_lineage
 from taxi_assets.jobs import clean_op_name
@@ -43,18 +46,18 @@ if TYPE_CHECKING:
 COLUMNS_KNOWN = "columns_known"
 CHANGES = "taxi/changes"
 _SHORTEST_LAG, _LONGEST_LAG = PUBLICATION_LAG_DAYS
-# Between two publications lie a month and, where the first came as early and the second as late as any, the difference
-# of the lags: only after that has TLC surely published something that is not loaded.
+# Two publications are at most a month and the difference of the lags apart; after that, TLC has published a month that
+# is not loaded.
 FRESH = dg.FreshnessPolicy.time_window(
     warn_window=timedelta(days=31 + _SHORTEST_LAG), fail_window=timedelta(days=31 + _LONGEST_LAG - _SHORTEST_LAG + 7)
 )
 
 
 def follow_clean(apart_from: Sequence[dg.AssetKey] = ()) -> dg.AutomationCondition[dg.AssetKey]:
-    """Materialize a partition again when its clean partition was re-materialized without it, whichever month that is.
+    """Materialize a partition, of any month, after its clean partition was re-materialized without it.
 
     Args:
-        apart_from: upstream assets that neither trigger it nor hold it up.
+        apart_from: upstream assets whose updates, absence or runs are ignored.
     """
     others = dg.AssetSelection.assets(*apart_from)
 
@@ -77,37 +80,37 @@ FOLLOW_CLEAN = follow_clean()
 
 
 class CleaningConfig(dg.Config):
-    """Which rules send a row to quarantine; those that always apply need not be named."""
+    """Run config of cleaning: the rules to apply; rules that always apply need not be listed."""
 
     rules: list[str] = Field(default=list(DEFAULT_RULES), description="Names of the rules to apply.")
     accept_shrunk: bool = Field(
-        default=False, description="Load the month even where next to nothing is left of the version that is loaded."
+        default=False, description="Load the month even if it lost most of the rows of the loaded version."
     )
 
     def version_of(self, raw: RawFile) -> dg.DataVersion:
-        """What the outcome depends on, by which the UI tells what is stale: the file, and the rules if others apply."""
+        """The data version, by which the UI marks stale assets: the file's hash, and the rules if not the default."""
         others = "" if set(self.rules) == set(DEFAULT_RULES) else f" by {','.join(sorted(self.rules))}"
         return dg.DataVersion(f"{raw.sha256}{others}")
 
 
 def trips_assets(dataset: Dataset, roles: Mapping[str, Role]) -> list[dg.AssetsDefinition]:
-    """The assets of one dataset; `roles` names the technology that plays each store's role."""
+    """The assets of one dataset; `roles` maps a store to its technology."""
     return [_raw(dataset), _clean(dataset), *(_table(store, dataset, roles[store]) for store in TABLE_STORES)]
 
 
-def _together(dataset: Dataset) -> dict[str, str]:
-    """A month's file, its clean rows, its quarantine and its diff become current in one step."""
+def _published_with_clean(dataset: Dataset) -> dict[str, str]:
+    """Definition metadata: file, quarantine, diff and clean rows of a month are published together."""
     return {PUBLISHED_WITH: dataset.path(Layer.CLEAN)}
 
 
 def _raw(dataset: Dataset) -> dg.AssetsDefinition:
     @dg.asset(
         key=dataset.key(Layer.RAW),
-        description=f"TLC's own file, byte for byte. {dataset.description}",
+        description=f"TLC's source file, byte for byte. {dataset.description}",
         partitions_def=months_of(dataset),
         io_manager_key=io_manager_key(Store.LAKE),
         group_name=dataset.name,
-        metadata={FILE_NAME: dataset.file_name_template, **_together(dataset)},
+        metadata={FILE_NAME: dataset.file_name_template, **_published_with_clean(dataset)},
     )
     def raw_trips(
         context: dg.AssetExecutionContext,
@@ -118,7 +121,7 @@ def _raw(dataset: Dataset) -> dg.AssetsDefinition:
     ) -> Iterator[dg.Output[RawFile]]:
         from taxi_assets.source import fetch_month
 
-        with named_failures(), scratch.folder() as folder:
+        with map_errors_to_failures(), scratch.folder() as folder:
             source_record.record().check_url(source.open().url)
             raw = fetch_month(source.open(), dataset, month_of_run(context), folder, log_progress)
             source_record.record().check_and_record(raw, stores.lake())
@@ -139,9 +142,9 @@ def _clean(dataset: Dataset) -> dg.AssetsDefinition:
         outs={
             "quarantine": dg.AssetOut(
                 key=dataset.key(Layer.QUARANTINE),
-                description=f"The rows that broke a rule, as TLC published them, with the rules. Rules: {rules}.",
+                description=f"Rejected rows with their original values and the rules that they broke. Rules: {rules}.",
                 io_manager_key=lake,
-                metadata=_together(dataset),
+                metadata=_published_with_clean(dataset),
             ),
             "diff": dg.AssetOut(
                 key=dataset.key(Layer.DIFF),
@@ -149,13 +152,13 @@ def _clean(dataset: Dataset) -> dg.AssetsDefinition:
                     "What changed since the partition's last version: rows added, removed and changed, and examples."
                 ),
                 io_manager_key=lake,
-                metadata={FILE_NAME: dataset.diff_file_template, **_together(dataset)},
+                metadata={FILE_NAME: dataset.diff_file_template, **_published_with_clean(dataset)},
             ),
             "clean": dg.AssetOut(
                 key=clean_key,
-                description=f"Every row that broke no rule, under canonical names and types. {dataset.description}",
+                description=f"Rows that broke no rule, with canonical column names and types. {dataset.description}",
                 io_manager_key=lake,
-                metadata=_together(dataset),
+                metadata=_published_with_clean(dataset),
             ),
         },
         partitions_def=months_of(dataset),
@@ -163,7 +166,9 @@ def _clean(dataset: Dataset) -> dg.AssetsDefinition:
         check_specs=[
             shrinkage_spec(dataset),
             dg.AssetCheckSpec(
-                COLUMNS_KNOWN, asset=clean_key, description="The file has the columns that the catalogue expects."
+                COLUMNS_KNOWN,
+                asset=clean_key,
+                description="The source file has the catalogue's columns and no others.",
             ),
         ],
     )
@@ -178,7 +183,7 @@ def _clean(dataset: Dataset) -> dg.AssetsDefinition:
 
         month = month_of_run(context)
         with (
-            named_failures(),
+            map_errors_to_failures(),
             scratch.folder() as folder,
             cleaned_month(raw, dataset, month, config.rules, folder) as cleaned,
         ):
@@ -201,7 +206,7 @@ def _clean(dataset: Dataset) -> dg.AssetsDefinition:
 def _outputs(
     cleaned: "Cleaned", raw_key: dg.AssetKey, diff: str, path: Path
 ) -> Iterator[dg.Output[Rows] | dg.Output[Path]]:
-    """Both streams, each with its columns' lineage, and the diff; the clean rows last, which publish the others."""
+    """Quarantine, diff and clean rows with column lineage; the clean rows come last, since they publish the others."""
     unchanged = {name: name for name in cleaned.source_columns}
     yield dg.Output(cleaned.quarantine, "quarantine", column_lineage(raw_key, unchanged))
     path.write_text(diff, encoding="utf-8")
@@ -215,7 +220,7 @@ def _table(store: Store, dataset: Dataset, role: Role) -> dg.AssetsDefinition:
     @dg.asset(
         key=dataset.key(TRIPS_IN[store]),
         ins={"clean": dg.AssetIn(clean_key), "version_diff": dg.AssetIn(dataset.key(Layer.DIFF))},
-        description=f"The clean rows as a table. {dataset.description}",
+        description=f"The clean rows as a database table. {dataset.description}",
         partitions_def=months_of(dataset),
         io_manager_key=io_manager_key(store),
         group_name=dataset.name,

@@ -1,4 +1,4 @@
-"""What every asset's definition has in common: owners, tags, kinds and names of tables, given in one pass over them."""
+"""Attributes that all asset specs share: owners, tags, kinds, table names and IO manager keys."""
 
 from collections.abc import Iterable, Mapping
 
@@ -9,7 +9,7 @@ from taxi_assets.settings.places import Role
 
 TABLE_NAME = "dagster/table_name"
 _OWNERS = ["team:taxi-assets"]
-# What each layer is made of, and the store that holds it; Dagster shows four kinds at most.
+# Layer -> its store and its kinds beside the store's; Dagster shows four kinds at most.
 _KINDS: Mapping[str, tuple[Store, tuple[str, ...]]] = {
     Layer.RAW: (Store.LAKE, ("parquet",)),
     Layer.CLEAN: (Store.LAKE, ("duckdb", "parquet")),
@@ -28,17 +28,17 @@ _KINDS: Mapping[str, tuple[Store, tuple[str, ...]]] = {
 
 
 def io_manager_key(store: Store) -> str:
-    """The resource that writes the assets of a store."""
+    """Key of the IO manager of a store."""
     return f"{store}_io_manager"
 
 
 def table_in(role: Role, table: str) -> Mapping[str, str]:
-    """The definition metadata from which an IO manager takes the table, since the key's last part names the layer."""
+    """Definition metadata with the table's name for the IO manager; the asset key's last part is the layer."""
     return {TABLE_NAME: f"{role.schema}.{table}"}
 
 
 def complete_specs(assets: Iterable[dg.AssetsDefinition], roles: Mapping[str, Role]) -> list[dg.AssetsDefinition]:
-    """The assets with owners, with tags to filter by in the UI, and with kinds that name the technology in use."""
+    """The assets with owners, with tags for the UI's filters, and with kinds of the technology in use."""
 
     def complete(spec: dg.AssetSpec) -> dg.AssetSpec:
         if spec.key.path[-1] not in _KINDS:  # an asset of a user's own, as the README shows how to add one

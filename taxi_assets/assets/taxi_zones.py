@@ -1,4 +1,4 @@
-"""The zones' assets, not partitioned: TLC's lookup -> two tables, and TLC's shapes."""
+"""Unpartitioned assets of the taxi zones: the lookup file -> two tables, and the shapefile."""
 
 from collections.abc import Iterator, Mapping
 
@@ -17,7 +17,7 @@ from taxi_assets.catalog import (
     zones_key,
 )
 from taxi_assets.errors import NotPublished
-from taxi_assets.io_managers.common import named_failures
+from taxi_assets.io_managers.common import map_errors_to_failures
 from taxi_assets.io_managers.lake import FILE_NAME
 from taxi_assets.raw_file import RawFile
 from taxi_assets.resources import (
@@ -30,11 +30,11 @@ from taxi_assets.resources import (
 from taxi_assets.settings.places import Role
 from taxi_assets.stores.rows import Rows
 
-_WHAT = ZONES_SCHEMA.metadata[b"description"].decode()
+_DESCRIPTION = ZONES_SCHEMA.metadata[b"description"].decode()
 
 
 def zones_assets(roles: Mapping[str, Role]) -> list[dg.AssetsDefinition]:
-    """The assets of the zones; `roles` names the technology that plays each store's role."""
+    """The assets of the zones; `roles` maps a store to its technology."""
     return [
         _raw_zones(),
         *(_table(store, layer, roles[store]) for store, layer in ZONES_IN.items()),
@@ -45,7 +45,7 @@ def zones_assets(roles: Mapping[str, Role]) -> list[dg.AssetsDefinition]:
 def _raw_zones() -> dg.AssetsDefinition:
     @dg.asset(
         key=zones_key(ZoneLayer.RAW),
-        description=f"TLC's own file, byte for byte. {_WHAT}",
+        description=f"TLC's source file, byte for byte. {_DESCRIPTION}",
         io_manager_key=io_manager_key(Store.LAKE),
         group_name=ZONES,
         metadata={FILE_NAME: ZONES_FILE},
@@ -55,7 +55,7 @@ def _raw_zones() -> dg.AssetsDefinition:
     ) -> Iterator[dg.Output[RawFile]]:
         from taxi_assets.source import fetch_zones
 
-        with named_failures(), scratch.folder() as folder:
+        with map_errors_to_failures(), scratch.folder() as folder:
             zones = fetch_zones(source.open(), folder, log_progress)
             source_record.record().check_and_record(zones, stores.lake())
             yield dg.Output(zones)
@@ -66,7 +66,7 @@ def _raw_zones() -> dg.AssetsDefinition:
 def _raw_zone_shapes() -> dg.AssetsDefinition:
     @dg.asset(
         key=zones_key(ZoneLayer.SHAPES),
-        description="TLC's own file, byte for byte: the outlines of the taxi zones, a zipped shapefile, for maps.",
+        description="TLC's source file, byte for byte: the polygons of the taxi zones as a zipped shapefile, for maps.",
         io_manager_key=io_manager_key(Store.LAKE),
         group_name=ZONES,
         metadata={FILE_NAME: SHAPES_FILE},
@@ -81,12 +81,12 @@ def _raw_zone_shapes() -> dg.AssetsDefinition:
     ) -> Iterator[dg.Output[RawFile]]:
         from taxi_assets.source import fetch_zone_shapes
 
-        with named_failures(), scratch.folder() as folder:
+        with map_errors_to_failures(), scratch.folder() as folder:
             try:
                 shapes = fetch_zone_shapes(source.open(), folder, log_progress)
             except NotPublished as missing:
-                # A mirror of the trips need not have it, and nothing but the map of a page needs it.
-                context.log.warning(f"no zone shapes, so pages will have no map: {missing}")
+                # A mirror need not have the file, and only the map of the report page needs it.
+                context.log.warning(f"no zone shapes, so report pages will have no map: {missing}")
                 return
             source_record.record().check_and_record(shapes, stores.lake())
             yield dg.Output(shapes)
@@ -98,7 +98,7 @@ def _table(store: Store, layer: ZoneLayer, role: Role) -> dg.AssetsDefinition:
     @dg.asset(
         key=zones_key(layer),
         ins={"raw": dg.AssetIn(zones_key(ZoneLayer.RAW))},
-        description=_WHAT,
+        description=_DESCRIPTION,
         io_manager_key=io_manager_key(store),
         group_name=ZONES,
         metadata=table_in(role, ZONES_TABLE),
@@ -106,7 +106,7 @@ def _table(store: Store, layer: ZoneLayer, role: Role) -> dg.AssetsDefinition:
     def zones_table(raw: RawFile) -> Rows:
         from taxi_assets.cleaning import zone_rows
 
-        with named_failures():
+        with map_errors_to_failures():
             return zone_rows(raw)
 
     return zones_table

@@ -1,4 +1,4 @@
-"""What runs without anybody asking: sensors that watch TLC, a schedule that catches up, and alerts."""
+"""Automation: publication sensors, the catch-up and zone schedules, and alert sensors."""
 
 from taxi_assets.automation.alerts import alert_sensors
 from taxi_assets.automation.catch_up import catch_up_job, catch_up_schedule, zones_schedule

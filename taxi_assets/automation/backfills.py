@@ -1,8 +1,8 @@
-"""Asset backfills asked for by code, as the UI asks for them.
+"""Requests asset backfills from Python, as the UI's "Materialize" dialog does.
 
-The only module that knows inner parts of Dagster: 1.13 has no public way to ask for one from Python. Runs requested by
-a schedule would do, but a schedule has one job and so one set of partitions, and the datasets have one each. Backfills
-of a job instead of assets lose queued runs when a code location restarts: dagster-io/dagster#33059.
+Dagster 1.13 has no public call for it, so this module uses `dagster_internals`. Run requests of a schedule are no
+substitute: a schedule targets one job with one partitions definition, and each dataset has its own. Neither are job
+backfills: they lose queued runs when a code location restarts (dagster-io/dagster#33059).
 """
 
 import time
@@ -10,11 +10,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
-from dagster._core.definitions.selector import PartitionRangeSelector, PartitionsByAssetSelector, PartitionsSelector
-from dagster._core.execution.backfill import PartitionBackfill
-from dagster._core.utils import make_new_backfill_id
 
+from taxi_assets.automation.dagster_internals import (
+    BaseAssetGraph,
+    PartitionBackfill,
+    PartitionRangeSelector,
+    PartitionsByAssetSelector,
+    PartitionsSelector,
+    make_new_backfill_id,
+)
 from taxi_assets.catalog import Dataset
 from taxi_assets.io_managers.load_log import REQUESTED_BY
 from taxi_assets.month import Month
@@ -23,7 +27,7 @@ from taxi_assets.month import Month
 def request_backfill(
     instance: dg.DagsterInstance, assets: BaseAssetGraph[Any], dataset: Dataset, months: Sequence[Month]
 ) -> None:
-    """Ask the daemon for a run of each month, with all assets of the dataset."""
+    """Request a backfill of all assets of the dataset: the daemon launches one run for each month."""
     ranges = [PartitionRangeSelector(start=str(month), end=str(month)) for month in months]
     backfill = PartitionBackfill.from_partitions_by_assets(
         backfill_id=make_new_backfill_id(),

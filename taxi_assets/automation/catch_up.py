@@ -1,22 +1,25 @@
-"""Schedules: every published month that is not loaded gets loaded, and the zones are refreshed."""
+"""Schedules: `catch_up_schedule` backfills published months that are not loaded, `taxi_zones_schedule` the zones.
+
+New publications are left to the sensors in `new_files`.
+"""
 
 import dagster as dg
 
 from taxi_assets.automation.backfills import request_backfill
-from taxi_assets.automation.event_log import failed_months, loaded_months, months_under_way
+from taxi_assets.automation.event_log import failed_months, loaded_months, months_in_progress
 from taxi_assets.catalog import DATASETS, ZONES_TABLE, Dataset
 from taxi_assets.jobs import ZONES_JOB
 from taxi_assets.month import Month
 from taxi_assets.resources import SourceResource
 from taxi_assets.source.base import Source
 
-MONTHS_A_TICK = 6  # of each dataset: a day's work for one machine, with 20,000,000 rows to a month of fhvhv
+MONTHS_A_TICK = 6  # of each dataset: one machine loads them in a day, at 20,000,000 rows a month of fhvhv
 TIME_ZONE = "America/New_York"
 _END_OF_TIME = Month(9999, 12)
 
 
 def months_to_load(instance: dg.DagsterInstance, source: Source, dataset: Dataset) -> list[Month]:
-    """The published months that are missing or failed in some store, oldest first, those that failed last.
+    """The published months that are missing or failed in any store: missing ones first, each group oldest first.
 
     Raises:
         SourceUnavailable: the source does not answer.
@@ -28,28 +31,28 @@ def months_to_load(instance: dg.DagsterInstance, source: Source, dataset: Datase
         return []
     failed = failed_months(instance, dataset)
     done = loaded_months(instance, dataset) - failed
-    wanted = set(dataset.first_month.until(last)) - done - months_under_way(instance, dataset)
+    wanted = set(dataset.first_month.until(last)) - done - months_in_progress(instance, dataset)
     return sorted(wanted, key=lambda month: (month in failed, month))
 
 
-@dg.op(description="Asks for a backfill of the published months that are not loaded, some of each dataset.")
+@dg.op(description=f"Requests backfills of published months that are not loaded: {MONTHS_A_TICK} of each dataset.")
 def ask_for_missing_months(context: dg.OpExecutionContext, source: SourceResource) -> None:
-    """One backfill a dataset, so that the UI shows how far each is."""
+    """Request one backfill per dataset, so that the UI shows the progress of each."""
     for dataset in DATASETS:
         months = months_to_load(context.instance, source.open(), dataset)
-        asked = months[:MONTHS_A_TICK]
-        if asked:
-            request_backfill(context.instance, context.repository_def.asset_graph, dataset, asked)
-        names = ", ".join(map(str, asked)) or "nothing"
-        context.log.info(f"{dataset.name}: {len(months)} months are missing; asked for {names}")
+        requested = months[:MONTHS_A_TICK]
+        if requested:
+            request_backfill(context.instance, context.repository_def.asset_graph, dataset, requested)
+        names = ", ".join(map(str, requested)) or "nothing"
+        context.log.info(f"{dataset.name}: {len(months)} months are not loaded; requested a backfill of {names}")
 
 
 @dg.job(
     executor_def=dg.in_process_executor,
-    description="Loads published months that are missing or failed in some store, oldest first.",
+    description="Requests backfills of published months that are missing or failed in any store, oldest first.",
 )
 def catch_up_job() -> None:
-    """What catch_up_schedule runs; may be launched by hand as well."""
+    """The job of `catch_up_schedule`; it can be launched from the UI as well."""
     ask_for_missing_months()
 
 
@@ -60,8 +63,8 @@ catch_up_schedule = dg.ScheduleDefinition(
     execution_timezone=TIME_ZONE,
     default_status=dg.DefaultScheduleStatus.STOPPED,
     description=(
-        f"Every morning, up to {MONTHS_A_TICK} published months of each dataset that are missing or failed in some "
-        "store, oldest first: switched on, it loads all of history in time."
+        f"Every morning, requests a backfill of up to {MONTHS_A_TICK} published months of each dataset that are "
+        "missing or failed in any store, oldest first. Over time it loads the whole history."
     ),
 )
 
@@ -72,5 +75,5 @@ zones_schedule = dg.ScheduleDefinition(
     cron_schedule="0 4 1 * *",
     execution_timezone=TIME_ZONE,
     default_status=dg.DefaultScheduleStatus.STOPPED,
-    description="Refreshes the zone lookup on the first of each month: it hardly ever changes.",
+    description="Re-materializes the zones on the first of each month: TLC hardly ever changes them.",
 )

@@ -1,7 +1,8 @@
-"""The parts of the Dagster instance that `dagster.yaml` names: everything below `Settings.dagster_home`.
+"""Storage classes that `dagster.yaml` names: run storage, artifacts and compute logs below `Settings.dagster_home`.
 
-A path in YAML is fixed or comes whole from a variable; these classes put it together as the settings do, so that every
-program of Dagster's opens the instance that `taxi` records in, whatever TAXI_HOME and `.env` say.
+YAML takes a fixed path, or a variable that holds a whole one. These classes derive the path from the settings, so that
+every Dagster program opens the instance of `taxi`, whatever TAXI_HOME and `.env` set. They subclass private classes of
+Dagster, which has no public SQLite storage; see also `dagster_internals`.
 """
 
 import os
@@ -27,31 +28,31 @@ from sqlalchemy import URL, Engine, create_engine
 from taxi_assets.settings import dagster_home_of
 
 _CONFIGURATION = {"base_dir": dg.Field(dg.StringSource, is_required=False)}
-_THREADS = threading.RLock()  # the lock of a file excludes other processes only
+_THREADS = threading.RLock()  # a file lock excludes other processes only
 
 
 class HomeStorage(DagsterSqliteStorage):
-    """Dagster's own SQLite records, made once however many processes open them at first."""
+    """Dagster's SQLite storage, created once even if several processes open it at first."""
 
     @classmethod
     def config_type(cls) -> Any:
-        """The folder, where it is not that of the environment."""
+        """Optional `base_dir`; the default comes from the environment."""
         return _CONFIGURATION
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Any:
-        """Open the records, or make them."""
+        """Open the storage, and create it if it is missing."""
         folder = _folder(config_value)
-        with made_once(folder, "records"):
+        with create_exclusively(folder, "records"):
             return cls(str(folder), inst_data)
 
 
 class HomeArtifactStorage(LocalArtifactStorage):
-    """What Dagster keeps as files."""
+    """Dagster's local artifact storage in the home."""
 
     @classmethod
     def config_type(cls) -> Any:
-        """The folder, where it is not that of the environment."""
+        """Optional `base_dir`; the default comes from the environment."""
         return _CONFIGURATION
 
     @classmethod
@@ -61,27 +62,27 @@ class HomeArtifactStorage(LocalArtifactStorage):
 
 
 class HomeComputeLogManager(LocalComputeLogManager):
-    """What runs print, kept where Dagster keeps it by default."""
+    """Dagster's local compute logs, in its default folder of the home."""
 
     @classmethod
     def config_type(cls) -> Any:
-        """The folder, where it is not that of the environment."""
+        """Optional `base_dir`; the default comes from the environment."""
         return _CONFIGURATION
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> Any:
-        """The logs in that folder."""
+        """The compute log manager of that folder."""
         return cls(str(_folder(config_value) / "storage"), inst_data=inst_data)
 
 
 @contextmanager
-def made_once(folder: Path, what: str) -> Iterator[None]:
-    """Make the folder, and hold off every other process and thread that would make the same thing in it.
+def create_exclusively(folder: Path, what: str) -> Iterator[None]:
+    """Create the folder, and hold a lock on it against other processes and threads while the context is open.
 
-    Two that make one SQLite file leave two heads of its schema in it, and nobody can open it from then on.
+    Two processes that create one SQLite file at once write two Alembic heads to it, and no program can open it again.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if not os.access(folder, os.W_OK):  # nothing can be made here, as in a DAGSTER_HOME whose records are in Postgres
+    if not os.access(folder, os.W_OK):  # as a DAGSTER_HOME whose storage is Postgres: nothing to create
         yield
         return
     with _THREADS, InterProcessLock(folder / f".{what}.lock"):
@@ -93,22 +94,22 @@ def _folder(config_value: Mapping[str, str]) -> Path:
 
 
 def _escaped_url(base_dir: str, db_name: str) -> str:
-    """The URL of a SQLite file; Dagster's own function writes a `?` or `%2F` in its path as it is."""
+    """The URL of a SQLite file, escaped; Dagster's own function leaves `?` and `%2F` in the path unescaped."""
     return URL.create("sqlite", database=str(Path(base_dir).absolute() / f"{db_name}.db")).render_as_string()
 
 
-def _kept_engine(url: str, *, connect_args: Mapping[str, int] = MappingProxyType({}), **options: Any) -> Engine:
-    """The engine of a SQLite file; Dagster makes one for each event, and each compiles all its statements anew.
+def _cached_engine(url: str, *, connect_args: Mapping[str, int] = MappingProxyType({}), **options: Any) -> Engine:
+    """A cached SQLAlchemy engine: Dagster creates one for each event, and each compiles all statements anew.
 
-    That is a sixth of the processor time of a small month's run. No connection is kept: the pool is Dagster's own.
+    That takes a sixth of the CPU time of a small month's run. No connection is kept: the pool is Dagster's own.
     """
     return _engine(url, tuple(connect_args.items()), **options)
 
 
-@lru_cache(maxsize=16)  # every run has a file of its own
+@lru_cache(maxsize=16)  # each run has a SQLite file
 def _engine(url: str, connect_args: tuple[tuple[str, int], ...], **options: Any) -> Engine:
     return create_engine(url, connect_args=dict(connect_args), **options)
 
 
 for _module in (sqlite_run_storage, sqlite_event_log, sqlite_schedule_storage):
-    vars(_module).update(create_db_conn_string=_escaped_url, create_engine=_kept_engine)
+    vars(_module).update(create_db_conn_string=_escaped_url, create_engine=_cached_engine)

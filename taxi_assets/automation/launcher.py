@@ -1,46 +1,42 @@
-"""Runs on this machine, and a way to see which of them lost their process.
+"""Run launcher with run-worker health checks for local processes; `dagster.yaml` names it.
 
-Dagster's launcher leaves that to the code server that started the process. Nobody notices where the server is gone too,
-as after a power cut, or never was, as for a killed `taxi run`: such a run would be "started" for ever, and keep its
-place in the queue. `dagster.yaml` names the launcher, and the daemon's run monitoring asks it.
+Dagster's default launcher leaves health checks to the code server that started the process. After a power cut that
+server is gone too, and a killed `taxi run` never had one: such a run would stay "started" and occupy its place in the
+queue. The daemon's run monitoring calls this launcher instead.
 """
 
 import time
 
 import dagster as dg
-from dagster._core.launcher.base import (
-    CheckRunHealthResult,
-    LaunchRunContext,
-    WorkerStatus,
-)  # what run monitoring wants has no public name
 
-from taxi_assets.automation.run_worker import HOST, PROCESS, SECONDS_TO_START, host, process_that_is_gone
+from taxi_assets.automation.dagster_internals import CheckRunHealthResult, LaunchRunContext, WorkerStatus
+from taxi_assets.automation.run_worker import HOST, PROCESS, SECONDS_TO_START, dead_process, host
 
 
 class LocalRunLauncher(dg.DefaultRunLauncher):
-    """Dagster's own launcher, for a daemon that sees the processes of its runs: one machine, no container between."""
+    """`DefaultRunLauncher` with health checks, for a daemon in the same machine and container as its runs."""
 
     def launch_run(self, context: LaunchRunContext) -> None:
-        """Launch the run, with a tag that says where."""
+        """Launch the run, and tag it with the host."""
         self._instance.add_run_tags(context.dagster_run.run_id, {HOST: host()})
         super().launch_run(context)
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """It does."""
+        """True: enables run-worker health checks."""
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Whether the process that the run told of is there."""
+        """Whether the process that the run recorded is alive."""
         if PROCESS in run.tags and run.tags.get(HOST) != host():
-            return CheckRunHealthResult(WorkerStatus.RUNNING, "it is made by a process of another machine")
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "its process runs on another machine")
         try:
-            pid = process_that_is_gone(self._instance, run)
+            pid = dead_process(self._instance, run)
         except LookupError:
             record = self._instance.get_run_record_by_id(run.run_id)
             if record is None or record.start_time is None or time.time() < record.start_time + SECONDS_TO_START:
-                return CheckRunHealthResult(WorkerStatus.RUNNING, "it has not told of a process yet")
-            return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "it never told of a process")
+                return CheckRunHealthResult(WorkerStatus.RUNNING, "it has not recorded a process yet")
+            return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "it never recorded a process")
         if pid is None:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return CheckRunHealthResult(WorkerStatus.NOT_FOUND, f"its process {pid} is gone")

@@ -1,7 +1,7 @@
-"""Months that a run was requested for, until they are loaded: what a publication sensor remembers between ticks.
+"""Cursor and retry policy of the publication sensors: which months a run was requested for and not loaded yet.
 
-A month is done when every store has it, not when it was requested. Whether a request is repeated depends on how its
-newest run ended and on whether the file at the source is still the same one.
+A month is done when every store has it, not when its run was requested. Whether a request is retried depends on how
+its newest run ended, and on whether the source still has the same file. Ticks are evaluated in `new_files`.
 """
 
 import json
@@ -13,28 +13,28 @@ from enum import Enum
 
 import dagster as dg
 
-from taxi_assets.automation.event_log import UNDER_WAY, WILL_RETRY, runs_of_month
+from taxi_assets.automation.event_log import IN_PROGRESS, WILL_RETRY, runs_of_month
 from taxi_assets.automation.run_errors import failed_steps
 from taxi_assets.catalog import Dataset
 from taxi_assets.errors import TaxiError
 from taxi_assets.month import Month
 from taxi_assets.source.base import RemoteFile
 
-TRIES = 6  # of one file, after transient failures: twenty hours
-FIRST_WAIT = 600  # seconds from one try to the next; each wait is three times the one before
-SECONDS_TO_START = 3600  # after which a request without a run is taken for lost
+TRIES = 6  # of one file version, after transient failures: twenty hours in all
+FIRST_WAIT = 600  # seconds between tries; backoff factor 3
+SECONDS_TO_START = 3600  # after which a request without a run counts as lost
 RUN_KEY = "dagster/run_key"
 NO_FILE = ""  # the version of a month that the source does not have
 
 
 @dataclass(frozen=True)
-class Requested:
+class MonthRequest:
     """A request for a month that is not loaded yet.
 
     Attributes:
-        version: of the file that it was made for, as `version_of`; None where nobody knows.
+        version: of the requested file, as `version_of`; None if it is unknown.
         at: when it was made, in seconds since 1970.
-        after: the storage id of the newest run at that moment: runs of the request have a higher one.
+        after: storage id of the newest run at that moment; runs of the request have a higher one.
         tries: how many runs were requested for that version.
     """
 
@@ -46,29 +46,29 @@ class Requested:
 
 @dataclass
 class Cursor:
-    """Where a publication sensor is.
+    """State of a publication sensor between ticks; Dagster stores it as JSON.
 
     Attributes:
-        next: the first month that was not published when it was last asked for.
+        next: the first month that was not published at the last tick.
         checked: the loaded month whose file was last compared with the source.
-        seen: month -> the version that needs no second look: it has the bytes that are loaded, or is no whole file.
-        requested: month -> the request that has not ended in a loaded month yet.
-        looked: the requested month that was last looked at.
-        adopted: whether months that failed before the sensor began are among the requested ones.
+        seen: month -> file version already compared: it has the loaded bytes, or is not a whole file.
+        requested: month -> the request, until the month is loaded.
+        looked: the requested month that was last evaluated.
+        adopted: whether `requested` includes the months that failed before the sensor was started.
     """
 
     next: str
     checked: str = ""
     seen: dict[str, str] = field(default_factory=dict)
-    requested: dict[str, Requested] = field(default_factory=dict)
+    requested: dict[str, MonthRequest] = field(default_factory=dict)
     looked: str = ""
     adopted: bool = False
 
     @classmethod
     def parse(cls, text: str) -> "Cursor":
-        """The cursor as `text` has it; one of an older release lacks the requests."""
+        """The cursor that Dagster stored; cursors of older releases lack the requests."""
         facts = json.loads(text)
-        requested = {month: Requested(**one) for month, one in facts.pop("requested", {}).items()}
+        requested = {month: MonthRequest(**one) for month, one in facts.pop("requested", {}).items()}
         return cls(**facts, requested=requested)
 
     @property
@@ -80,35 +80,35 @@ class Cursor:
 class Outcome(Enum):
     """How the newest run of a request ended."""
 
-    UNDER_WAY = "under way"
+    IN_PROGRESS = "in progress"
     NO_RUN = "no run"
     LOADED = "loaded"
-    TRANSIENT = "failed for want of a source, a store or a process"
-    PERMANENT = "failed in a way that the same file will fail again"
+    TRANSIENT = "failed since the source or a store was unavailable, or the process died"
+    PERMANENT = "failed, and the same file will fail again"
 
 
 def version_of(published: RemoteFile) -> str:
-    """What tells two versions of a file apart without its bytes: its ETag, or its size, or its date."""
+    """Identifies the file's version by its headers: ETag, else size, else modification date."""
     facts = (published.etag, published.size, published.last_modified)
     return str(next((value for value in facts if value), ""))
 
 
-def run_key(dataset: Dataset, month: Month, request: Requested) -> str:
-    """What keeps Dagster from making two runs of one request."""
+def run_key(dataset: Dataset, month: Month, request: MonthRequest) -> str:
+    """The run key of the request: Dagster launches one run for each run key."""
     tries = f" try {request.tries}" if request.tries > 1 else ""
     return f"{dataset.name} {month} {request.version}{tries}"
 
 
 def outcome_of(
-    instance: dg.DagsterInstance, dataset: Dataset, month: Month, request: Requested, loaded: Iterable[Month]
+    instance: dg.DagsterInstance, dataset: Dataset, month: Month, request: MonthRequest, loaded: Iterable[Month]
 ) -> Outcome:
-    """How the newest run since the request ended, whoever asked for it.
+    """How the newest run of the month since the request ended, however it was launched.
 
     Args:
-        instance: Dagster's records.
-        dataset: whose month it is.
-        month: which one.
-        request: what was asked for.
+        instance: the Dagster instance.
+        dataset: of the month.
+        month: the requested month.
+        request: the request.
         loaded: the months that every store has.
     """
     newest = next((one for one in runs_of_month(instance, dataset, month) if one.storage_id > request.after), None)
@@ -116,9 +116,9 @@ def outcome_of(
         return Outcome.NO_RUN
     run = newest.dagster_run
     if run.status == dg.DagsterRunStatus.NOT_STARTED:
-        return Outcome.NO_RUN  # recorded and never queued; the same run key has it launched
-    if run.status in UNDER_WAY or run.tags.get(WILL_RETRY) == "true":
-        return Outcome.UNDER_WAY
+        return Outcome.NO_RUN  # created and never queued; a request with the same run key launches it
+    if run.status in IN_PROGRESS or run.tags.get(WILL_RETRY) == "true":
+        return Outcome.IN_PROGRESS
     if run.status == dg.DagsterRunStatus.SUCCESS:
         return Outcome.LOADED if month in set(loaded) else Outcome.PERMANENT
     if run.status == dg.DagsterRunStatus.FAILURE and _is_transient(instance, run):
@@ -126,29 +126,31 @@ def outcome_of(
     return Outcome.PERMANENT
 
 
-def request_that_failed(instance: dg.DagsterInstance, dataset: Dataset, month: Month) -> Requested:
-    """The request whose run failed, for a sensor that does not remember it.
+def failed_request(instance: dg.DagsterInstance, dataset: Dataset, month: Month) -> MonthRequest:
+    """The request of a month whose newest run failed, reconstructed for a cursor that lacks it.
 
-    Runs that a sensor requested carry the version in their run key; of others nobody knows which file they met.
+    The run key of a sensor's run contains the file version; for other runs the version is unknown.
     """
     form = re.compile(rf"{dataset.name} {month} (?P<version>.*?)(?: try (?P<tries>\d+))?")
     newest, *_ = runs_of_month(instance, dataset, month)
     at, after = int(newest.create_timestamp.timestamp()), newest.storage_id - 1
     match = form.fullmatch(newest.dagster_run.tags.get(RUN_KEY, ""))
-    return Requested(match["version"], at, after, int(match["tries"] or 1)) if match else Requested(None, at, after)
+    if match is None:
+        return MonthRequest(None, at, after)
+    return MonthRequest(match["version"], at, after, int(match["tries"] or 1))
 
 
-def next_request(request: Requested, published: RemoteFile, outcome: Outcome, now: float) -> Requested | None:
-    """The request to make next; None where it is not time for one, or where one would fail in the same way.
+def next_request(request: MonthRequest, published: RemoteFile, outcome: Outcome, now: float) -> MonthRequest | None:
+    """The next request; None during the backoff, and if the same file would fail again.
 
     Args:
-        request: the one before it.
-        published: what the source has now.
-        outcome: of the request before it.
+        request: the previous one.
+        published: the file that the source has now.
+        outcome: of the previous request.
         now: in seconds since 1970.
     """
     if _has_changed(request, published):
-        return Requested(version_of(published))
+        return MonthRequest(version_of(published))
     if outcome is Outcome.NO_RUN:
         return request if now >= request.at + SECONDS_TO_START else None
     waited = now >= request.at + FIRST_WAIT * 3 ** (request.tries - 1)
@@ -157,7 +159,7 @@ def next_request(request: Requested, published: RemoteFile, outcome: Outcome, no
     return None
 
 
-def _has_changed(request: Requested, published: RemoteFile) -> bool:
+def _has_changed(request: MonthRequest, published: RemoteFile) -> bool:
     if request.version is not None:
         return request.version != version_of(published)
     on = published.last_modified
@@ -165,7 +167,7 @@ def _has_changed(request: Requested, published: RemoteFile) -> bool:
 
 
 def _is_transient(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether every step that failed did so for want of a source or a store, or the run's process died."""
+    """Whether each failed step raised a retryable error, or no step failed since the process died."""
     entries = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     steps = failed_steps(entry.dagster_event for entry in entries if entry.dagster_event)
     names = {step.what.partition(":")[0] for step in steps}

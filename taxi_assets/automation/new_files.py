@@ -1,4 +1,8 @@
-"""A sensor for each dataset that asks TLC's server what is new: months that came out, and files that were replaced."""
+"""Publication sensors, one for each dataset: they poll the source by HEAD for new months and for replaced files.
+
+History before a sensor's start is left to backfills and to `catch_up_schedule`. The cursor and the retry policy are in
+`month_requests`.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -17,11 +21,11 @@ from taxi_assets.automation.event_log import (
 from taxi_assets.automation.month_requests import (
     NO_FILE,
     Cursor,
+    MonthRequest,
     Outcome,
-    Requested,
+    failed_request,
     next_request,
     outcome_of,
-    request_that_failed,
     run_key,
     version_of,
 )
@@ -38,12 +42,12 @@ NEW_MONTHS_A_TICK = 6
 OLD_MONTHS_A_TICK = 6
 REQUESTED_MONTHS_A_TICK = 6
 _EVER = 36_500  # days
-_FETCHED_A_TICK = 1  # files whose headers changed, to see whether their bytes did; a tick has a minute
-_LARGEST_FETCHED = 200 << 20  # bytes
+_FETCHED_A_TICK = 1  # files with changed headers, to compare their hash; a tick may take a minute
+_LARGEST_FETCHED = 200 << 20  # bytes; larger files count as replaced if their headers changed
 
 
 def publication_sensor(dataset: Dataset) -> dg.SensorDefinition:
-    """Requests a run for each month that TLC publishes from now on, and for each that it replaces."""
+    """Sensor: requests a run for each month that TLC publishes or replaces after the sensor was started."""
 
     @dg.sensor(
         name=sensor_name(dataset),
@@ -51,8 +55,8 @@ def publication_sensor(dataset: Dataset) -> dg.SensorDefinition:
         minimum_interval_seconds=SECONDS_BETWEEN_TICKS,
         default_status=dg.DefaultSensorStatus.STOPPED,
         description=(
-            f"Asks the source for new and replaced months of {dataset.name} and loads those. It begins with the first "
-            "month that is not out yet: what is already published is for a backfill, or for catch_up_schedule."
+            f"Polls the source for new and replaced months of {dataset.name}, and requests a run for each. It starts "
+            "with the first month that is not published yet; load earlier months by a backfill or by catch_up_schedule."
         ),
     )
     def trips_published(
@@ -61,7 +65,7 @@ def publication_sensor(dataset: Dataset) -> dg.SensorDefinition:
         try:
             return _Tick(context, dataset, source.open(retry=False), scratch).result()
         except SourceUnavailable as error:
-            return dg.SkipReason(f"the source does not answer and is asked again at the next tick: {error}")
+            return dg.SkipReason(f"the source does not answer; the next tick asks it again: {error}")
 
     return trips_published
 
@@ -96,29 +100,29 @@ class _Tick:
         first = self._dataset.first_month
         following = first if last is None else last.plus(1)
         self._notes.append(
-            f"{self._dataset.name} is watched from {following} on. For the months before it, materialize a range of "
-            f"partitions in the UI, or: taxi run {self._dataset.name} {first}..{last or first}"
+            f"{self._dataset.name} is watched from {following} on. To load earlier months, launch a backfill in the "
+            f"UI, or: taxi run {self._dataset.name} {first}..{last or first}"
         )
         return Cursor(next=str(following))
 
     def _requests(self, cursor: Cursor) -> list[dg.RunRequest]:
-        """Those of this tick; a file that the source does not answer for keeps none of the others waiting."""
+        """The run requests of this tick; an error on one file does not block the others."""
         self._adopt_failed_months(cursor)
         requests: list[dg.RunRequest] = []
         for requested in (self._new_months(cursor), self._requested_months(cursor), self._replaced_months(cursor)):
             try:
                 requests.extend(requested)
             except SourceUnavailable as error:
-                self._notes.append(f"the source does not answer and is asked again at the next tick: {error}")
+                self._notes.append(f"the source does not answer; the next tick asks it again: {error}")
         return requests
 
     def _adopt_failed_months(self, cursor: Cursor) -> None:
-        """Remember the months whose runs failed without this sensor's knowledge; all there are, when it begins."""
+        """Add months with failed runs that the cursor lacks; the first tick adds failures of any age."""
         failed = failed_months(self._instance, self._dataset, days=RECENT_DAYS if cursor.adopted else _EVER)
         cursor.adopted = True
         for month in sorted(failed):
             if str(month) < cursor.next and str(month) not in cursor.requested:
-                cursor.requested[str(month)] = request_that_failed(self._instance, self._dataset, month)
+                cursor.requested[str(month)] = failed_request(self._instance, self._dataset, month)
 
     def _new_months(self, cursor: Cursor) -> Iterator[dg.RunRequest]:
         for _ in range(NEW_MONTHS_A_TICK):
@@ -131,28 +135,28 @@ class _Tick:
                 self._notes.append(f"{self._source.url} has not published {self._dataset.name} {month} yet")
                 return
             cursor.next = str(month.plus(1))
-            yield self._request(cursor, month, Requested(version_of(published)))
+            yield self._request(cursor, month, MonthRequest(version_of(published)))
 
     def _requested_months(self, cursor: Cursor) -> Iterator[dg.RunRequest]:
-        """Those whose request has not ended in a loaded month, where another run may."""
+        """Retries: run requests for months whose request has not ended in a loaded month."""
         if not cursor.requested:
             return
         loaded = loaded_months(self._instance, self._dataset)
-        for key in in_turn(sorted(cursor.requested), cursor.looked)[:REQUESTED_MONTHS_A_TICK]:
+        for key in rotated_after(sorted(cursor.requested), cursor.looked)[:REQUESTED_MONTHS_A_TICK]:
             cursor.looked = key
             month, request = Month.parse(key), cursor.requested[key]
             outcome = outcome_of(self._instance, self._dataset, month, request, loaded)
             if outcome is Outcome.LOADED:
                 del cursor.requested[key]
-            elif outcome is not Outcome.UNDER_WAY:
+            elif outcome is not Outcome.IN_PROGRESS:
                 yield from self._requested_again(cursor, month, request, outcome)
 
     def _requested_again(
-        self, cursor: Cursor, month: Month, request: Requested, outcome: Outcome
+        self, cursor: Cursor, month: Month, request: MonthRequest, outcome: Outcome
     ) -> Iterator[dg.RunRequest]:
         published = self._head(month)
         if published is None:
-            self._notes.append(f"{month} is not loaded, and {self._source.url} does not have it (yet)")
+            self._notes.append(f"{month} is not loaded, and {self._source.url} does not have it yet")
             if request.version is None:
                 cursor.requested[str(month)] = replace(request, version=NO_FILE)
             return
@@ -163,22 +167,22 @@ class _Tick:
         cursor.requested[str(month)] = replace(request, version=request.version or version_of(published))
         if outcome is Outcome.PERMANENT:
             self._notes.append(
-                f"{month} failed and is requested again when the source has another file; before that only by: "
+                f"{month} failed; it is requested again when the source has another file. To retry earlier: "
                 f"taxi run {self._dataset.name} {month}"
             )
 
     def _replaced_months(self, cursor: Cursor) -> Iterator[dg.RunRequest]:
         months = [str(month) for month in raw_months(self._instance, self._dataset)]
-        for key in in_turn(months, cursor.checked)[:OLD_MONTHS_A_TICK]:
+        for key in rotated_after(months, cursor.checked)[:OLD_MONTHS_A_TICK]:
             cursor.checked = key
             if key in cursor.requested or key >= cursor.next:
                 continue
             published = self._head(Month.parse(key))
             if published is not None and self._is_replaced(cursor, Month.parse(key), published):
-                yield self._request(cursor, Month.parse(key), Requested(version_of(published)))
+                yield self._request(cursor, Month.parse(key), MonthRequest(version_of(published)))
 
     def _is_replaced(self, cursor: Cursor, month: Month, published: RemoteFile) -> bool:
-        """Whether the file has other bytes than the ones loaded; told by its headers first, and by its bytes last."""
+        """Whether the source file differs from the loaded one, by its headers first and by its SHA-256 last."""
         loaded = loaded_file(self._instance, self._dataset, month)
         if loaded is None:
             return False
@@ -193,20 +197,20 @@ class _Tick:
 
     def _has_other_bytes(self, cursor: Cursor, month: Month, published: RemoteFile, sha256: str) -> bool:
         if self._fetched == _FETCHED_A_TICK:
-            self._notes.append(f"{month} has changed and is looked at in a later tick")
+            self._notes.append(f"{month} has changed; a later tick compares its hash")
             return False
         self._fetched += 1
         try:
             if self._digest(month) != sha256:
                 return True
         except (BadFile, NotPublished) as error:
-            self._notes.append(f"{month} has changed, and cannot be loaded as it is: {error}")
+            self._notes.append(f"{month} has changed, and the new file cannot be loaded: {error}")
         else:
-            self._notes.append(f"{month} was touched, and has the same bytes")
+            self._notes.append(f"{month} has new headers and the same bytes")
         cursor.seen[str(month)] = version_of(published)
         return False
 
-    def _request(self, cursor: Cursor, month: Month, request: Requested) -> dg.RunRequest:
+    def _request(self, cursor: Cursor, month: Month, request: MonthRequest) -> dg.RunRequest:
         cursor.seen.pop(str(month), None)
         made = replace(request, at=int(calendar.now().timestamp()), after=newest_run(self._instance))
         cursor.requested[str(month)] = made
@@ -228,6 +232,6 @@ class _Tick:
             return fetch_month(self._source, self._dataset, month, folder).sha256
 
 
-def in_turn(months: Sequence[str], last: str) -> list[str]:
-    """The months, beginning with the first one after the last that was looked at."""
+def rotated_after(months: Sequence[str], last: str) -> list[str]:
+    """The months in order, starting with the first one after `last` and wrapping around."""
     return [*(month for month in months if month > last), *(month for month in months if month <= last)]

@@ -1,4 +1,4 @@
-"""What went wrong in a run, from its events, in the words of this project."""
+"""Failed steps and failed checks of a run, extracted from its events."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from dagster_shared.error import SerializableErrorInfo
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """One thing that went wrong.
+class RunIssue:
+    """A failed step or a failed check.
 
     Attributes:
-        where: the step, or the asset that was checked, as `green/postgres_trips`.
-        what: the error or the check's findings.
-        severity: WARN where it stopped nothing.
+        where: the step or the checked asset, as `green/postgres_trips`.
+        what: the error's text or the check's findings.
+        severity: WARN if the run went on.
     """
 
     where: str
@@ -25,21 +25,21 @@ class Trouble:
         return f"{self.where}: {self.what}"
 
 
-def failed_steps(events: Iterable[dg.DagsterEvent]) -> list[Trouble]:
-    """The steps that failed by themselves, not those that were left out for it.
+def failed_steps(events: Iterable[dg.DagsterEvent]) -> list[RunIssue]:
+    """The steps that failed, without the downstream steps that were skipped.
 
-    Nor those that a check of theirs stopped, where its evaluation is among the events: that says better why.
+    A step that a blocking check failed is left out where the evaluation is among the events: that names the reason.
     """
     events = list(events)
     stopped = {event.step_key for event in events if _stops_its_step(event)}
-    troubles = []
+    issues = []
     for event in events:
         if event.event_type == dg.DagsterEventType.STEP_FAILURE and event.step_key not in stopped:
             data = event.step_failure_data
-            told = data.user_failure_data.description if data.user_failure_data else None
-            text = told or (root_of(data.error).message.strip() if data.error else "failed")
-            troubles.append(Trouble((event.step_key or "").replace("__", "/"), text))
-    return troubles
+            description = data.user_failure_data.description if data.user_failure_data else None
+            text = description or (root_cause_of(data.error).message.strip() if data.error else "failed")
+            issues.append(RunIssue((event.step_key or "").replace("__", "/"), text))
+    return issues
 
 
 def _stops_its_step(event: dg.DagsterEvent) -> bool:
@@ -49,9 +49,9 @@ def _stops_its_step(event: dg.DagsterEvent) -> bool:
     return bool(check.blocking) and not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
 
 
-def failed_checks(events: Iterable[dg.DagsterEvent], *severities: dg.AssetCheckSeverity) -> list[Trouble]:
-    """The checks of these severities that did not pass."""
-    troubles = []
+def failed_checks(events: Iterable[dg.DagsterEvent], *severities: dg.AssetCheckSeverity) -> list[RunIssue]:
+    """The failed checks of these severities."""
+    issues = []
     for event in events:
         if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             check = event.asset_check_evaluation_data
@@ -59,10 +59,10 @@ def failed_checks(events: Iterable[dg.DagsterEvent], *severities: dg.AssetCheckS
                 facts = ", ".join(f"{name} {value.value}" for name, value in check.metadata.items())
                 where = check.asset_key.to_user_string()
                 text = f"check {check.check_name} failed: {check.description or facts}"
-                troubles.append(Trouble(where, text, check.severity))
-    return troubles
+                issues.append(RunIssue(where, text, check.severity))
+    return issues
 
 
-def root_of(error: SerializableErrorInfo) -> SerializableErrorInfo:
-    """What went wrong, where Dagster says first that it was tried often enough, or that it happened in a step."""
-    return error if error.cause is None else root_of(error.cause)
+def root_cause_of(error: SerializableErrorInfo) -> SerializableErrorInfo:
+    """The innermost cause: Dagster wraps an error in its own, for retries and for steps."""
+    return error if error.cause is None else root_cause_of(error.cause)

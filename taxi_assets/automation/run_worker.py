@@ -1,8 +1,8 @@
-"""Whether the process of a run that is under way still lives, and what is recorded where it does not.
+"""Detects runs whose process died, and records them as failed or canceled.
 
-A process that is killed cannot say so, and its run would be "started" for ever: the daemon's run monitoring looks after
-that, but no daemon need be there. So whoever comes next looks as well: `taxi run`, `taxi check`, `taxi status`. Only
-processes of this machine can be judged; the run's tags tell where it runs.
+A killed process leaves its run "started". The daemon's run monitoring finds such runs, but a daemon need not run, so
+`taxi run`, `taxi check` and `taxi status` look for them as well. Only processes of this machine can be examined; a
+run's tags identify its host.
 """
 
 import os
@@ -13,10 +13,11 @@ from pathlib import Path
 
 import dagster as dg
 import psutil
-from dagster._core.storage.runs import SqliteRunStorage  # which storage an instance has is told by no public name
+
+from taxi_assets.automation.dagster_internals import has_sqlite_run_storage
 
 HOST = "taxi/host"
-PROCESS = "taxi/process"  # of a run that was not launched, but is made by the process that asked for it
+PROCESS = "taxi/process"  # of a run that executes in the process that requested it, without a launcher
 SECONDS_TO_START = 180  # as run_monitoring.start_timeout_seconds in dagster.yaml
 _WITH_A_PROCESS = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -26,13 +27,13 @@ _WITH_A_PROCESS = [
 ]
 
 
-def tags_of_this_process() -> dict[str, str]:
-    """The tags of a run that this process makes itself."""
+def process_tags() -> dict[str, str]:
+    """The tags of a run that executes in this process."""
     return {HOST: host(), PROCESS: f"{os.getpid()} {psutil.Process().create_time()}"}
 
 
 def host() -> str:
-    """The machine, or the container: where a process number means something."""
+    """The host and its PID namespace: the scope in which a process id is valid."""
     namespace = ""
     with suppress(OSError):  # not Linux
         namespace = str(Path("/proc/self/ns/pid").readlink())
@@ -40,58 +41,58 @@ def host() -> str:
 
 
 def report_dead_runs(instance: dg.DagsterInstance) -> None:
-    """Record as failed, or canceled where that was asked for, each run of this machine whose process is gone."""
+    """Record each run of this machine whose process is gone as failed, or as canceled if cancellation was requested."""
     for record in instance.get_run_records(dg.RunsFilter(statuses=_WITH_A_PROCESS)):
-        why = _why_it_is_dead(instance, record)
+        why = _reason_of_death(instance, record)
         if why is None:
             continue
         run = instance.get_run_by_id(record.dagster_run.run_id)
         if run is None or run.status != record.dagster_run.status:
-            continue  # the daemon, or the run itself, was quicker
+            continue  # the daemon or the run itself has recorded its end meanwhile
         if run.status == dg.DagsterRunStatus.CANCELING:
             instance.report_run_canceled(run, why)
         else:
             instance.report_run_failed(run, why)
 
 
-def process_that_is_gone(instance: dg.DagsterInstance, run: dg.DagsterRun) -> int | None:
-    """The number of the run's process if it is known and gone; None if it lives.
+def dead_process(instance: dg.DagsterInstance, run: dg.DagsterRun) -> int | None:
+    """The id of the run's process if that is gone; None if it is alive.
 
     Raises:
-        LookupError: the run has not told of a process.
+        LookupError: the run has not recorded a process.
     """
     if PROCESS in run.tags:
         pid, created = run.tags[PROCESS].split()
-        return None if _was_there(int(pid), float(created)) else int(pid)
+        return None if _is_same_process(int(pid), float(created)) else int(pid)
     for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
         event = entry.get_dagster_event()
         pid_of_event = event.engine_event_data.metadata.get("pid")
         if pid_of_event is not None:
             number = int(str(pid_of_event.value))
-            return None if _was_there(number, entry.timestamp) else number
+            return None if _is_same_process(number, entry.timestamp) else number
     raise LookupError(run.run_id)
 
 
-def _why_it_is_dead(instance: dg.DagsterInstance, record: dg.RunRecord) -> str | None:
+def _reason_of_death(instance: dg.DagsterInstance, record: dg.RunRecord) -> str | None:
     run = record.dagster_run
-    is_local = isinstance(instance.run_storage, SqliteRunStorage) if HOST not in run.tags else run.tags[HOST] == host()
+    is_local = run.tags[HOST] == host() if HOST in run.tags else has_sqlite_run_storage(instance)
     if not is_local:
         return None
     try:
-        pid = process_that_is_gone(instance, run)
+        pid = dead_process(instance, run)
     except LookupError:
         begun = record.start_time or record.create_timestamp.timestamp()
         if time.time() < begun + SECONDS_TO_START:
             return None
-        return f"it has not told of a process in {SECONDS_TO_START} seconds: it was killed while it began"
+        return f"it recorded no process within {SECONDS_TO_START} seconds: it was killed while it started"
     return None if pid is None else f"its process {pid} is gone: it was killed, or the machine was switched off"
 
 
-def _was_there(pid: int, moment: float) -> bool:
-    """Whether the process of that number is the one of that moment, and not a later one under the same number."""
+def _is_same_process(pid: int, moment: float) -> bool:
+    """Whether the process that had the id at that time is alive, and not a later one with the same id."""
     try:
         process = psutil.Process(pid)
-        # A second's leave: the same process's creation is computed from the boot time, which the clock's changes move.
+        # One second of tolerance: psutil computes creation times from the boot time, which moves with clock changes.
         return bool(process.create_time() <= moment + 1 and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

@@ -1,7 +1,6 @@
-"""The checks on and between the assets; what they compare is read from the stores, not from what the assets said.
+"""Asset checks. They read the stores themselves, and not the metadata that the assets report.
 
-Those that find a table wrong stop the run: `accounting` before the tables are made, `content` after it. What is merely
-odd is a warning: `quality`.
+Blocking checks: `shrinkage` and `accounting` before the tables are loaded, `content` after that. `quality` only warns.
 """
 
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ __all__ = ["trips_checks"]
 
 
 def trips_checks(dataset: Dataset) -> Sequence[dg.AssetChecksDefinition]:
-    """The checks of one dataset."""
+    """The asset checks of one dataset; `shrinkage` is evaluated in the step of the clean asset."""
     return [
         accounting_check(dataset),
         quality_checks(dataset),

@@ -1,25 +1,25 @@
-"""Whether every source row is in exactly one place."""
+"""Asset check: every source row is either in the clean rows or in quarantine."""
 
 import dagster as dg
 
 from taxi_assets.catalog import Dataset, Layer
-from taxi_assets.io_managers.common import named_failures
+from taxi_assets.io_managers.common import map_errors_to_failures
 from taxi_assets.partitions import month_of_run
 from taxi_assets.resources import StoresResource
 from taxi_assets.stores.base import TableSlice
 
 
 def accounting_check(dataset: Dataset) -> dg.AssetChecksDefinition:
-    """Source rows = clean rows + quarantined rows."""
+    """Blocking check of the clean asset: source rows = clean rows + quarantined rows."""
 
     @dg.asset_check(
         asset=dataset.key(Layer.CLEAN),
-        description="Source rows = clean rows + quarantined rows. Nothing goes on to the tables before that holds.",
+        description="Source rows = clean rows + quarantined rows. Blocks the tables until that holds.",
         blocking=True,
     )
     def rows_accounted_for(context: dg.AssetCheckExecutionContext, stores: StoresResource) -> dg.AssetCheckResult:
         month = month_of_run(context)
-        with named_failures():
+        with map_errors_to_failures():
             lake = stores.lake().pinned()
             source = lake.file_rows(dataset.path(Layer.RAW), dataset.file_name(month))
             clean = lake.count(TableSlice(dataset.path(Layer.CLEAN), month))

@@ -1,4 +1,7 @@
-"""Whether a table holds what the lake holds: as many rows, the same total, the same values in every column."""
+"""Asset checks: a table equals the lake in row count, total amount and content hash.
+
+The digests are computed in `stores.digest`, and compared in `stores.comparison`.
+"""
 
 from functools import partial
 from pathlib import Path
@@ -7,7 +10,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from taxi_assets.catalog import SOURCE_MONTH, SOURCE_ROW, TRIPS_IN, Dataset, Layer, Store
-from taxi_assets.io_managers.common import named_failures
+from taxi_assets.io_managers.common import map_errors_to_failures
 from taxi_assets.month import Month
 from taxi_assets.partitions import month_of_run
 from taxi_assets.resources import StoresResource
@@ -19,19 +22,19 @@ from taxi_assets.stores.rows import Rows
 if TYPE_CHECKING:
     from taxi_assets.stores.lake import Lake
 
-_remembered: dict[object, Digest] = {}  # of the newest slice, since a run compares two tables with it
+_cached: dict[object, Digest] = {}  # of the newest slice, which a run compares with two tables
 
 
 def content_check(store: Store, dataset: Dataset) -> dg.AssetChecksDefinition:
-    """The month in the table, compared with the month in the lake; each side adds up its own rows."""
+    """Blocking check of a table: compares a month with the lake; each store computes its own digest."""
 
     @dg.asset_check(
         asset=dataset.key(TRIPS_IN[store]),
-        description="The table has the rows of the lake: as many, with the same total and the same content hash.",
+        description="The table equals the lake in row count, total amount and content hash.",
         blocking=True,
     )
     def equals_clean(context: dg.AssetCheckExecutionContext, stores: StoresResource) -> dg.AssetCheckResult:
-        with named_failures():
+        with map_errors_to_failures():
             found = _compared(stores.lake(), stores.tables(store), dataset, month_of_run(context))
         return dg.AssetCheckResult(
             passed=not found.differences,
@@ -57,10 +60,10 @@ def _digest_of(clean: Rows, dataset: Dataset, parts: Parts) -> Digest:
 
     written = clean.objects or tuple(f"{file} {Path(file).stat().st_mtime_ns}" for file in clean.files)
     identity = (written, tuple(parts), dataset.total)
-    if not written or identity not in _remembered:
-        _remembered.clear()
-        _remembered[identity] = digest_of(clean, parts, SOURCE_ROW, dataset.total)
-    return _remembered[identity]
+    if not written or identity not in _cached:
+        _cached.clear()
+        _cached[identity] = digest_of(clean, parts, SOURCE_ROW, dataset.total)
+    return _cached[identity]
 
 
 def _facts(side: str, digest: Digest, dataset: Dataset) -> dict[str, int | float | str]:

@@ -1,4 +1,7 @@
-"""Whether a month looks like the others; what is odd may be true, so that nothing here stops a run."""
+"""Data quality checks: compare a month with its neighbours and with the catalogue.
+
+They only warn: an unusual month may be correct.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -9,7 +12,7 @@ import dagster as dg
 
 from taxi_assets.catalog import OFTEN_LEFT_OUT, Dataset, Layer, disruption_between, published_rows
 from taxi_assets.errors import SliceDamaged, SliceMissing
-from taxi_assets.io_managers.common import named_failures
+from taxi_assets.io_managers.common import map_errors_to_failures
 from taxi_assets.jobs import clean_op_name
 from taxi_assets.month import Month
 from taxi_assets.partitions import month_of_run
@@ -27,18 +30,18 @@ if TYPE_CHECKING:
 USUAL_RATIOS = {"the month before": (1, 0.55, 1.8), "the year before": (12, 0.4, 3.3)}
 USUAL_QUARANTINE = 0.05  # TLC's own months have 0.6 to 1.3 %
 USUAL_CHANGE_OF_NULLS = 0.25  # of the rows
-USUAL_CHANGE_OF_LEFT_OUT = 0.45  # of the rows, for the columns that companies leave out together
+USUAL_CHANGE_OF_LEFT_OUT = 0.45  # of the rows, for columns that whole companies leave out
 DESCRIPTIONS = {
-    "rows_as_usual": "The file has about as many rows as that of the month before, and of the year before; TLC's own "
-    "has as many as in May 2024, when all its files were counted.",
-    "nulls_as_usual": "Columns lack about as many values as in the month before, and in the year before.",
-    "codes_known": "Every code is in the catalogue's tables.",
-    "quarantine_as_usual": f"Not more than {USUAL_QUARANTINE:.0%} of the rows broke a rule.",
+    "rows_as_usual": "The row count is in the usual ratio to the month before and to the year before. For a file of "
+    "TLC it equals the count of May 2024, when all files were counted.",
+    "nulls_as_usual": "The share of nulls in each column is close to the month before and to the year before.",
+    "codes_known": "Every code is in the catalogue.",
+    "quarantine_as_usual": f"At most {USUAL_QUARANTINE:.0%} of the rows are in quarantine.",
 }
 
 
 def quality_checks(dataset: Dataset) -> dg.AssetChecksDefinition:
-    """The clean month, compared with what is known of it, with its neighbour and with its year before."""
+    """Checks of the clean asset against the catalogue, the month before and the year before."""
     asset = dg.AssetKey(dataset.key(Layer.CLEAN))
     spec = partial(dg.AssetCheckSpec, asset=asset)
 
@@ -50,7 +53,7 @@ def quality_checks(dataset: Dataset) -> dg.AssetChecksDefinition:
     def clean_as_usual(context: dg.AssetCheckExecutionContext, stores: StoresResource) -> Iterator[dg.AssetCheckResult]:
         from taxi_assets.cleaning.unknown_codes import unknown_codes
 
-        with named_failures():
+        with map_errors_to_failures():
             file = _File(stores.lake().pinned(), dataset, month_of_run(context))
             results = {
                 "rows_as_usual": _rows_as_usual(file),
@@ -67,7 +70,7 @@ def quality_checks(dataset: Dataset) -> dg.AssetChecksDefinition:
 
 
 class _File:
-    """A month's file as the lake has it, and those that it can be compared with."""
+    """A month's source file and clean rows in the lake, and the months to compare them with."""
 
     def __init__(self, lake: "Lake", dataset: Dataset, month: Month) -> None:
         self.lake = lake
@@ -78,11 +81,11 @@ class _File:
         self.rows = self.rows_of(month)
 
     def rows_of(self, month: Month) -> int:
-        """Rows in that month's file; 0 where the lake does not have it."""
+        """Rows in that month's source file; 0 if the lake does not have it."""
         return self.lake.file_rows(self.dataset.path(Layer.RAW), self.dataset.file_name(month))
 
     def null_shares(self, month: Month) -> Mapping[str, float]:
-        """Share of a month's clean rows that lack a value, by column; nothing where the lake does not know."""
+        """Share of nulls in a month's clean rows, by column; empty if the lake lacks the month or its counts."""
         piece = TableSlice(self.dataset.path(Layer.CLEAN), month)
         rows = self.lake.count(piece)
         if not rows:
@@ -90,8 +93,8 @@ class _File:
         counts = self.lake.read(piece.table, [month]).provenance.get(NULL_COUNTS, "{}")
         return {name: round(nulls / rows, 4) for name, nulls in json.loads(counts).items()}
 
-    def is_alike(self, month: Month) -> bool:
-        """Whether that month is synthetic as this one is, or real as this one is; so too where the lake lacks it."""
+    def is_same_kind(self, month: Month) -> bool:
+        """Whether both months are synthetic or both are real; True if the lake lacks the other one."""
         try:
             other = self.lake.read(self.dataset.path(Layer.CLEAN), [month])
         except (SliceMissing, SliceDamaged):
@@ -99,22 +102,22 @@ class _File:
         return is_synthetic_provenance(other.provenance) == is_synthetic_provenance(self.clean.provenance)
 
     def begins_or_ends(self, column: str, other: Month) -> bool:
-        """Whether the catalogue knows that only one of the two months has values in the column."""
+        """Whether, by the catalogue, only one of the two months has values in the column."""
         known = self.dataset.has(column)
         return known and self.dataset.has_values(column, self.month) != self.dataset.has_values(column, other)
 
     def comparable(self) -> Iterator[tuple[str, Month]]:
-        """The months that this one can be compared with, and what they are to it."""
+        """The months to compare this one with, each with its relation to this one."""
         for name, (months, _, _) in USUAL_RATIOS.items():
             other = self.month.plus(-months)
             if other < self.dataset.first_month or disruption_between(self.dataset, self.month, other) is not None:
                 continue
-            if self.is_alike(other):
+            if self.is_same_kind(other):
                 yield name, other
 
 
 class _Finding:
-    """What a check found: what is odd, a line each, and the numbers behind it."""
+    """The outcome of a check: warnings, a line each, and the numbers as metadata."""
 
     def __init__(self, odd: list[str], **metadata: Any) -> None:
         self._odd = odd

@@ -1,4 +1,7 @@
-"""Stops a run before a good month is replaced by next to nothing; evaluated before any of the month is stored."""
+"""Blocking check that a new version of a month has not lost most of its rows, evaluated before anything is stored.
+
+The thresholds are in `cleaning.month_version`.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -24,13 +27,13 @@ NOT_SHRUNK = "not_shrunk"
 
 
 def shrinkage_spec(dataset: Dataset) -> dg.AssetCheckSpec:
-    """The check of the clean asset; the asset's own step evaluates it."""
+    """The spec of the check; the step of the clean asset evaluates it."""
     return dg.AssetCheckSpec(
         NOT_SHRUNK,
         asset=dataset.key(Layer.CLEAN),
         description=(
-            "The new version has more than half of the rows of the one that is loaded, and not ten times its share of "
-            "quarantine. Otherwise nothing is replaced in any store."
+            "The new version has more than half of the rows of the loaded version, and less than ten times its share "
+            "of quarantine. Otherwise no store replaces the month."
         ),
         blocking=True,
     )
@@ -44,18 +47,18 @@ def refuse_shrunk(
     *,
     accepted: bool,
 ) -> Iterator[dg.AssetCheckResult]:
-    """Yield the check's result, and end the step where the version may not be stored.
+    """Yield the check's result, and fail the step if the version must not be stored.
 
     Args:
-        cleaned: the version that is about to be stored.
+        cleaned: the new version.
         dataset: of the rows.
         month: of the rows.
-        stores: the lake holds the version that is loaded; where it does not, the audit tables record it.
-        accepted: whether the version is to be stored all the same.
+        stores: the loaded version is read from the lake, or else from the audit tables.
+        accepted: whether to store the version in any case.
 
     Raises:
-        Failure: the version lost too much; nothing was stored.
-        InvalidRequest: a table has the month from TLC, and this one is synthetic, or the other way round.
+        Failure: the version lost too many rows; nothing was stored.
+        InvalidRequest: a table holds the month from TLC and the new version is synthetic, or vice versa.
         StoreUnavailable: the lake does not answer.
     """
     from taxi_assets.cleaning.month_version import MonthVersion, shrinkage_reasons
@@ -91,7 +94,7 @@ def _in_lake(stores: StoresResource, dataset: Dataset, month: Month) -> "MonthVe
 
 
 def _newest_first(stores: StoresResource, dataset: Dataset, month: Month) -> list[Line]:
-    """The audit logs' lines for the month; a table that does not answer now is for its own step to report."""
+    """The month's lines in the audit tables; a store that does not answer is left to its own step to report."""
     found: list[Line] = []
     for store in TABLE_STORES:
         try:
@@ -113,7 +116,7 @@ def _version_of(newest_first: Sequence[Line]) -> "MonthVersion | None":
 def _require_same_kind(
     newest_first: Sequence[Line], provenance: Mapping[str, str], dataset: Dataset, month: Month
 ) -> None:
-    """Refuse to mix where the tables are shared with another home, whose record and lake are not at hand."""
+    """Refuse to mix synthetic and real data in tables that another home shares, whose lake is not at hand."""
     url = next((line["source_url"] or "" for line in newest_first), "")
     if (is_sample_url(url) or url.startswith(TLC_CDN)) and is_sample_url(url) != is_synthetic_provenance(provenance):
         raise InvalidRequest(
@@ -132,12 +135,13 @@ def _text(
     accepted: bool,
 ) -> str:
     than = f"The version that is loaded has {before}" if before else "No version of it is loaded"
-    told = f"{dataset.name} {month}: {', '.join(lost)}. The new version has {now}. {than}"
+    summary = f"{dataset.name} {month}: {', '.join(lost)}. The new version has {now}. {than}"
     if accepted:
-        return f"{told}. It is loaded all the same, as asked for (accept_shrunk)."
+        return f"{summary}. It is loaded all the same, as asked for (accept_shrunk)."
     return (
-        f"{told}, and stays as it is in every store. If the new version is right, load it by: taxi run {dataset.name} "
-        f"{month} --accept-shrunk, or with accept_shrunk: true in the run config of {clean_op_name(dataset)}."
+        f"{summary}, and stays as it is in every store. If the new version is right, load it by: taxi run "
+        f"{dataset.name} {month} --accept-shrunk, or with accept_shrunk: true in the run config "
+        f"of {clean_op_name(dataset)}."
     )
 
 

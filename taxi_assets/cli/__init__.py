@@ -1,1 +1,1 @@
-"""The `taxi` command: one command line in one package."""
+"""The `taxi` command and its subcommands: composes definitions, instance and stores, and prints results."""

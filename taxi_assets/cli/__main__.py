@@ -1,18 +1,18 @@
-"""The shell's `taxi`: `cli.main`, which signals end at once, in a process that ends sooner than Python's own.
+"""Entry point of the shell command `taxi`: installs signal handling, then imports and runs `cli.main`.
 
-Nothing is imported here that takes time.
+Slow imports do not belong here: a signal during them has to end the command, too.
 """
 
 import signal
 
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # until `supervised` listens: Python's own way is a traceback
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # until `supervised` handles it: Python's own handler prints a traceback
 
 import gc  # noqa: E402
 from typing import NoReturn  # noqa: E402
 
 from taxi_assets.cli.interrupts import supervised  # noqa: E402
 
-gc.set_threshold(50_000)  # imports make half a million objects that stay: to look for garbage among them takes 0.2 s
+gc.set_threshold(50_000)  # imports create half a million lasting objects; collecting them takes 0.2 s
 
 
 def program() -> NoReturn:
@@ -21,11 +21,11 @@ def program() -> NoReturn:
 
 
 def _command() -> None:
-    from taxi_assets.cli.console import write_plainly
+    from taxi_assets.cli.console import use_ascii_fallback
     from taxi_assets.cli.main import main
 
     gc.freeze()
-    write_plainly()
+    use_ascii_fallback()
     main()
 
 

@@ -1,4 +1,4 @@
-"""Runs of one command, one after the other, and what is said and recorded where a signal ends them."""
+"""Executes the runs of one command in sequence, and records the current one as canceled if a signal ends it."""
 
 from collections.abc import Callable, Sequence
 from uuid import uuid4
@@ -17,28 +17,28 @@ def run_all(
     screen: console.Terminal,
     again: Callable[[Sequence[Request]], str],
 ) -> list[Outcome]:
-    """Make the runs and wait for each; a signal ends the process here, with the run in hand recorded as canceled.
+    """Execute the runs; a signal ends the process here and records the current run as canceled.
 
     Args:
-        requests: what to run.
-        definitions: with the requests' jobs.
-        instance: records the runs; those that were killed earlier are recorded as failed first.
-        screen: shows how far they are.
-        again: the command that makes the runs that are left.
+        requests: the runs to execute, in order.
+        definitions: contain the requests' jobs.
+        instance: records the runs; runs that were killed earlier are recorded as failed first.
+        screen: shows their progress.
+        again: returns the command that executes the remaining runs.
     """
     report_dead_runs(instance)
     ids = [str(uuid4()) for _ in requests]
     outcomes: list[Outcome] = []
 
-    def say(signal_name: str) -> None:
+    def cancel_current_run(signal_name: str) -> None:
         done = list(outcomes)
         left = requests[len(done) :]
         screen.print_interrupted(signal_name, done, left, again)
         if left:
             cancel(instance, ids[len(done)], signal_name)
 
-    with interrupts.on_interrupt(say):
+    with interrupts.on_interrupt(cancel_current_run):
         for request, run_id in zip(requests, ids, strict=True):
             outcomes.append(run(definitions, instance, request, console.LOGGER, run_id))
-            interrupts.checkpoint()
+            interrupts.block_if_ending()
     return outcomes

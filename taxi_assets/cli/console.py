@@ -1,4 +1,7 @@
-"""What `taxi` shows: how far a run is, and what came of it."""
+"""Terminal output of `taxi run` and `taxi check`: progress of a run, and its results.
+
+The other commands print from their own `render` modules.
+"""
 
 import codecs
 import io
@@ -33,8 +36,8 @@ _LAYERS: Mapping[str, tuple[Layer, ZoneLayer | None]] = {  # heading -> of trips
 }
 
 
-def write_plainly() -> None:
-    """Write symbols in ASCII, and letters as well as they can be, where a terminal is not one of Unicode."""
+def use_ascii_fallback() -> None:
+    """On a terminal without UTF-8, replace symbols by ASCII and encode letters as far as its encoding has them."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and not stream.encoding.lower().startswith("utf"):
             handler = f"taxi_assets.{stream.encoding}"
@@ -51,7 +54,7 @@ def _plain(encoding: str, error: UnicodeError) -> tuple[bytes, int]:
 
 
 class Terminal:
-    """The screen during runs: a line for each slice that is stored, the step in hand and a bar for a download."""
+    """Progress display: a line for each stored slice, the current step, and a bar for a download."""
 
     def __init__(self) -> None:
         self.console = Console(highlight=False)
@@ -59,23 +62,23 @@ class Terminal:
             SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), console=self.console, transient=True
         )
         self._task = self._progress.add_task("starting", total=None)
-        self._said = ""
+        self._last_message = ""
 
     @property
     def loggers(self) -> dict[str, dg.LoggerDefinition]:
-        """The Dagster logger through which a run tells the screen what it does."""
+        """The Dagster logger that shows a run's events on the terminal."""
 
         def make(_: dg.InitLoggerContext) -> logging.Logger:
             logger = logging.Logger(LOGGER, logging.DEBUG)
-            logger.addHandler(_Listener(self._hear_dagster))
+            logger.addHandler(_CallbackHandler(self._on_dagster_record))
             return logger
 
         return {LOGGER: dg.logger(config_schema={})(make)}
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Draw the screen for as long as the context is open."""
-        downloads, package = _Listener(self._hear_download), _Listener(self._hear_package)
+        """Show progress while the context is open."""
+        downloads, package = _CallbackHandler(self._on_download_record), _CallbackHandler(self._on_package_record)
         DOWNLOADS.setLevel(logging.DEBUG)
         DOWNLOADS.addHandler(downloads)
         package.setLevel(logging.INFO)
@@ -89,7 +92,7 @@ class Terminal:
             _PACKAGE.removeHandler(package)
 
     def print_outcomes(self, outcomes: Sequence[Outcome]) -> None:
-        """What was loaded, what was rejected and why, and what failed."""
+        """Print rows loaded, rows rejected by rule, pages, warnings and failures."""
         self.console.print(_rows_table(outcomes))
         rejected = _rejected_table(outcomes)
         if rejected.row_count:
@@ -97,20 +100,20 @@ class Terminal:
         for outcome in outcomes:
             if outcome.page is not None:
                 self.console.print(f"page of {outcome.request.name}: {escape(outcome.page)}", soft_wrap=True)
-        self.print_troubles(outcomes)
+        self.print_issues(outcomes)
 
-    def print_kind(self, home: Path, *, synthetic: bool) -> None:
-        """That the home holds synthetic data, where it does."""
+    def print_synthetic_notice(self, home: Path, *, synthetic: bool) -> None:
+        """Print a notice if the home holds synthetic data."""
         if synthetic:
             self.console.print("[bold yellow]synthetic data[/bold yellow], made by the sample source, in")
             self.console.print(f"  {escape(str(home))}", soft_wrap=True)
 
-    def print_checked(self, outcomes: Sequence[Outcome]) -> None:
-        """What the checks of each month found."""
+    def print_check_results(self, outcomes: Sequence[Outcome]) -> None:
+        """Print the result of each month's checks."""
         for outcome in outcomes:
             if outcome.loaded:
                 self.console.print(f"[green]{outcome.request.name}[/green]: the tables hold what the lake holds")
-        self.print_troubles(outcomes)
+        self.print_issues(outcomes)
 
     def print_interrupted(
         self,
@@ -119,7 +122,7 @@ class Terminal:
         left: Sequence[Request],
         again: Callable[[Sequence[Request]], str],
     ) -> None:
-        """What was loaded before the signal, what was not, and the command that goes on."""
+        """Print what was loaded before the signal, what was not, and the command to continue."""
         self._progress.stop()
         self.console.print(f"[red]ended by {signal_name}[/red]")
         names = {
@@ -134,16 +137,16 @@ class Terminal:
         if left:
             self.console.print(f"to go on: {escape(again(left))}", soft_wrap=True)
 
-    def print_troubles(self, outcomes: Sequence[Outcome]) -> None:
-        """What failed, and what is odd."""
+    def print_issues(self, outcomes: Sequence[Outcome]) -> None:
+        """Print warnings and failures."""
         for outcome in outcomes:
             for warning in outcome.warnings:
                 self.console.print(f"[yellow]{outcome.request.name} is odd[/yellow] in {escape(warning)}")
             for failure in outcome.failures:
                 self.console.print(f"[red]{outcome.request.name} failed[/red] in {escape(failure)}")
 
-    def _hear_dagster(self, record: logging.LogRecord) -> None:
-        interrupts.checkpoint()  # before Dagster records the event: what ended is not recorded as gone on
+    def _on_dagster_record(self, record: logging.LogRecord) -> None:
+        interrupts.block_if_ending()  # before Dagster records the event, so that a canceled run records no progress
         meta = getattr(record, "dagster_meta", {})
         event = meta.get("dagster_event")
         if event is not None:
@@ -151,7 +154,7 @@ class Terminal:
                 self._progress.update(self._task, description=event.step_key, total=None)
             elif event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY:
                 self._print_retry(event)
-        elif record.levelno >= logging.INFO and meta.get("step_key") and meta["orig_message"] != self._said:
+        elif record.levelno >= logging.INFO and meta.get("step_key") and meta["orig_message"] != self._last_message:
             self._progress.console.print(f"  {escape(meta['orig_message'])}", style="dim")
 
     def _print_retry(self, event: dg.DagsterEvent) -> None:
@@ -161,27 +164,27 @@ class Terminal:
             f"  {event.step_key} is tried again in {data.seconds_to_wait:.0f} s: {escape(why)}", style="yellow"
         )
 
-    def _hear_package(self, record: logging.LogRecord) -> None:
-        """What the package itself logs, such as what it waits for; in a run Dagster may hear the same."""
-        self._said = record.getMessage()
+    def _on_package_record(self, record: logging.LogRecord) -> None:
+        """Print a record of the package's own logger; in a run Dagster may log the same message."""
+        self._last_message = record.getMessage()
         style = "yellow" if record.levelno >= logging.WARNING else "dim"
-        self._progress.console.print(f"  {escape(self._said)}", style=style)
+        self._progress.console.print(f"  {escape(self._last_message)}", style=style)
 
-    def _hear_download(self, record: logging.LogRecord) -> None:
+    def _on_download_record(self, record: logging.LogRecord) -> None:
         name, done, total = cast("tuple[str, int, int | None]", record.args)
         size = f"{done / 1e6:,.0f} of {total / 1e6:,.0f} MB" if total else f"{done / 1e6:,.0f} MB"
         self._progress.update(self._task, description=f"{name}: {size}", completed=done, total=total)
 
 
-class _Listener(logging.Handler):
-    """A logging handler that hands each record to a function."""
+class _CallbackHandler(logging.Handler):
+    """A logging handler that calls a function with each record."""
 
-    def __init__(self, hear: Callable[[logging.LogRecord], None]) -> None:
+    def __init__(self, callback: Callable[[logging.LogRecord], None]) -> None:
         super().__init__()
-        self._hear = hear
+        self._callback = callback
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._hear(record)
+        self._callback(record)
 
 
 def _rows_table(outcomes: Sequence[Outcome]) -> Table:

@@ -1,6 +1,6 @@
-"""`make demo`: one month of every dataset from the built-in sample, through all stores, and what to do next.
+"""`make demo`: loads one synthetic month of every dataset into all stores, and prints the next commands.
 
-It lives in a home of its own below the usual one, so that no real month lands beside synthetic ones.
+It has a home of its own below the usual one, since synthetic and real months must not mix.
 """
 
 import shlex
@@ -13,7 +13,7 @@ from taxi_assets.cli.batch import run_all
 from taxi_assets.cli.interrupts import supervised
 from taxi_assets.definitions import build_definitions
 from taxi_assets.month import Month
-from taxi_assets.settings import SCHEMA, Settings, environment_of_children, load_env_file
+from taxi_assets.settings import SCHEMA, Settings, child_environment, load_env_file
 from taxi_assets.settings.places import BigQuery, Embedded
 
 DEMO_MONTH = Month(2024, 1)
@@ -21,7 +21,7 @@ _HOME = "demo"
 
 
 def main() -> None:
-    """Run the demo; the exit status is 0 only where everything was loaded."""
+    """Run the demo; the exit status is 0 only if everything was loaded."""
     load_env_file()
     settings = demo_settings()
     screen = console.Terminal()
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def next_steps(settings: Settings) -> str:
-    """Where the demo's data is, and the commands to look at it there, as rich's markup."""
+    """The places of the demo's data and the commands to explore it, in rich's markup."""
     there = f"TAXI_HOME={shlex.quote(_shown(settings.home))} TAXI_SOURCE=sample"
     return f"""
 Every source row is accounted for: raw = clean + quarantine, and both tables hold the clean rows.
@@ -64,8 +64,8 @@ Every source row is accounted for: raw = clean + quarantine, and both tables hol
 
 
 def demo_settings() -> Settings:
-    """The settings of the demo: the sample, in a folder of the usual home, with records of runs of its own."""
-    usual = {name: value for name, value in environment_of_children().items() if name != "DAGSTER_HOME"}
+    """The settings of the demo: the sample source, and a home and a Dagster instance below the usual home."""
+    usual = {name: value for name, value in child_environment().items() if name != "DAGSTER_HOME"}
     home = Settings.from_environment(usual).home / _HOME
     return Settings.from_environment({**usual, "TAXI_SOURCE": "sample", "TAXI_HOME": str(home)})
 
@@ -83,10 +83,10 @@ def _warehouse(settings: Settings) -> str:
 
 
 def _shown(folder: Path) -> str:
-    """The folder as a person in the working directory writes it."""
+    """The folder relative to the working directory, if it lies below it."""
     return str(folder.relative_to(Path.cwd())) if folder.is_relative_to(Path.cwd()) else str(folder)
 
 
 if __name__ == "__main__":
-    console.write_plainly()
+    console.use_ascii_fallback()
     supervised(main)

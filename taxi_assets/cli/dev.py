@@ -1,4 +1,4 @@
-"""`taxi dev`: the UI and the daemon on the instance that `taxi` records in, from a clone or an installed package."""
+"""`taxi dev`: starts the Dagster UI and the daemon on the instance of `taxi`, from a clone or an installed package."""
 
 import logging
 import os
@@ -19,28 +19,28 @@ from taxi_assets.settings import Settings
 HOST = "127.0.0.1"
 
 
-def become_server(settings: Settings, port: int) -> NoReturn:
-    """Go on as the program below: Dagster stops what it started only where signals reach its main thread.
+def exec_server(settings: Settings, port: int) -> NoReturn:
+    """Replace this process by `serve`: Dagster stops its child processes only if signals reach its main thread.
 
     Raises:
         InvalidRequest: something listens on the port.
-        StoreUnavailable: Dagster's records cannot be made or opened.
+        StoreUnavailable: the Dagster instance cannot be created or opened.
     """
     _require_free(port)
     with instance_of(settings):
-        pass  # made before several processes open it at once
+        pass  # creates the storage before several processes open it at once
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, "-m", __name__, str(port)])  # noqa: S606 - this very program
+    os.execv(sys.executable, [sys.executable, "-m", __name__, str(port)])  # noqa: S606 - this module itself
 
 
 def serve(settings: Settings, port: int) -> None:
     """Start the webserver and the daemon, and stop them on SIGINT or SIGTERM.
 
-    The environment says where the instance is, as DAGSTER_HOME, since the processes that are started look there.
+    The environment must set DAGSTER_HOME to the instance's folder, which the child processes read.
 
     Raises:
-        InvalidRequest: a daemon of this command runs on the instance already.
+        InvalidRequest: another `taxi dev` runs on the instance.
     """
     only_one = InterProcessLock(settings.dagster_home / ".dev.lock")
     if not only_one.acquire(blocking=False):
@@ -55,14 +55,14 @@ def serve(settings: Settings, port: int) -> None:
 
 
 def _start(port: int) -> None:
-    from dagster._cli.dev import dev_command
+    from taxi_assets.automation.dagster_internals import dev_command
 
-    # A shell starts what runs in its background with SIGINT ignored, and Dagster does with SIGTERM as with SIGINT.
+    # A shell starts background jobs with SIGINT ignored; Dagster handles SIGTERM like SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     warnings.filterwarnings("ignore", category=dg.SupersessionWarning)
     logging.getLogger("dagster").addFilter(lambda record: "dagster instance configuration value" not in record.msg)
     with as_file(PACKAGE.joinpath("workspace.yaml")) as workspace:
-        dev_command(["--host", HOST, "--port", str(port), "--workspace", str(workspace)], standalone_mode=False)
+        dev_command()(["--host", HOST, "--port", str(port), "--workspace", str(workspace)], standalone_mode=False)
 
 
 def _require_free(port: int) -> None:

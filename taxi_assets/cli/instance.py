@@ -1,4 +1,7 @@
-"""The Dagster instance that `taxi` records its runs in: the one that the UI and the daemon open."""
+"""The Dagster instance of `taxi`, shared with the UI and the daemon: its dagster.yaml, and how commands open it.
+
+The storage classes that dagster.yaml names are in `automation.instance_storage`.
+"""
 
 import hashlib
 import json
@@ -9,10 +12,14 @@ from importlib.resources import files
 from typing import Any
 
 import dagster as dg
-from dagster._core.instance import InstanceRef
-from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
-from taxi_assets.automation.record_errors import record_failures
+from taxi_assets.automation.dagster_internals import (
+    NO_OP_COMPUTE_LOGS,
+    InstanceRef,
+    RegisteredCodeLocationOrigin,
+    RemoteRepositoryOrigin,
+)
+from taxi_assets.automation.storage_errors import map_storage_errors
 from taxi_assets.errors import InvalidRequest, StoreUnavailable
 from taxi_assets.settings import Settings
 
@@ -21,40 +28,33 @@ PACKAGE = files("taxi_assets.cli")  # with dagster.yaml and workspace.yaml
 _REPOSITORY = "__repository__"  # Dagster's name for the repository that a `Definitions` makes
 _FILE = "dagster.yaml"
 _MARK = "# Written by taxi_assets, which replaces it when its own changes. Once edited, it stays as it is. sha256 "
-_EARLIER = {  # sha256 of what earlier versions wrote, without a mark
+_UNMARKED_FILES = {  # sha256 of the dagster.yaml files that earlier versions wrote, without a mark
     "773ee2d2c0ccc4d1e1058a93f86c4faed97d95ff8bd2210fe7fee28e955ef1a2",
     "797eaef61942f36cd03dec5434cc8a03b129d184f6b12572f61ce242be446ed1",
 }
 
-# What a run prints and logs goes to the terminal that it was started in; to keep what it prints as well takes Dagster
-# four processes a run.
-_OF_A_COMMAND: Mapping[str, Any] = {
-    "compute_logs": {
-        "module": "dagster._core.storage.noop_compute_log_manager",
-        "class": "NoOpComputeLogManager",
-    },
-    "python_logs": {},
-}
+# Output and logs of a run go to its terminal: capturing the output as well takes Dagster four processes a run.
+_COMMAND_OVERRIDES: Mapping[str, Any] = {"compute_logs": NO_OP_COMPUTE_LOGS, "python_logs": {}}
 
 
 class CommandInstance(dg.DagsterInstance):
-    """Records runs of this process as runs of the code location that the UI has.
+    """Records runs of this process under the code location of the UI.
 
-    Dagster records runs in process without one: the job's page leaves them out, and they cannot be executed again.
+    Dagster records in-process runs without an origin: the job's page omits them, and they cannot be re-executed.
     """
 
     @classmethod
     def config_schema(cls) -> Mapping[str, Any]:
-        """Nothing beside what every instance takes."""
+        """No configuration of its own."""
         return {}
 
     @classmethod
     def config_defaults(cls, base_dir: str) -> Mapping[str, Any]:
-        """What every instance has where dagster.yaml says nothing."""
+        """Dagster's defaults for settings that dagster.yaml omits."""
         return InstanceRef.config_defaults(base_dir)
 
     def create_run_for_job(self, job_def: dg.JobDefinition, *arguments: Any, **named: Any) -> dg.DagsterRun:
-        """The run; its record is without the loggers, since those of a terminal exist in this process only."""
+        """Create the run; its recorded config omits the loggers, as a terminal's logger exists in this process only."""
         location = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(LOCATION), _REPOSITORY)
         origin = location.get_job_origin(job_def.name)
         configuration = named.get("run_config") or {}
@@ -66,30 +66,31 @@ class CommandInstance(dg.DagsterInstance):
 
 @contextmanager
 def instance_of(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """The instance in which runs are recorded; a folder that DAGSTER_HOME names is taken as it is.
+    """Open the Dagster instance; a dagster.yaml in a folder that DAGSTER_HOME names is used unchanged.
 
     Raises:
-        StoreUnavailable: the records cannot be made or opened; the text says what to do about it.
+        StoreUnavailable: the instance's storage cannot be created or opened.
     """
-    from taxi_assets.automation.instance_storage import made_once
+    from taxi_assets.automation.instance_storage import create_exclusively
 
-    with record_failures(settings.dagster_home), _translated(settings), made_once(settings.dagster_home, "instance"):
+    folder = settings.dagster_home
+    with map_storage_errors(folder), _open_errors_mapped(settings), create_exclusively(folder, "instance"):
         overrides: dict[str, Any] = {"instance_class": {"module": __name__, "class": CommandInstance.__name__}}
         if _is_own(settings):
-            overrides |= _OF_A_COMMAND
+            overrides |= _COMMAND_OVERRIDES
         instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(settings.dagster_home), overrides=overrides))
-    with record_failures(settings.dagster_home), instance:
+    with map_storage_errors(settings.dagster_home), instance:
         yield instance
 
 
 def _is_own(settings: Settings) -> bool:
-    """Whether the folder's dagster.yaml is the package's, which it is brought up to date to."""
+    """Whether the folder's dagster.yaml is the package's and unedited; it is then updated to the current one."""
     if not settings.dagster_home.is_relative_to(settings.home):
         return False
     file = settings.dagster_home / _FILE
     if file.exists() and not _is_unedited(file.read_text()):
         return False
-    # With the folder's name in it: whoever opens the instance by its folder need not have our variables set.
+    # It contains the folder, for programs that open the instance by its folder without the TAXI_ variables.
     named = json.dumps({"base_dir": str(settings.dagster_home)})
     packaged = PACKAGE.joinpath(_FILE).read_text().replace("config: {}", f"config: {named}")
     text = f"{_MARK}{_sha256(packaged)}\n{packaged}"
@@ -102,12 +103,12 @@ def _is_own(settings: Settings) -> bool:
 
 def _is_unedited(text: str) -> bool:
     first, _, rest = text.partition("\n")
-    return _sha256(text) in _EARLIER or first == _MARK + _sha256(rest)
+    return _sha256(text) in _UNMARKED_FILES or first == _MARK + _sha256(rest)
 
 
 @contextmanager
-def _translated(settings: Settings) -> Iterator[None]:
-    """Say in a sentence why Dagster's records cannot be opened."""
+def _open_errors_mapped(settings: Settings) -> Iterator[None]:
+    """Map errors on opening the instance to one sentence with advice."""
     from alembic.util import CommandError
 
     folder = settings.dagster_home

@@ -1,10 +1,10 @@
-"""SIGINT and SIGTERM: a command ends at once wherever it is, with status 128 + signal; a second signal kills it.
+"""SIGINT and SIGTERM handling: a signal ends a command at once with status 128 + signal; a second one kills it.
 
-The command runs in a thread of its own, and the main thread, which is where Python handles signals, does nothing but
-listen: so no query, import, lock or sleep holds a signal up, and Dagster, which changes handlers in the main thread
-only, does not swallow one. A store is whole at any moment, so nothing has to be undone before the process ends.
+The command runs in a thread of its own. The main thread, where Python handles signals, only waits for them: so no
+query, import, lock or sleep delays a signal, and Dagster, which replaces handlers in the main thread only, cannot
+swallow one. Writes to stores are atomic, so nothing has to be rolled back before the process ends.
 
-Imports nothing but the standard library, so that the first second of a command, its imports, is listened to as well.
+This module imports the standard library only, so that a signal during a command's imports is handled as well.
 """
 
 import atexit
@@ -21,57 +21,57 @@ from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_SECONDS_TO_END = 10  # for the last words and the exit functions, of which the embedded Postgres stops in one or two
+_SECONDS_TO_END = 10  # for callbacks and exit functions; the embedded Postgres stops in one or two
 _ending = threading.Event()
-_has_begun = threading.Event()  # something that has last words
-_last_words: list[Callable[[str], None]] = []
-_receivers: list["subprocess.Popen[bytes]"] = []
+_had_callbacks = threading.Event()
+_callbacks: list[Callable[[str], None]] = []
+_forward_to: list["subprocess.Popen[bytes]"] = []
 
 
 def supervised(command: Callable[[], object]) -> NoReturn:
-    """Run the command and end the process with its status; a signal ends it before.
+    """Run the command and end the process with its status, or earlier by a signal.
 
     Args:
-        command: what to do; its `SystemExit` tells the status.
+        command: the command; the status is that of its `SystemExit`, else 0.
     """
     happened: queue.SimpleQueue[tuple[bool, int]] = queue.SimpleQueue()
     for number in _SIGNALS:
-        # Also where SIGINT is ignored, as in a job that a script started with `&`: Dagster listens during a run anyway.
+        # Even if SIGINT is ignored, as in background jobs of a script: Dagster handles it during a run anyway.
         signal.signal(number, lambda received, _: happened.put((True, received)))
     threading.Thread(target=lambda: happened.put((False, _status_of(command))), name="command", daemon=True).start()
     while True:
         is_signal, value = happened.get()
         if not is_signal:
-            os._exit(value)  # what is left, to free each object, would take a second
-        if _receivers:
-            _receivers[-1].send_signal(value)
+            os._exit(value)  # skips freeing each object, which takes a second
+        if _forward_to:
+            _forward_to[-1].send_signal(value)
         else:
             _end(value)
 
 
 @contextmanager
-def on_interrupt(say: Callable[[str], None]) -> Iterator[None]:
-    """Call `say` with the signal's name if one ends the process while the context is open: in another thread, soon."""
-    _last_words.append(say)
-    _has_begun.set()
+def on_interrupt(callback: Callable[[str], None]) -> Iterator[None]:
+    """If a signal ends the process while the context is open, call `callback` with its name, in another thread."""
+    _callbacks.append(callback)
+    _had_callbacks.set()
     try:
         yield
     finally:
-        _last_words.remove(say)
+        _callbacks.remove(callback)
 
 
 @contextmanager
-def passed_on_to(process: "subprocess.Popen[bytes]") -> Iterator[None]:
-    """Pass signals on to the process while the context is open, instead of ending this one."""
-    _receivers.append(process)
+def forward_signals_to(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """Forward signals to the process while the context is open, instead of ending this one."""
+    _forward_to.append(process)
     try:
         yield
     finally:
-        _receivers.remove(process)
+        _forward_to.remove(process)
 
 
-def checkpoint() -> None:
-    """Go no further once the process is ending, so that what it said last stays true for the moment that it has."""
+def block_if_ending() -> None:
+    """Block this thread for good once the process is ending, so that it changes nothing after the callbacks."""
     if _ending.is_set():
         threading.Event().wait()
 
@@ -83,11 +83,11 @@ def _status_of(command: Callable[[], object]) -> int:
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
         if isinstance(end.code, str):
-            print(end.code, file=sys.stderr)  # noqa: T201 - as Python itself does
-    except BaseException:  # noqa: BLE001 - the command's thread has nobody above it
+            print(end.code, file=sys.stderr)  # noqa: T201 - as Python does
+    except BaseException:  # noqa: BLE001 - the outermost frame of the thread
         traceback.print_exc()
         status = 1
-    atexit._run_exitfuncs()  # the embedded Postgres stops here
+    _run_exit_functions()
     with suppress(BrokenPipeError):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -98,23 +98,31 @@ def _end(number: int) -> NoReturn:
     for one in _SIGNALS:
         signal.signal(one, signal.SIG_DFL)
     _ending.set()
-    ending = threading.Thread(target=_say_last_words, args=(signal.Signals(number).name,), daemon=True)
+    ending = threading.Thread(target=_run_callbacks, args=(signal.Signals(number).name,), daemon=True)
     ending.start()
     ending.join(_SECONDS_TO_END)
     os._exit(128 + number)
 
 
-def _say_last_words(name: str) -> None:
-    if not _last_words:
-        told = "" if _has_begun.is_set() else ": nothing was loaded"
-        print(f"\nended by {name}{told}", file=sys.stderr)  # noqa: T201 - there may be no screen yet
-    for say in reversed(_last_words):
+def _run_callbacks(name: str) -> None:
+    if not _callbacks:
+        result = "" if _had_callbacks.is_set() else ": nothing was loaded"
+        print(f"\nended by {name}{result}", file=sys.stderr)  # noqa: T201 - before the terminal is set up
+    for callback in reversed(_callbacks):
         try:
-            say(name)
-        except Exception:  # noqa: BLE001 - the process ends all the same
+            callback(name)
+        except Exception:  # noqa: BLE001 - the process ends in any case
             traceback.print_exc()
     with suppress(BrokenPipeError):
         sys.stdout.flush()
         sys.stderr.flush()
-    atexit.unregister(logging.shutdown)  # it would wait for the command, which stands still in the midst of logging
+    atexit.unregister(logging.shutdown)  # it would wait for the command's thread, which may hold a logging lock
+    _run_exit_functions()
+
+
+def _run_exit_functions() -> None:
+    """Run the functions that `atexit` holds, which stop the embedded Postgres.
+
+    `os._exit` skips them, and Python has no public call that runs them without ending the interpreter.
+    """
     atexit._run_exitfuncs()

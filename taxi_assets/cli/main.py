@@ -1,4 +1,8 @@
-"""The `taxi` command: the same definitions and the same Dagster instance as the UI, in the words of this project."""
+"""The `taxi` command line, in click: arguments and exit statuses of every subcommand.
+
+It works on the same definitions and Dagster instance as the UI. Results are computed and printed in the other modules
+of `cli`.
+"""
 
 import errno
 import json
@@ -15,10 +19,10 @@ from taxi_assets.automation.run_worker import report_dead_runs
 from taxi_assets.catalog import DATASETS, DEFAULT_RULES, ZONES_TABLE, dataset_named, select_rules
 from taxi_assets.cli import console, explain, interrupts, runs
 from taxi_assets.cli.batch import run_all
-from taxi_assets.cli.status import STORES, Shown, State, as_json, print_status, read_status
+from taxi_assets.cli.status import STORES, State, StatusFilter, as_json, print_status, read_status
 from taxi_assets.errors import InvalidRequest, SliceMissing, TaxiError
 from taxi_assets.month import Month
-from taxi_assets.settings import SCHEMA, Settings, environment_of_children, export, load_env_file
+from taxi_assets.settings import SCHEMA, Settings, child_environment, export, load_env_file
 from taxi_assets.source import open_source
 from taxi_assets.source.data_kind import SourceRecord
 from taxi_assets.stores.base import TableSlice
@@ -31,7 +35,7 @@ ZONES = "zones"
 
 
 class _Group(click.Group):
-    """Prints our own errors as one line; anything else is a bug and keeps its traceback."""
+    """Prints a `TaxiError` or an `OSError` as one line; any other error is a bug and keeps its traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -39,7 +43,7 @@ class _Group(click.Group):
         except TaxiError as error:
             raise click.ClickException(str(error)) from error
         except OSError as error:
-            if error.errno == errno.EPIPE:  # whoever read the output has gone, which click knows how to end with
+            if error.errno == errno.EPIPE:  # the reader of a pipe has exited, which click handles
                 raise
             raise click.ClickException(_os_error(error)) from error
 
@@ -55,13 +59,13 @@ def main() -> None:
 @click.argument("months", required=False)
 @click.option("--source", metavar="URL", help="Where the files come from: a URL, a folder, or `sample`.")
 @click.option("--rules", metavar="A,B", help="Rules that send a row to quarantine, instead of the default ones.")
-@click.option("--accept-shrunk", is_flag=True, help="Load a month even where next to nothing is left of it.")
+@click.option("--accept-shrunk", is_flag=True, help="Load a month even if it lost most of its rows.")
 def run(dataset: str, months: str | None, source: str | None, rules: str | None, accept_shrunk: bool) -> None:
     """Load months of a dataset into every store: `taxi run green 2024-01..2024-06`, or `taxi run zones`.
 
-    The exit status is 0 only where everything that was asked for was loaded.
+    The exit status is 0 only if every requested month was loaded.
     """
-    from taxi_assets.definitions import build_definitions  # which makes them all, and takes its time
+    from taxi_assets.definitions import build_definitions  # slow import
 
     settings = _settings(source)
     requests = _requests(settings, dataset, months, rules, accept_shrunk=accept_shrunk)
@@ -69,22 +73,22 @@ def run(dataset: str, months: str | None, source: str | None, rules: str | None,
         requests = [*runs.zones_requests(settings), *requests]
     screen = console.Terminal()
     definitions = build_definitions(settings, screen.loggers)
-    options = [f"--source {shlex.quote(source)}"] if source and "@" not in source else []  # which may hold a password
+    options = [f"--source {shlex.quote(source)}"] if source and "@" not in source else []  # the URL may hold a password
     options += [f"--rules {shlex.quote(rules)}"] if rules else []
     options += ["--accept-shrunk"] if accept_shrunk else []
     with runs.instance_of(settings) as instance, screen.running():
         outcomes = run_all(requests, definitions, instance, screen, partial(_command, "run", dataset, options))
     screen.print_outcomes(outcomes)
-    sys.exit(0 if all(outcome.is_well for outcome in outcomes) else 1)
+    sys.exit(0 if all(outcome.succeeded for outcome in outcomes) else 1)
 
 
 @main.command()
 @click.argument("dataset")
 @click.argument("months")
 def check(dataset: str, months: str) -> None:
-    """Compare the tables with the lake, and look for what is odd: `taxi check green 2024-01..2024-06`.
+    """Compare the tables with the lake, and check data quality: `taxi check green 2024-01..2024-06`.
 
-    Loads nothing. The exit status is 0 only where every table holds what the lake holds.
+    Loads nothing. The exit status is 0 only if every table equals the lake.
     """
     from taxi_assets.definitions import build_definitions
 
@@ -95,7 +99,7 @@ def check(dataset: str, months: str) -> None:
     with runs.instance_of(settings) as instance, screen.running():
         requests = [runs.checks_request(chosen, month) for month in Month.parse_range(months)]
         outcomes = run_all(requests, definitions, instance, screen, partial(_command, "check", dataset, []))
-    screen.print_checked(outcomes)
+    screen.print_check_results(outcomes)
     sys.exit(0 if all(outcome.loaded for outcome in outcomes) else 1)
 
 
@@ -103,17 +107,17 @@ def check(dataset: str, months: str) -> None:
 @click.argument("dataset", required=False)
 @click.argument("months", required=False)
 @click.option("--state", "states", metavar="A,B", help=f"Only months in these states: {', '.join(State)}.")
-@click.option("--store", "store", type=click.Choice(STORES), help="Only this store; the others are not asked.")
+@click.option("--store", "store", type=click.Choice(STORES), help="Only this store; the others are not queried.")
 @click.option("--json", "as_document", is_flag=True, help="One JSON document instead; see docs/status.md.")
 def show_status(
     dataset: str | None, months: str | None, states: str | None, store: str | None, as_document: bool
 ) -> None:
-    """Which months are loaded, stale, failed or missing, and where: `taxi status green 2024-01..2024-06`.
+    """Show which months are loaded, stale, failed or missing, by store: `taxi status green 2024-01..2024-06`.
 
-    The exit status is 1 where a month that is shown is failed, stale, or missing though published and later than the
-    dataset's first loaded month, and where a store or the source does not answer; otherwise it is 0.
+    The exit status is 1 if a shown month is failed, stale, or missing though published and later than the dataset's
+    first loaded month, and if a store or the source does not answer; otherwise it is 0.
     """
-    shown = Shown(
+    shown = StatusFilter(
         Month.parse_range(months) if months else None, _states(states), (store,) if store is not None else STORES
     )
     settings = _settings()
@@ -126,9 +130,9 @@ def show_status(
         click.echo(as_json(status, synthetic=synthetic))
     else:
         screen = console.Terminal()
-        screen.print_kind(settings.home, synthetic=synthetic)
+        screen.print_synthetic_notice(settings.home, synthetic=synthetic)
         print_status(screen.console, status, shown)
-    sys.exit(0 if status.is_well else 1)
+    sys.exit(0 if status.is_healthy else 1)
 
 
 @main.command(name="explain")
@@ -137,7 +141,7 @@ def show_status(
 @click.argument("row", type=click.IntRange(min=0))
 @click.option("--json", "as_document", is_flag=True, help="One JSON document instead; see docs/status.md.")
 def explain_row(dataset: str, month: str, row: int, as_document: bool) -> None:
-    """What TLC wrote in a row, which rules it broke, and where it is now: `taxi explain green 2024-01 17`.
+    """Show a source row, the rules that it broke, and where it is stored: `taxi explain green 2024-01 17`.
 
     ROW is the row's position in TLC's file, counted from 0: the column source_row of every table and of quarantine.
     """
@@ -147,21 +151,21 @@ def explain_row(dataset: str, month: str, row: int, as_document: bool) -> None:
         click.echo(explain.as_json(found))
     else:
         explain.print_explanation(console.Terminal().console, found)
-    sys.exit(0 if found.everybody_answered else 1)
+    sys.exit(0 if found.all_stores_answered else 1)
 
 
 @main.command()
 @click.argument("dataset")
 @click.argument("month", required=False)
-@click.option("--json", "as_json", is_flag=True, help="For a program instead of a person.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead; see docs/audit.md.")
 def audit(dataset: str, month: str | None, as_json: bool) -> None:
-    """Tell a month's story: every version that was ever loaded, by whom, and what changed between two.
+    """Show a month's load history: every version that was loaded, what started the run, and what changed.
 
-    `taxi audit green 2024-01`, or `taxi audit zones`. The exit status is 1 where nothing was ever loaded.
+    `taxi audit green 2024-01`, or `taxi audit zones`. The exit status is 1 if nothing was ever loaded.
     """
     from rich.console import Console
 
-    from taxi_assets.cli.audit.render import print_story
+    from taxi_assets.cli.audit.render import print_load_history
     from taxi_assets.cli.audit.versions import versions_of
 
     name = f"{dataset} {month or ''}".strip()
@@ -174,17 +178,17 @@ def audit(dataset: str, month: str | None, as_json: bool) -> None:
     settings = _settings()
     synthetic = bool(SourceRecord(settings.source_record).is_synthetic())
     if as_json:
-        told = {
+        document = {
             "dataset": dataset,
             "month": month,
             "synthetic": synthetic,
             "versions": [one.as_json() for one in versions],
             "silent": silent,
         }
-        click.echo(json.dumps(told, indent=2))
+        click.echo(json.dumps(document, indent=2))
     else:
-        console.Terminal().print_kind(settings.home, synthetic=synthetic)
-        print_story(Console(highlight=False), name, versions, silent)
+        console.Terminal().print_synthetic_notice(settings.home, synthetic=synthetic)
+        print_load_history(Console(highlight=False), name, versions, silent)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
@@ -196,8 +200,8 @@ def psql(arguments: tuple[str, ...]) -> None:
 
     url = dsn_of(_settings().postgres)
     with (
-        start_psql(PSQL, url, SCHEMA, arguments, environment_of_children()) as process,
-        interrupts.passed_on_to(process),
+        start_psql(PSQL, url, SCHEMA, arguments, child_environment()) as process,
+        interrupts.forward_signals_to(process),
     ):
         status = process.wait()
     sys.exit(status if status >= 0 else 128 - status)
@@ -207,19 +211,19 @@ def psql(arguments: tuple[str, ...]) -> None:
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="On 127.0.0.1.")
 def dev(port: int) -> None:
     """Start the Dagster UI, with the daemon that runs backfills, sensors and schedules; Ctrl-C stops both."""
-    from taxi_assets.cli.dev import HOST, become_server
+    from taxi_assets.cli.dev import HOST, exec_server
 
     settings = _settings()
-    ui = environment_of_children().get("TAXI_UI_URL") or f"http://{HOST}:{port}"  # for the links in alerts
+    ui = child_environment().get("TAXI_UI_URL") or f"http://{HOST}:{port}"  # for the links in alerts
     export(TAXI_UI_URL=ui, DAGSTER_HOME=str(settings.dagster_home))
-    become_server(settings, port)
+    exec_server(settings, port)
 
 
 @main.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--rows", default=None, type=click.IntRange(min=1), help="Rows in each file.")
 def sample(folder: Path, rows: int | None) -> None:
-    """Write made-up files of every era, with every kind of dirt, laid out as on TLC's CDN."""
+    """Write synthetic files of every era, with every kind of defect, in the layout of TLC's CDN."""
     from taxi_assets.sample import DEFAULT_ROWS, write_tree
 
     for path in write_tree(folder, rows=rows or DEFAULT_ROWS):
@@ -228,7 +232,7 @@ def sample(folder: Path, rows: int | None) -> None:
 
 def _settings(source: str | None = None) -> Settings:
     if source:
-        export(TAXI_SOURCE=source)  # where runs look, so that a password in it is in no record of theirs
+        export(TAXI_SOURCE=source)  # not in the run config, which would record a password in it
     return Settings.from_environment()
 
 
@@ -259,8 +263,8 @@ def _requests(
 
 
 def _command(name: str, dataset: str, options: Sequence[str], requests: Sequence[runs.Request]) -> str:
-    """The command line that makes these requests, which are consecutive months, or the zones."""
-    asked = [request.name.split()[-1] for request in requests if request.is_asked_for]
+    """The command line that executes these requests, which are consecutive months or the zones."""
+    asked = [request.name.split()[-1] for request in requests if request.is_required]
     first, last = asked[0], asked[-1]
     months = [] if dataset == ZONES else [first if first == last else f"{first}..{last}"]
     return " ".join(["taxi", name, dataset, *months, *options])
@@ -275,7 +279,7 @@ def _audited(dataset: str, month: str | None) -> TableSlice:
 
 
 def _lines_and_silent_stores(piece: TableSlice) -> tuple[list["Line"], dict[str, str]]:
-    """What the audit logs say of the slice, and why those that say nothing do not."""
+    """The slice's lines in the audit tables; and store -> error, for stores that do not answer."""
     from taxi_assets.stores.load_log import lines_of
 
     lines: list[Line] = []

@@ -1,4 +1,4 @@
-"""Runs of jobs in this process, recorded in the Dagster instance that the UI shows."""
+"""Executes jobs in this process and records the runs in the Dagster instance, where the UI shows them."""
 
 import os
 import pwd
@@ -11,10 +11,10 @@ from typing import Any
 import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
 
-from taxi_assets.automation.run_errors import failed_checks, failed_steps, root_of
-from taxi_assets.automation.run_worker import tags_of_this_process
+from taxi_assets.automation.run_errors import failed_checks, failed_steps, root_cause_of
+from taxi_assets.automation.run_worker import process_tags
 from taxi_assets.catalog import ZONES, ZONES_FILE, Dataset, Layer, ZoneLayer, zones_path
-from taxi_assets.cli.instance import instance_of as instance_of  # noqa: PLC0414 - it belongs to what makes a run
+from taxi_assets.cli.instance import instance_of as instance_of  # noqa: PLC0414 - re-exported
 from taxi_assets.errors import NotPublished, SliceDamaged, SliceMissing, SourceUnavailable
 from taxi_assets.io_managers.load_log import REQUESTED_BY
 from taxi_assets.jobs import ZONES_JOB, checks_job_name, clean_op_name, trips_job_name
@@ -27,23 +27,23 @@ ROW_COUNT = "dagster/partition_row_count"
 REJECTED = "taxi/rejected_by_rule"
 URI = "dagster/uri"
 
-# The person at the terminal sees a run end, and is told what to do: the daemon does not make it again beside them.
+# The terminal shows a failure and the next command, so the daemon must not retry the run as well.
 _MAX_RETRIES = "dagster/max_retries"
 _BLOCKED = "DagsterAssetCheckFailedError"  # whose class has no public name
 
 
 @dataclass(frozen=True)
 class Request:
-    """One run to make.
+    """A request to execute one run.
 
     Attributes:
-        name: what people call it.
+        name: for display, as `green 2024-01`.
         job: the job's name.
-        group: of the assets that hold what was asked for, the first part of their keys.
-        month: the partition, for a job that has partitions.
-        config: run configuration, for example the rules to clean by.
+        group: the asset group of the results, the first part of their keys.
+        month: the partition, for a partitioned job.
+        config: run config, for example the cleaning rules.
         tags: of the run.
-        is_asked_for: False for what a command adds by itself, whose failure is a warning.
+        is_required: False for a run that a command adds by itself, whose failure is a warning.
     """
 
     name: str
@@ -52,22 +52,22 @@ class Request:
     month: Month | None = None
     config: Mapping[str, object] | None = None
     tags: Mapping[str, str] | None = None
-    is_asked_for: bool = True
+    is_required: bool = True
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a request.
+    """The result of a request.
 
     Attributes:
-        request: what was asked for.
+        request: the request.
         loaded: whether every asset was materialized and every blocking check passed.
         rows: asset key, as `green/postgres_trips` -> rows in its slice.
         rejected: rule -> rows it sent to quarantine.
-        page: where the month's page is; None where there is none.
-        failures: what went wrong, a line each.
-        warnings: what is odd, a line each.
-        seconds: how long the run took.
+        page: URI of the month's page; None if there is none.
+        failures: failed steps and checks, a line each.
+        warnings: failed checks that did not stop the run, a line each.
+        seconds: duration of the run.
     """
 
     request: Request
@@ -80,33 +80,33 @@ class Outcome:
     seconds: float
 
     @property
-    def is_well(self) -> bool:
-        """Whether what was asked for is loaded; what a command added by itself may be missing."""
-        return self.loaded or not self.request.is_asked_for
+    def succeeded(self) -> bool:
+        """Whether the run loaded its assets, or was not required to."""
+        return self.loaded or not self.request.is_required
 
 
 def month_request(dataset: Dataset, month: Month, rules: Sequence[str], *, accept_shrunk: bool = False) -> Request:
-    """One month of a dataset, cleaned by those rules, and where that is accepted loaded however little is left."""
+    """A run of one month with these cleaning rules; `accept_shrunk` loads it even if it lost most of its rows."""
     cleaning: dict[str, object] = {"rules": list(rules), "accept_shrunk": accept_shrunk}
     config = {"ops": {clean_op_name(dataset): {"config": cleaning}}}
     return Request(f"{dataset.name} {month}", trips_job_name(dataset), dataset.name, month, config)
 
 
 def checks_request(dataset: Dataset, month: Month) -> Request:
-    """The checks of one month of a dataset."""
+    """A run of the checks of one month."""
     tags = {PARTITION_TAG: str(month)}
     return Request(f"{dataset.name} {month}", checks_job_name(dataset), dataset.name, tags=tags)
 
 
 def zones_request() -> Request:
-    """The zone lookup."""
+    """A run of the zones."""
     return Request("zones", ZONES_JOB, ZONES)
 
 
 def zones_requests(settings: Settings) -> list[Request]:
-    """A run of the zones where the home has none, or those of another source; none where its own will do.
+    """A run of the zones if the home has none, or has those of another source; otherwise no run.
 
-    A source that has none to offer, as a mirror of the trips need not, is asked for them only where the home has none.
+    A mirror need not have the zones. Such a source is asked for them only if the home has none.
     """
     from taxi_assets.catalog import ZONES_PATH
     from taxi_assets.source import open_source
@@ -123,16 +123,16 @@ def zones_requests(settings: Settings) -> list[Request]:
         is_needed = origin is None or source.head(ZONES_PATH) is not None
     except SourceUnavailable:
         is_needed = False
-    return [replace(zones_request(), is_asked_for=False)] if is_needed else []
+    return [replace(zones_request(), is_required=False)] if is_needed else []
 
 
 def require_month(settings: Settings, dataset: Dataset, month: Month) -> None:
-    """Refuse a month that no run could load, before one starts.
+    """Refuse a month that no run can load.
 
     Raises:
         InvalidRequest: the month lies before the dataset's first.
         NotPublished: the month is not over yet; the text names the last one that the source has.
-        SourceUnavailable: the month is not over yet, and the source does not answer when asked for the last one.
+        SourceUnavailable: the month is not over yet, and the source does not answer.
     """
     from taxi_assets.source import last_published, open_source
 
@@ -151,14 +151,14 @@ def run(
     logger: str,
     run_id: str | None = None,
 ) -> Outcome:
-    """Make the run and wait for it; what fails inside it is told in the outcome.
+    """Execute the run; failures inside it are part of the outcome.
 
     Args:
-        definitions: with the request's job.
+        definitions: contain the request's job.
         instance: records the run.
-        request: what to run.
-        logger: name of the definitions' logger that hears of every step.
-        run_id: of the run; made here where it is not given.
+        request: the run to execute.
+        logger: name of the definitions' logger that receives the run's events.
+        run_id: of the run; Dagster generates one by default.
     """
     result = definitions.resolve_job_def(request.job).execute_in_process(
         instance=instance,
@@ -167,7 +167,7 @@ def run(
         tags={
             REQUESTED_BY: f"taxi run by {_user()}",
             _MAX_RETRIES: "0",
-            **tags_of_this_process(),
+            **process_tags(),
             **(request.tags or {}),
         },
         raise_on_error=False,
@@ -189,21 +189,21 @@ def run(
         rows={key: int(str(facts[ROW_COUNT].value)) for key, facts in metadata.items() if ROW_COUNT in facts},
         rejected=rejected,
         page=next((str(facts[URI].value) for key, facts in metadata.items() if key.endswith(f"/{Layer.REPORT}")), None),
-        failures=failures if request.is_asked_for else [],
-        warnings=warnings if request.is_asked_for else [*warnings, *failures],
+        failures=failures if request.is_required else [],
+        warnings=warnings if request.is_required else [*warnings, *failures],
         seconds=(stats.end_time or 0) - (stats.start_time or 0),
     )
 
 
 def cancel(instance: dg.DagsterInstance, run_id: str, signal_name: str) -> None:
-    """Record that a signal ended the run, unless it had ended by itself, or had not begun."""
+    """Record the run as canceled by the signal, unless it has finished or does not exist yet."""
     run = instance.get_run_by_id(run_id)
     if run is not None and not run.is_finished:
         instance.report_run_canceled(run, f"ended by {signal_name}: each store holds the old version or the new one")
 
 
 def _user() -> str:
-    """The operating system's name for whoever runs this; a container may have a number only."""
+    """The name of the operating system's user, or the user id if it has no name, as in a container."""
     with suppress(KeyError):
         return pwd.getpwuid(os.getuid()).pw_name
     return f"user {os.getuid()}"
@@ -211,18 +211,19 @@ def _user() -> str:
 
 def _failures(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> list[str]:
     checks = failed_checks(result.all_events, dg.AssetCheckSeverity.ERROR)
-    told = [str(one) for one in (*failed_steps(result.all_events), *checks)] or [f"the run: {_why_it_ended(result)}"]
+    issues = [str(one) for one in (*failed_steps(result.all_events), *checks)]
+    failures = issues or [f"the run: {_reason_of_failure(result)}"]
     tracebacks = [error.to_string() for error in _unexpected(result.all_events)]
     if not tracebacks:
-        return told
+        return failures
     file = Path(instance.root_directory) / "tracebacks" / f"{result.run_id}.txt"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("\n".join(tracebacks), encoding="utf-8")
-    return [*told, f"the program, not in the data: the traceback is in {file}, and on the run's page in the UI"]
+    return [*failures, f"the program, not in the data: the traceback is in {file}, and on the run's page in the UI"]
 
 
 def _unexpected(events: Sequence[dg.DagsterEvent]) -> list[SerializableErrorInfo]:
-    """The errors that are not of the kinds that a run expects: programming errors, and Dagster's own."""
+    """Errors other than typed failures, failed checks and interrupts: programming errors, and Dagster's own."""
     steps = [one.step_failure_data for one in events if one.event_type == dg.DagsterEventType.STEP_FAILURE]
     if not steps:
         return [error for error in (end.job_failure_data.error for end in _ends(events)) if error is not None]
@@ -234,7 +235,7 @@ def _unexpected(events: Sequence[dg.DagsterEvent]) -> list[SerializableErrorInfo
 
 
 def _is_expected(error: SerializableErrorInfo, source: Any) -> bool:
-    """Whether it is a blocking check that did not pass, or a run that was given up or canceled."""
+    """Whether it is a failed blocking check or an interrupt."""
     return _BLOCKED in (error.cls_name or "") or getattr(source, "name", None) == "INTERRUPT"
 
 
@@ -242,11 +243,11 @@ def _ends(events: Sequence[dg.DagsterEvent]) -> list[dg.DagsterEvent]:
     return [one for one in events if one.event_type == dg.DagsterEventType.RUN_FAILURE]
 
 
-def _why_it_ended(result: dg.ExecuteInProcessResult) -> str:
-    """Why a run failed of which no step did."""
+def _reason_of_failure(result: dg.ExecuteInProcessResult) -> str:
+    """The reason of a failed run without a failed step."""
     ends = _ends(result.all_events)
     for end in ends:
         error = end.job_failure_data.error
         if error is not None:
-            return root_of(error).message.strip()
+            return root_cause_of(error).message.strip()
     return (ends[-1].message if ends else None) or "failed; its page in the UI says more (make dev)"

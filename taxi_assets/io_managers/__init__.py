@@ -1,8 +1,8 @@
 """IO managers for a lake of Parquet files, Postgres, BigQuery and DuckDB.
 
-They know nothing of taxis: names come from asset keys and definition metadata, types and comments from the rows, months
-from the partitions, so that they serve any project with assets by month. Those for Google Cloud are imported when they
-are first asked for.
+They do not import the catalogue: names come from asset keys and definition metadata, types and comments from the Arrow
+schema, months from the partitions. So they work in any project with monthly assets. Those for Google Cloud are imported
+on first use.
 """
 
 from typing import TYPE_CHECKING, Any

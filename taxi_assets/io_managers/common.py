@@ -1,8 +1,8 @@
-"""What the three IO managers share: from a Dagster context to a slice, one store call, and metadata back.
+"""Shared code of the IO managers: from a Dagster context to a slice, one store call, and metadata back.
 
-An IO manager takes `pandas.DataFrame`, `pyarrow.Table` and `Rows`, and loads what the input's annotation asks for
-(a DataFrame where it asks for nothing): one partition, several, or all. Partitions are months; an output that is not
-partitioned is one whole table.
+An output is a `pandas.DataFrame`, a `pyarrow.Table` or `Rows`; an input is loaded as its annotation says, by default
+as a DataFrame: one partition, several, or all. Partitions are months; an unpartitioned output is a whole table.
+Reading and writing are the work of `stores`.
 """
 
 import time
@@ -15,7 +15,7 @@ import dagster as dg
 import pyarrow as pa
 
 from taxi_assets.errors import SourceUnavailable, TaxiError
-from taxi_assets.io_managers.inputs import confirm_inputs, remember_input
+from taxi_assets.io_managers.inputs import record_input, require_current_inputs
 from taxi_assets.io_managers.metadata import COLUMN_SCHEMA, PREVIEW_ROWS, slice_metadata
 from taxi_assets.month import Month
 from taxi_assets.stores.arrow import description
@@ -23,12 +23,12 @@ from taxi_assets.stores.base import Store, Stored, TableSlice
 from taxi_assets.stores.rows import Rows
 
 RETRIES = 2
-_GIVEN_UP = {dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELING, dg.DagsterEventType.RUN_CANCELED}
-SECONDS_BETWEEN_RETRIES = 10  # a store has tried again by itself, with growing pauses, before it gives up
+_RUN_ENDED = {dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELING, dg.DagsterEventType.RUN_CANCELED}
+SECONDS_BETWEEN_RETRIES = 10  # a store retries with backoff by itself before it raises
 
 
 class Retry(dg.RetryRequested):
-    """Asks Dagster to try the step again, and says why: in a notebook, where no run is, the text is all there is."""
+    """A `RetryRequested` with the error's text, which is all that a notebook shows outside of a run."""
 
     def __init__(self, description: str) -> None:
         super().__init__(RETRIES, SECONDS_BETWEEN_RETRIES)
@@ -39,44 +39,44 @@ class Retry(dg.RetryRequested):
 
 
 @contextmanager
-def named_failures() -> Iterator[None]:
-    """Turn our errors into what Dagster makes of them: a retry where that can help, else a `Failure`.
+def map_errors_to_failures() -> Iterator[None]:
+    """Raise each `TaxiError` as a `RetryRequested` if it is retryable, else as a `Failure`.
 
-    Ops have no retry policy of Dagster's: it would try programming errors and interrupts again as well.
+    Ops have no Dagster retry policy, which would retry programming errors and interrupts as well.
 
     Raises:
-        Retry: a retryable error; when it was tried often enough, the step fails with the error's text.
-        Failure: any other error of ours.
+        Retry: a retryable error; after the last retry the step fails with the error's text.
+        Failure: any other `TaxiError`.
     """
     try:
         yield
     except TaxiError as error:
         description = f"{type(error).__name__}: {error}"
         failure = dg.Failure(description=description, allow_retries=False)
-        if not error.retryable or isinstance(error, SourceUnavailable):  # a source has been patient by itself
+        if not error.retryable or isinstance(error, SourceUnavailable):  # a source has retried with backoff by itself
             raise failure from error
         failure.__cause__ = error
         raise Retry(description) from failure
 
 
-def stop_if_given_up(context: dg.OutputContext) -> None:
-    """Write nothing for a run that is recorded as failed or canceled, as another may load the same month by now.
+def interrupt_if_run_ended(context: dg.OutputContext) -> None:
+    """Interrupt a run that is recorded as failed or canceled, since another run may load the same month by now.
 
-    A run on a busy machine can be given up because it took long to start, and still begin. Its events say so, where its
-    status may not: to begin sets that again.
+    On a busy machine, run monitoring can record a run as failed while it starts, and the run can start nonetheless.
+    Its events show that; its status does not, since the start resets it.
 
     Raises:
-        DagsterExecutionInterruptedError: the run was given up; Dagster then does not record it as failed once more.
+        DagsterExecutionInterruptedError: the run has ended; Dagster does not record a second failure for this error.
     """
     try:
         instance, run_id = context.step_context.instance, context.run_id
     except dg.DagsterInvariantViolationError:  # outside of a run
         return
-    ends = instance.get_records_for_run(run_id, of_type=_GIVEN_UP, limit=1).records
+    ends = instance.get_records_for_run(run_id, of_type=_RUN_ENDED, limit=1).records
     if ends:
         message = ends[0].event_log_entry.message or "without a reason"
         raise dg.DagsterExecutionInterruptedError(
-            f"this run was given up or canceled, so that it stores nothing more. It was recorded so: {message}"
+            f"this run is recorded as failed or canceled, so it stores nothing more: {message}"
         )
 
 
@@ -84,7 +84,7 @@ def as_rows(value: object) -> Rows:
     """The output of an asset as rows.
 
     Raises:
-        TypeError: it is none of the types that have rows.
+        TypeError: the value has another type.
     """
     if isinstance(value, Rows):
         return value
@@ -96,10 +96,10 @@ def as_rows(value: object) -> Rows:
 
 
 def from_rows(rows: Rows, wanted: object) -> Any:
-    """The rows as the type that an input is annotated with; a DataFrame where it has no annotation.
+    """The rows in the annotated type of an input, by default a DataFrame.
 
     Raises:
-        TypeError: the annotation is none of the types that rows can become.
+        TypeError: the annotation is another type.
     """
     if wanted is Rows:
         return rows
@@ -111,7 +111,7 @@ def from_rows(rows: Rows, wanted: object) -> Any:
 
 
 def definition_metadata(context: dg.InputContext | dg.OutputContext) -> Mapping[str, Any]:
-    """The definition metadata of the asset that is written or read, and not that of the reader."""
+    """The definition metadata of the asset that is written or read; for an input, that of the upstream asset."""
     if isinstance(context, dg.InputContext):
         return (context.upstream_output.definition_metadata if context.upstream_output else None) or {}
     return context.definition_metadata or {}
@@ -120,16 +120,16 @@ def definition_metadata(context: dg.InputContext | dg.OutputContext) -> Mapping[
 def store_slice(
     context: dg.OutputContext, replace: Callable[[TableSlice, Rows], Stored], table: str, value: object
 ) -> TableSlice:
-    """Replace the slice that the output stands for, tell Dagster what happened, and return the slice."""
-    stop_if_given_up(context)
+    """Replace the output's slice, add the materialization's metadata, and return the slice."""
+    interrupt_if_run_ended(context)
     piece = TableSlice(table, output_month(context))
     started = time.monotonic()
-    with named_failures():
-        rows = _described(as_rows(value), context).confirmed_by(partial(confirm_inputs, context))
+    with map_errors_to_failures():
+        rows = _described(as_rows(value), context).confirmed_by(partial(require_current_inputs, context))
         seen = _Preview(rows)
         stored = replace(piece, seen.rows)
         preview = seen.first_rows()
-    pa.default_memory_pool().release_unused()  # some 60 MB, which Google's libraries need next
+    pa.default_memory_pool().release_unused()  # some 60 MB, which Google's libraries allocate next
     seconds = time.monotonic() - started
     asset = context.asset_key.to_user_string()
     context.log.info(f"{asset} {piece.month or ''}: {stored.rows:,} rows in {seconds:.1f} s".replace(" :", ":"))
@@ -138,7 +138,7 @@ def store_slice(
 
 
 def _described(rows: Rows, context: dg.OutputContext) -> Rows:
-    """The rows with what the asset's definition says of columns that tell nothing themselves, as a DataFrame's."""
+    """The rows, with the asset's column descriptions on columns without a description, such as a DataFrame's."""
     known = (context.definition_metadata or {}).get(COLUMN_SCHEMA)
     table: dg.TableSchema | None = known.schema if isinstance(known, dg.TableSchemaMetadataValue) else known
     texts = {column.name: column.description for column in table.columns if column.description} if table else {}
@@ -157,22 +157,22 @@ def load_slice(
     table: str,
     read: Callable[[str, Sequence[Month] | None], Rows] | None = None,
 ) -> Any:
-    """The rows that the input asks for: its partition, its partitions, or the whole table.
+    """The rows of the input's partitions, or of the whole table.
 
     Args:
         context: of the input.
         store: the store.
         table: the table in it.
-        read: reads the rows in the store's place.
+        read: replaces `store.read`.
     """
-    with named_failures():
+    with map_errors_to_failures():
         rows = (read or store.read)(table, months_of_input(context, store, table))
-        remember_input(context, rows)
+        record_input(context, rows)
         return from_rows(rows, context.dagster_type.typing_type)
 
 
 def month_of(partitions: dg.PartitionsDefinition, key: str) -> Month:
-    """The month that a partition key stands for.
+    """The month of a partition key.
 
     Raises:
         TypeError: the partitions are not months.
@@ -187,7 +187,7 @@ def month_of(partitions: dg.PartitionsDefinition, key: str) -> Month:
 
 
 def output_month(context: dg.OutputContext) -> Month | None:
-    """The month that the output is of; None for a whole table."""
+    """The output's month; None for a whole table."""
     if not context.has_asset_partitions:
         return None
     keys = list(context.asset_partition_keys)
@@ -197,7 +197,7 @@ def output_month(context: dg.OutputContext) -> Month | None:
 
 
 def months_of_input(context: dg.InputContext, store: Store, table: str) -> list[Month] | None:
-    """The months that the input asks for, less missing ones where it allows that; None for a whole table."""
+    """The input's months, without missing ones if it allows that; None for a whole table."""
     if not context.has_asset_partitions:
         return None
     months = [month_of(context.asset_partitions_def, key) for key in context.asset_partition_keys]
@@ -208,20 +208,20 @@ def months_of_input(context: dg.InputContext, store: Store, table: str) -> list[
 
 
 class _Preview:
-    """The first rows of a stream, kept as they pass by, so that nothing is computed twice for them."""
+    """Keeps the first rows of a stream while a store consumes it, so that no row is computed twice."""
 
     def __init__(self, rows: Rows) -> None:
         self._first: pa.RecordBatch | None = None
-        self._passed_by = False
+        self._is_consumed = False
         self._rows = rows
         self.rows = rows.watched(self._watched)
 
     def first_rows(self) -> list[dict[str, Any]]:
-        first = self._first if self._passed_by else self._rows.head(PREVIEW_ROWS)
+        first = self._first if self._is_consumed else self._rows.head(PREVIEW_ROWS)
         return [] if first is None else first.to_pylist()
 
     def _watched(self) -> Iterator[pa.RecordBatch]:
-        self._passed_by = True
+        self._is_consumed = True
         for batch in self._rows.batches():
             if self._first is None:
                 self._first = batch.slice(0, PREVIEW_ROWS)

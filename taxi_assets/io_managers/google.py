@@ -1,4 +1,7 @@
-"""The IO managers for Google Cloud: the lake in a bucket, and tables in BigQuery; imported only where they are used."""
+"""IO managers for Google Cloud: the lake in a bucket, and tables in BigQuery.
+
+Imported only where a setting selects them, since Google's libraries are slow to import.
+"""
 
 import tempfile
 from collections.abc import Iterator
@@ -22,25 +25,25 @@ if TYPE_CHECKING:
 
 
 class GCSLakeIOManager(BaseLakeIOManager):
-    """The lake IO manager over a bucket: see `LakeIOManager`."""
+    """The lake IO manager for a bucket; see `LakeIOManager`."""
 
     gcs: dg.ResourceDependency[dagster_gcp.GCSResource]
     url: str = Field(description="gs://bucket/prefix; the bucket exists.")
     scratch: str | None = Field(
         default=None,
-        description="Folder for files on their way to and from the bucket; where it is not set, a private one.",
+        description="Folder for files in transfer to and from the bucket; by default a private temporary folder.",
     )
     locks: str | None = Field(
         default=None,
-        description="Folder for locks, by which runs on this machine make what belongs together one after the other; "
-        "where it is not set, the one that is overtaken fails.",
+        description="Folder for locks that serialize runs of the same month on this machine; by default there are "
+        "none, and a run whose inputs are replaced meanwhile fails.",
     )
     _run_scratch: Path | None = PrivateAttr(None)
     _private: tempfile.TemporaryDirectory[str] | None = PrivateAttr(None)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["GCSLakeIOManager"]:
-        """Keep what a run fetches from the bucket, and its turn to make what belongs together, until the run ends."""
+        """Keep the run's downloads and its locks until the run ends."""
         with ExitStack() as stack:
             stack.callback(self._end_drafts)
             root = Path(self.scratch or tempfile.gettempdir())
@@ -74,13 +77,13 @@ class GCSLakeIOManager(BaseLakeIOManager):
 class BigQueryIOManager(TableIOManager):
     """Keeps each asset in a BigQuery table, partitioned by month and replaced a month at a time by one load job.
 
-    Rows that lie in GCS are loaded from there by BigQuery itself; others are uploaded as Parquet.
+    BigQuery loads rows that lie in GCS directly from there; other rows are uploaded as Parquet.
     """
 
     bigquery: dg.ResourceDependency[dagster_gcp.BigQueryResource]
-    dataset: str = Field(description="BigQuery dataset that holds the tables; made where it is missing.")
+    dataset: str = Field(description="BigQuery dataset that holds the tables; created if it is missing.")
     require_partition_filter: bool = Field(
-        default=False, description="Whether queries must say which months they mean, so that none scans them all."
+        default=False, description="Whether queries must filter by month, so that none scans the whole table."
     )
 
     def open_store(self) -> TableStore:

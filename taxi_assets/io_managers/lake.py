@@ -1,4 +1,7 @@
-"""The lake IO manager: Parquet by month, and files as they are."""
+"""Lake IO manager: writes assets as Parquet files by month, or stores files unchanged.
+
+File layout and atomic writes are the work of `stores.lake`.
+"""
 
 import time
 from abc import abstractmethod
@@ -13,14 +16,14 @@ from pydantic import Field, PrivateAttr
 from taxi_assets.io_managers.common import (
     definition_metadata,
     from_rows,
+    interrupt_if_run_ended,
     load_slice,
+    map_errors_to_failures,
     month_of,
-    named_failures,
     output_month,
-    stop_if_given_up,
     store_slice,
 )
-from taxi_assets.io_managers.inputs import confirm_inputs, step_of
+from taxi_assets.io_managers.inputs import require_current_inputs, step_of
 from taxi_assets.io_managers.metadata import file_metadata, raw_metadata
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
@@ -37,11 +40,11 @@ PUBLISHED_WITH = "taxi/published_with"
 
 
 class BaseLakeIOManager(dg.ConfigurableIOManager):
-    """What a lake in a folder and one in a bucket have in common; `store` is all that a further one has to bring."""
+    """Base class of the lake IO managers; a subclass implements `store`."""
 
     month_column: str = Field(
         default="source_month",
-        description="Column that, where rows have it, holds their month's first day: see the IO managers of tables.",
+        description="DATE column with the first day of a row's month, if rows have it; see the table IO managers.",
     )
     _drafts: dict[tuple[TableSlice, str], "Draft"] = PrivateAttr(default_factory=dict)
 
@@ -50,18 +53,18 @@ class BaseLakeIOManager(dg.ConfigurableIOManager):
         """The lake."""
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Replace the asset's slice, or its file, with the output, now or together with what it belongs to."""
+        """Replace the asset's slice or file with the output: at once, or when the draft it belongs to is published."""
         path, store = _path(context), self.store()
-        with named_failures():
+        with map_errors_to_failures():
             draft = self._draft(context, output_month(context))
         is_last = draft is not None and (context.definition_metadata or {})[PUBLISHED_WITH] == path
         if isinstance(obj, RawFile | Path):
-            stop_if_given_up(context)
+            interrupt_if_run_ended(context)
             started = time.monotonic()
             uri = store.file_uri(path, obj.name if isinstance(obj, Path) else obj.path.name)
             file = RawFile(obj, uri, obj.stat().st_size, sha256_of(obj), None) if isinstance(obj, Path) else obj
-            with named_failures():
-                confirm_inputs(context)
+            with map_errors_to_failures():
+                require_current_inputs(context)
                 stored = (draft or store).put_file(path, file)
                 if draft is not None and is_last:
                     draft.publish()
@@ -83,17 +86,17 @@ class BaseLakeIOManager(dg.ConfigurableIOManager):
             context.add_output_metadata({"dagster/uri": dg.MetadataValue.url(store.uri(piece))})
 
     def load_input(self, context: dg.InputContext) -> Any:
-        """The asset's rows in the type that the input is annotated with, or its file for a `RawFile` or a `Path`."""
+        """The asset's rows in the input's annotated type, or its file for a `RawFile` or a `Path`."""
         known = definition_metadata(context)
         file_name = known.get(FILE_NAME)
         path, store = _path(context), self.store()
-        with named_failures():
+        with map_errors_to_failures():
             draft = None if known.get(PUBLISHED_WITH) == path else self._draft(context, _only_month(context))
         if file_name is None:
             return load_slice(context, store, path, draft.read if draft else store.read)
         if context.has_asset_partitions:
             file_name = file_name.format(month=month_of(context.asset_partitions_def, context.asset_partition_key))
-        with named_failures():
+        with map_errors_to_failures():
             raw = (draft or store).get_file(path, file_name)
         wanted = context.dagster_type.typing_type
         if wanted is Path:
@@ -102,7 +105,7 @@ class BaseLakeIOManager(dg.ConfigurableIOManager):
         return from_rows(Rows.from_parquet([raw.path]), wanted) if is_table and wanted is not RawFile else raw
 
     def _draft(self, context: dg.InputContext | dg.OutputContext, month: Month | None) -> "Draft | None":
-        """What the asset becomes current with, where it says so, in this run; begins when it is the run's turn."""
+        """The run's draft that publishes the asset, if its metadata names one; waits for the lock on the month."""
         last = definition_metadata(context).get(PUBLISHED_WITH)
         step = step_of(context)
         if last is None or step is None or (month is None and context.has_asset_partitions):
@@ -121,20 +124,19 @@ class BaseLakeIOManager(dg.ConfigurableIOManager):
 class LakeIOManager(BaseLakeIOManager):
     """Keeps each asset in a folder named after its key: `green/clean_trips/month=2024-01/…parquet`.
 
-    An asset that returns a `RawFile`, or the `Path` of a file that it made, keeps the file's bytes and its name
-    instead; its definition metadata `taxi/file_name` is the name, in which `{month}` stands for the partition.
+    For an asset that returns a `RawFile`, or the `Path` of a file, the file is stored unchanged under its name; the
+    definition metadata `taxi/file_name` is the name, with `{month}` for the partition.
 
-    Assets that make sense together only become current together: those whose definition metadata
-    `taxi/published_with` names the last of them, as `green/clean_trips`, do when that one, which names itself, is
-    stored. Until then nobody sees them but their own run, and the run that is made in its place. Runs that make them
-    for the same month on one machine do so one after the other.
+    Assets can be published together: their definition metadata `taxi/published_with` names the last of them, for
+    example `green/clean_trips`, which names itself. All become visible when that one is stored. Before, only their own
+    run and its re-executions see them. On one machine, runs of the same month take turns by a lock.
     """
 
-    folder: str = Field(description="Folder of the lake; made where it is missing.")
+    folder: str = Field(description="Folder of the lake; created if it is missing.")
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["LakeIOManager"]:
-        """Keep the run's turn to make what belongs together until the run ends."""
+        """Keep the run's locks until the run ends."""
         with ExitStack() as stack:
             stack.callback(self._end_drafts)
             yield self

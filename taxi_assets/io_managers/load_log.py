@@ -1,4 +1,4 @@
-"""What a run records in the audit table: who or what started it, and where the rows that it loads came from."""
+"""Builds the audit table's row of a load from the output's context: run, starter, provenance of the rows."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ import dagster as dg
 from taxi_assets.stores.load_log import Entry
 from taxi_assets.stores.rows import Rows
 
-REQUESTED_BY = "taxi/requested_by"  # the tag of whoever makes runs by code and has a name for it
+REQUESTED_BY = "taxi/requested_by"  # tag of runs requested by code; its value names the requester
 _STARTED_BY = {
     REQUESTED_BY: "{}",
     "dagster/schedule_name": "schedule {}",
@@ -16,11 +16,11 @@ _STARTED_BY = {
     "dagster/sensor_name": "sensor {}",
 }
 _BACKFILL = "dagster/backfill"
-_NOBODY_NAMED = "a person in the UI, or a program by the API"
+_STARTER_UNKNOWN = "a person in the UI, or a program by the API"
 
 
 def entry_of(context: dg.OutputContext, audit_table: str, store: str, rows: Rows) -> Entry:
-    """The entry of a load that begins now."""
+    """The audit entry of a load that starts now."""
     return Entry(
         audit_table=audit_table,
         store=store,
@@ -32,7 +32,7 @@ def entry_of(context: dg.OutputContext, audit_table: str, store: str, rows: Rows
 
 
 def started_by(tags: Mapping[str, str]) -> str:
-    """Who or what started the run that has these tags, as far as they tell."""
+    """What started the run, by its tags."""
     named = [form.format(tags[tag]) for tag, form in _STARTED_BY.items() if tag in tags]
     backfill = [f"backfill {tags[_BACKFILL]}"] if _BACKFILL in tags else []
-    return ", ".join([*named[:1], *backfill]) or _NOBODY_NAMED
+    return ", ".join([*named[:1], *backfill]) or _STARTER_UNKNOWN

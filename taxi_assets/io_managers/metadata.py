@@ -1,6 +1,6 @@
-"""What Dagster is told about a materialization: pure functions from rows and results to typed metadata values.
+"""Materialization metadata: pure functions from rows and results to typed metadata values.
 
-Standard keys where Dagster has them, `taxi/…` for the rest.
+Keys are Dagster's standard ones where they exist, else `taxi/…`.
 """
 
 import json
@@ -21,7 +21,7 @@ USD_PER_TIB = 6.25  # BigQuery's list price for on-demand queries in the US: htt
 
 
 def column_schema(schema: pa.Schema, types: Mapping[str, str]) -> dg.TableSchema:
-    """The schema tab of an asset: the store's own types, with the descriptions that travel with the rows."""
+    """The column schema that the UI shows: the store's types, with the descriptions from the Arrow fields."""
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
@@ -36,7 +36,7 @@ def column_schema(schema: pa.Schema, types: Mapping[str, str]) -> dg.TableSchema
 
 
 def column_lineage(upstream: dg.AssetKey, sources: Mapping[str, str]) -> dict[str, Any]:
-    """The metadata entry that says from which column of the upstream asset each column is made."""
+    """The column lineage metadata: each column's source column in the upstream asset."""
     deps = {column: [dg.TableColumnDep(upstream, source)] for column, source in sources.items()}
     return {"dagster/column_lineage": dg.TableColumnLineage(deps)}
 
@@ -47,7 +47,7 @@ def slice_metadata(
     preview: Sequence[Mapping[str, Any]],
     seconds: float,
 ) -> Mapping[str, dg.MetadataValue]:
-    """What a `replace` did, with where the rows came from and the first of them."""
+    """Metadata of a replaced slice: counts, schema, provenance and a preview."""
     metadata: dict[str, dg.MetadataValue] = {
         COLUMN_SCHEMA: dg.MetadataValue.table_schema(column_schema(stored.schema, stored.types)),
         "dagster/partition_row_count": dg.MetadataValue.int(stored.rows),
@@ -67,7 +67,7 @@ def slice_metadata(
 def raw_metadata(
     raw: RawFile, uri: str, seconds: float, schema: pa.Schema | None = None
 ) -> Mapping[str, dg.MetadataValue]:
-    """What a file of the source is, where it came from, where in the lake it is, and its columns if it has a schema."""
+    """Metadata of a source file: its origin, its URI in the lake, and its columns if it has a schema."""
     metadata: dict[str, dg.MetadataValue] = {
         **file_metadata(raw, uri, seconds),
         "taxi/source_url": dg.MetadataValue.url(raw.url),
@@ -85,7 +85,7 @@ def raw_metadata(
 
 
 def file_metadata(file: RawFile, uri: str, seconds: float) -> Mapping[str, dg.MetadataValue]:
-    """What any file is, and where in the lake it is."""
+    """Metadata of any file: size and URI in the lake."""
     return {
         "dagster/uri": dg.MetadataValue.url(uri),
         "taxi/bytes": dg.MetadataValue.int(file.size),
@@ -94,7 +94,7 @@ def file_metadata(file: RawFile, uri: str, seconds: float) -> Mapping[str, dg.Me
 
 
 def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows as a Markdown table; an empty month says so."""
+    """The rows as a Markdown table, or `no rows`."""
     if not rows:
         return "no rows"
     lines = ["| " + " | ".join(rows[0]) + " |", "|" + " --- |" * len(rows[0])]

@@ -1,8 +1,8 @@
-"""The IO managers for tables: what the databases have in common, Postgres, and DuckDB.
+"""IO managers for database tables: the base class, Postgres and DuckDB. BigQuery's is in `google`.
 
-A table is called what the asset's definition metadata `dagster/table_name` says, or else after the last part of the
-asset's key, and lies in one schema or dataset. A partitioned asset's months are told apart by a DATE column that holds
-the month's first day, which is added where the rows do not bring it.
+The definition metadata `dagster/table_name` names the table, else the last part of the asset key does. All tables lie
+in one schema or dataset. A DATE column with the first day of the month identifies the partition of a row; it is added
+if the rows lack it.
 """
 
 from abc import abstractmethod
@@ -13,7 +13,7 @@ import dagster_duckdb
 from pydantic import Field
 
 from taxi_assets.errors import InvalidRequest
-from taxi_assets.io_managers.common import definition_metadata, load_slice, named_failures, store_slice
+from taxi_assets.io_managers.common import definition_metadata, load_slice, map_errors_to_failures, store_slice
 from taxi_assets.io_managers.load_log import entry_of
 from taxi_assets.resources.postgres import PostgresResource
 from taxi_assets.settings.urls import local_path
@@ -24,15 +24,15 @@ TABLE_NAME = "dagster/table_name"
 
 
 class TableIOManager(dg.ConfigurableIOManager):
-    """What the databases have in common; `open_store` is all that a further database has to bring."""
+    """Base class of the table IO managers; a subclass implements `open_store`."""
 
     month_column: str = Field(default="source_month", description="DATE column with the first day of a row's month.")
     audit_table: str | None = Field(
         default=None,
-        description="Audit table: one row per load, in the same transaction where there are any; none if not set.",
+        description="Audit table: one row per load, in the load's transaction if the store has any; none if not set.",
     )
     store_name: str | None = Field(
-        default=None, description="What the audit table calls this store; where it is not set, the key's first part."
+        default=None, description="This store's name in the audit table; by default the first part of the asset key."
     )
 
     @abstractmethod
@@ -40,8 +40,8 @@ class TableIOManager(dg.ConfigurableIOManager):
         """The store, ready to use."""
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Replace the asset's table, or the month of it that the partition stands for, with the output."""
-        with named_failures():
+        """Replace the asset's table, or one month of it, with the output."""
+        with map_errors_to_failures():
             store = self.open_store()
             table = _table_of(context, store)
 
@@ -54,8 +54,8 @@ class TableIOManager(dg.ConfigurableIOManager):
         context.add_output_metadata({TABLE_NAME: store.table_name(piece.table)})
 
     def load_input(self, context: dg.InputContext) -> Any:
-        """The rows that the input asks for, in the type that it is annotated with."""
-        with named_failures():
+        """The rows of the input's partitions in its annotated type."""
+        with map_errors_to_failures():
             store = self.open_store()
             table = _table_of(context, store)
         return load_slice(context, store, table)
@@ -65,11 +65,11 @@ class PostgresIOManager(TableIOManager):
     """Keeps each asset in a Postgres table, partitioned by month and replaced a month at a time in one transaction."""
 
     postgres: dg.ResourceDependency[PostgresResource]
-    schema_name: str = Field(default="public", description="Schema that holds the tables; made where it is missing.")
+    schema_name: str = Field(default="public", description="Schema that holds the tables; created if it is missing.")
 
     def open_store(self) -> TableStore:
-        """The tables on the server; each connection starts an embedded server where it does not run."""
-        self.postgres.dsn()  # fails at once where an embedded server cannot be started
+        """The tables on the server; each connection starts an embedded server that is not running."""
+        self.postgres.dsn()  # fails at once if an embedded server cannot start
         from taxi_assets.stores.postgres.store import PostgresStore
 
         return PostgresStore(self.postgres.dsn, self.schema_name, self.month_column)
@@ -79,10 +79,10 @@ class DuckDBIOManager(TableIOManager):
     """Keeps each asset in a table of a DuckDB file, replaced a month at a time in one transaction."""
 
     duckdb: dg.ResourceDependency[dagster_duckdb.DuckDBResource]
-    schema_name: str = Field(default="public", description="Schema that holds the tables; made where it is missing.")
+    schema_name: str = Field(default="public", description="Schema that holds the tables; created if it is missing.")
     patience: float = Field(
         default=300,
-        description="Seconds to wait for others who have the file open, such as a notebook; loads queue without limit.",
+        description="Seconds to wait for other processes with the file open, as notebooks; loads queue without limit.",
     )
 
     def open_store(self) -> TableStore:
@@ -106,7 +106,7 @@ def _table_of(context: dg.InputContext | dg.OutputContext, store: TableStore) ->
     own = store.table_name(table).split(".")[:-1]
     if schema and own[-len(schema) :] != schema:
         raise InvalidRequest(
-            f"{context.asset_key.to_user_string()} is to be kept in {'.'.join(schema)}, by its metadata {TABLE_NAME}, "
+            f"{context.asset_key.to_user_string()} belongs in {'.'.join(schema)} by its metadata {TABLE_NAME}, "
             f"and its IO manager writes to {'.'.join(own)}: change one of the two"
         )
     return table

@@ -1,8 +1,7 @@
-"""Dagster resources: connections for anybody's SQL asset, the stores, the source, scratch folders and alerts.
+"""Dagster resources: database connections for SQL assets, the stores, the source, scratch folders and alerts.
 
-The connections have the names that every Dagster project uses (`postgres`, `duckdb`, `bigquery`, `gcs`), and the IO
-managers sit on top of them. What needs Google's libraries is in `google`, which only a setting that names one of its
-services imports.
+The connections have the usual names of Dagster projects (`postgres`, `duckdb`, `bigquery`, `gcs`); the IO managers use
+them. `google` needs Google's libraries and is imported only if a setting names one of its services.
 """
 
 from taxi_assets.resources.alerts import AlertResource

@@ -1,4 +1,7 @@
-"""Where alerts go: a Slack-compatible webhook."""
+"""Sends alerts to a Slack-compatible webhook, without secrets.
+
+Which runs cause an alert is decided in `automation.alerts`.
+"""
 
 import re
 from urllib.parse import unquote, urlsplit
@@ -10,14 +13,14 @@ _PASSWORD_IN_URL = re.compile(r"(://[^/\s:@]*:)[^@\s]*@")
 
 
 class AlertResource(dg.ConfigurableResource[None]):
-    """Where alerts go."""
+    """A Slack-compatible webhook for alerts."""
 
-    webhook: str | None = Field(default=None, description="A Slack-compatible URL; no alerts where it is not set.")
-    ui: str = Field(description="Where the UI is, for links to runs.")
-    postgres: str | None = Field(default=None, description="The Postgres URL, so that its password is kept out.")
+    webhook: str | None = Field(default=None, description="A Slack-compatible URL; no alerts if it is not set.")
+    ui: str = Field(description="URL of the Dagster UI, for links to runs.")
+    postgres: str | None = Field(default=None, description="The Postgres URL, whose password is removed from alerts.")
 
     def post(self, text: str) -> None:
-        """Send the text, without what must not be seen.
+        """Send the text with secrets removed.
 
         Raises:
             AlertUnavailable: the webhook does not answer, or refuses.
@@ -29,12 +32,12 @@ class AlertResource(dg.ConfigurableResource[None]):
         try:
             httpx.post((self.webhook or "").strip(), json={"text": self._scrubbed(text)}, timeout=10).raise_for_status()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            # Not its text: that repeats the URL, which is a secret itself.
+            # The error's text contains the URL, which is a secret itself.
             answer = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else type(error).__name__
             raise AlertUnavailable(f"the webhook does not take alerts: {answer}") from None
 
     def link(self, run_id: str) -> str:
-        """The run's page."""
+        """URL of the run's page."""
         return f"{self.ui.rstrip('/')}/runs/{run_id}"
 
     def _scrubbed(self, text: str) -> str:

@@ -1,4 +1,4 @@
-"""Connections to a DuckDB file, for SQL assets and for the IO manager."""
+"""DuckDB resource: connections to a database file, for SQL assets and for the IO manager."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class DuckDBResource(dagster_duckdb.DuckDBResource):
-    """Dagster's own resource, whose connection is closed where the body raises.
+    """Dagster's DuckDB resource; closes the connection if the body raises.
 
     That of dagster-duckdb 0.29.27 stays open then, inside its transaction, for as long as something keeps the
     traceback, and locks every other process out of the file.
@@ -19,7 +19,7 @@ class DuckDBResource(dagster_duckdb.DuckDBResource):
 
     @contextmanager
     def get_connection(self) -> "Iterator[duckdb.DuckDBPyConnection]":
-        """A connection to the file, closed at the end however the body ends."""
+        """A connection to the file, closed at the end, also after an exception."""
         opening = super().get_connection()
         connection = opening.__enter__()
         try:

@@ -1,6 +1,6 @@
-"""Clients of Google Cloud, for SQL assets and for the IO managers.
+"""BigQuery and Cloud Storage resources, for SQL assets and for the IO managers.
 
-Imported only where a setting names a service of Google's: dagster_gcp takes 0.5 to 1 s of processor time to import.
+Imported only if a setting names one of the services: importing dagster_gcp takes 0.5 to 1 s of CPU time.
 """
 
 from collections.abc import Iterator
@@ -11,11 +11,11 @@ import dagster_gcp
 
 
 class BigQueryResource(dagster_gcp.BigQueryResource):
-    """Dagster's own resource, which an emulator asks for no credentials where `BIGQUERY_EMULATOR_HOST` names one."""
+    """Dagster's BigQuery resource; uses an emulator, without credentials, if `BIGQUERY_EMULATOR_HOST` names one."""
 
     @contextmanager
     def get_client(self) -> Iterator[Any]:
-        """A client of the project; Google's Application Default Credentials, unless the resource holds others."""
+        """A client of the project, by default with Google's Application Default Credentials."""
         from taxi_assets.settings import bigquery_emulator
 
         if bigquery_emulator() is None:
@@ -28,7 +28,7 @@ class BigQueryResource(dagster_gcp.BigQueryResource):
 
 
 class GCSResource(dagster_gcp.GCSResource):
-    """Dagster's own resource; `STORAGE_EMULATOR_HOST` is honoured by Google's client."""
+    """Dagster's GCS resource; Google's client supports `STORAGE_EMULATOR_HOST`."""
 
     def get_client(self) -> Any:
         """A client of Google Cloud Storage."""

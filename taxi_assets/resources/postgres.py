@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, for SQL assets and for the IO manager: dagster-postgres has none, it is storage only."""
+"""PostgreSQL resource: connections for SQL assets and the IO manager; dagster-postgres offers instance storage only."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class PostgresResource(dg.ConfigurableResource[None]):
-    """A PostgreSQL server: one that is there already, by its URL, or an embedded one, by the folder of its data.
+    """A PostgreSQL server: an existing one, by its URL, or an embedded one, by its data folder.
 
     Examples:
         @dg.asset
@@ -25,10 +25,10 @@ class PostgresResource(dg.ConfigurableResource[None]):
 
     url: str | None = Field(
         default=None,
-        description="postgresql://user:password@host:5432/database; give it as dg.EnvVar to keep it secret.",
+        description="postgresql://user:password@host:5432/database; use dg.EnvVar to keep it secret.",
     )
     folder: str | None = Field(
-        default=None, description="Folder of an embedded server's data, which is started and stopped as it is needed."
+        default=None, description="Data folder of an embedded server, which is started and stopped on demand."
     )
     _started: Future[str] | None = PrivateAttr(None)
 
@@ -39,7 +39,7 @@ class PostgresResource(dg.ConfigurableResource[None]):
         return self
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Begin to start an embedded server, so that it is up by the time there are rows to load."""
+        """Start an embedded server in a thread, so that it is up when there are rows to load."""
         if self.folder is not None:
             self._started = ThreadPoolExecutor(1).submit(self.dsn)
 
@@ -49,21 +49,21 @@ class PostgresResource(dg.ConfigurableResource[None]):
             wait([self._started])
 
     def dsn(self) -> str:
-        """The server's URL, secrets included; an embedded server is started for it.
+        """The server's URL with secrets; starts an embedded server.
 
         Raises:
             StoreUnavailable: the embedded server cannot be started.
         """
         if self.folder is None:
             return (self.url or "").strip()
-        import taxi_assets.stores.postgres.store  # noqa: F401 - a third of a second that cleaning does not wait for
+        import taxi_assets.stores.postgres.store  # noqa: F401 - a third of a second, parallel to cleaning
         from taxi_assets.stores.postgres.embedded import embedded_url
 
         return embedded_url(Path(self.folder))
 
     @contextmanager
     def get_connection(self) -> "Iterator[psycopg.Connection]":
-        """A psycopg connection in one transaction: committed at the end, rolled back where the body raises, closed.
+        """A psycopg connection in one transaction: committed at the end, rolled back if the body raises, and closed.
 
         Raises:
             StoreUnavailable: the embedded server cannot be started.

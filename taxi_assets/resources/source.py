@@ -1,4 +1,4 @@
-"""Where TLC's files come from, which kind of data a home holds, and room for files on their way."""
+"""Resources for ingest: the source, the record of the home's kind of data, and scratch folders."""
 
 import logging
 from collections.abc import Iterator
@@ -19,41 +19,41 @@ DOWNLOADS = logging.getLogger("taxi_assets.downloads")
 
 
 class SourceResource(dg.ConfigurableResource[None]):
-    """Where TLC's files come from."""
+    """The source of TLC's files."""
 
     url: str = Field(description="https://…, file:///…, a folder laid out like TLC's CDN, or `sample`.")
 
     def open(self, *, retry: bool = True) -> "Source":
-        """The source behind the URL; `retry=False` is for ticks and quick look-ups: one attempt, 10 seconds."""
+        """The source; `retry=False` is for sensor ticks and quick look-ups: one attempt, 10 seconds."""
         from taxi_assets.source import open_source
 
         return open_source(self.url, retry=retry)
 
 
 class SourceRecordResource(dg.ConfigurableResource[None]):
-    """Which kind of data this home holds, TLC's or synthetic."""
+    """The record of the kind of data in this home: TLC's or synthetic."""
 
-    path: str = Field(description="The file that says it; made with the first data.")
+    path: str = Field(description="File of the record; created with the first data.")
 
     def record(self) -> "SourceRecord":
-        """The record itself."""
+        """The record."""
         from taxi_assets.source.data_kind import SourceRecord
 
         return SourceRecord(Path(self.path))
 
 
 class ScratchResource(dg.ConfigurableResource[None]):
-    """A folder for downloads on their way to the lake and for what does not fit into memory."""
+    """Scratch folders for downloads and for data that does not fit into memory."""
 
-    root: str = Field(description="The folder; made where it is missing.")
+    root: str = Field(description="The parent folder; created if it is missing.")
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
-        """A new folder that is gone afterwards."""
+        """A new folder, removed at the end of the context."""
         with scratch_folder(Path(self.root)) as folder:
             yield folder
 
 
 def log_progress(name: str, done: int, total: int | None) -> None:
-    """Log how many bytes of a file have arrived, of how many, for the command line's progress bar."""
+    """Log download progress in bytes, for the progress bar of the command line."""
     DOWNLOADS.debug("%s: %d of %s bytes", name, done, total)

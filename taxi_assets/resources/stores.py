@@ -1,4 +1,4 @@
-"""The stores themselves, for checks and for assets that look at what is loaded: an IO manager only moves slices."""
+"""Resource for checks and assets that query the stores; IO managers only read and write slices."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,12 +23,12 @@ class StoresResource(dg.ConfigurableResource["StoresResource"]):
     lake_url: str = Field(description="Folder of the lake, or gs://bucket/prefix.")
     warehouse_url: str = Field(description="duckdb:///path, or bigquery://project/dataset.")
     postgres: dg.ResourceDependency[PostgresResource]
-    scratch: str = Field(description="Folder for files that are fetched from a bucket; a run removes its own.")
+    scratch: str = Field(description="Folder for downloads from a bucket; each run removes its own.")
     _run_scratch: Path | None = PrivateAttr(None)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["StoresResource"]:
-        """Keep what a run fetches from a bucket until the run ends."""
+        """Keep the run's downloads from a bucket until the run ends."""
         if not self.lake_url.startswith("gs://"):
             yield self
             return
@@ -37,7 +37,7 @@ class StoresResource(dg.ConfigurableResource["StoresResource"]):
             yield self
 
     def lake(self) -> "Lake":
-        """The lake; nothing is asked of it yet."""
+        """The lake; opens no connection yet."""
         from taxi_assets.stores.factory import open_lake
 
         return open_lake(parse_lake(self.lake_url), self._run_scratch or Path(self.scratch))
@@ -53,7 +53,7 @@ class StoresResource(dg.ConfigurableResource["StoresResource"]):
 
         if store == "warehouse":
             return open_warehouse(parse_warehouse(self.warehouse_url))
-        self.postgres.dsn()  # fails at once where an embedded server cannot be started
+        self.postgres.dsn()  # fails at once if an embedded server cannot start
         from taxi_assets.stores.postgres.store import PostgresStore
 
         return PostgresStore(self.postgres.dsn, SCHEMA, "source_month")

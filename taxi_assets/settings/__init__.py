@@ -1,7 +1,7 @@
-"""Every setting, read from the environment once and checked before anything runs: floor 0, which imports nothing above.
+"""Settings: parses each `TAXI_*` environment variable once, into a typed value of `settings.places`.
 
-One variable a role; the form of its value picks the store. Each becomes one typed value (`settings.places`), and no
-other module reads the environment or parses such a URL.
+One variable per role; the form of its value selects the store. No other module reads these variables or parses their
+URLs. Floor 0: imports `errors` only. Connections are made by `resources` and `stores`.
 """
 
 import os
@@ -55,10 +55,10 @@ _BIGQUERY_OPTIONS = {"location", "require_partition_filter"}
 
 @dataclass(frozen=True)
 class Settings:
-    """The place of each role.
+    """The place of each store, of the source and of the Dagster instance.
 
     Attributes:
-        home: folder for everything that has no place of its own.
+        home: folder for everything without a setting of its own: `TAXI_HOME`.
         dagster_home: folder of the Dagster instance.
         source: where the source files come from: `TAXI_SOURCE`.
         lake: where the lake is: `TAXI_LAKE`.
@@ -66,7 +66,7 @@ class Settings:
         warehouse: which warehouse holds the tables: `TAXI_WAREHOUSE`.
         alert_webhook: where alerts go: `TAXI_ALERT_WEBHOOK`; None where it is not set.
         ui: URL of the Dagster UI, for links in alerts: `TAXI_UI_URL`.
-        secrets: field -> the variable that holds it, for fields whose value the UI must not show.
+        secrets: field -> its variable, for fields whose value the UI must not show.
     """
 
     home: Path
@@ -81,7 +81,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """The settings that the `TAXI_*` variables make; an empty variable counts as unset, blanks around a value go.
+        """Parse the `TAXI_*` variables; an empty variable counts as unset, and blanks around a value are stripped.
 
         Raises:
             InvalidRequest: a value has none of the accepted forms; the text lists them.
@@ -103,7 +103,7 @@ class Settings:
 
     @property
     def roles(self) -> Mapping[str, Role]:
-        """Store -> the technology that plays its role."""
+        """Store -> its technology."""
         warehouse = self.warehouse
         return {
             "lake": Role("gcs" if isinstance(self.lake, Bucket) else "file"),
@@ -120,17 +120,17 @@ class Settings:
 
     @property
     def scratch(self) -> Path:
-        """Folder for files that live as long as a step or a run."""
+        """Folder for temporary files of a step or a run."""
         return self.home / "scratch"
 
     @property
     def locks(self) -> Path:
-        """Folder for the locks by which runs of one month on this machine queue."""
+        """Folder for the locks that serialize runs of one month on this machine."""
         return self.home / "locks"
 
 
 def parse_source(value: str) -> SourcePlace:
-    """The source that the value stands for; nothing is connected to or looked at.
+    """Parse a source; opens no connection and reads no folder.
 
     Raises:
         InvalidRequest: the value has none of `SOURCE_FORMS`; the text lists them and repeats no password.
@@ -138,7 +138,7 @@ def parse_source(value: str) -> SourcePlace:
     value = value.strip()
     if value == "sample":
         return Sample()
-    with suppress(ValueError, RuntimeError):  # of a host or port that cannot be one, of a ~user that is none
+    with suppress(ValueError, RuntimeError):  # invalid host or port, unknown ~user
         parts = urlsplit(value)
         bare = "?" not in value and "#" not in value
         if parts.scheme in ("https", "http") and parts.hostname and parts.port != 0 and bare:
@@ -153,7 +153,7 @@ def parse_source(value: str) -> SourcePlace:
 
 
 def parse_lake(value: str) -> LakePlace:
-    """The lake that the value stands for.
+    """Parse the place of a lake.
 
     Raises:
         InvalidRequest: the value has none of `LAKE_FORMS`.
@@ -168,7 +168,7 @@ def parse_lake(value: str) -> LakePlace:
 
 
 def parse_warehouse(value: str) -> WarehousePlace:
-    """The warehouse that the value stands for.
+    """Parse the place of a warehouse.
 
     Raises:
         InvalidRequest: the value has none of `WAREHOUSE_FORMS`.
@@ -189,19 +189,19 @@ def parse_warehouse(value: str) -> WarehousePlace:
 
 
 def export(**variables: str) -> None:
-    """Set variables for this process and for those that it starts: a secret in a run's config would be recorded."""
+    """Set variables for this process and its children; run config would record secrets in them."""
     os.environ.update(variables)
 
 
-def environment_of_children() -> dict[str, str]:
-    """The environment that a program started from here gets."""
+def child_environment() -> dict[str, str]:
+    """The environment of child processes."""
     return dict(os.environ)
 
 
 def load_env_file(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Set the variables of `.env` in the working directory, as Dagster's programs do where they start.
+    """Set the variables of `.env` in the working directory, as Dagster's programs do.
 
-    As there, the file counts where the environment says otherwise.
+    As there, the file takes precedence over the environment.
     """
     for name, value in dotenv_values(Path(".env")).items():
         if value is not None:
@@ -209,10 +209,10 @@ def load_env_file(environment: MutableMapping[str, str] = os.environ) -> None:
 
 
 def home_of(environment: Mapping[str, str] = os.environ) -> Path:
-    """The folder for everything that has no place of its own.
+    """The folder for everything without a setting of its own.
 
     Raises:
-        InvalidRequest: its `~` stands for nobody's home.
+        InvalidRequest: its `~` is an unknown user's.
     """
     return _folder("TAXI_HOME", environment.get("TAXI_HOME", "").strip() or ".taxi")
 
@@ -221,7 +221,7 @@ def dagster_home_of(environment: Mapping[str, str] = os.environ) -> Path:
     """The folder of the Dagster instance: below TAXI_HOME, unless DAGSTER_HOME names another.
 
     Raises:
-        InvalidRequest: DAGSTER_HOME is a relative path, which Dagster refuses, or a `~` stands for nobody's home.
+        InvalidRequest: DAGSTER_HOME is a relative path, which Dagster refuses, or a `~` is an unknown user's.
     """
     named = environment.get("DAGSTER_HOME", "")
     if not named:
@@ -239,7 +239,7 @@ def bigquery_emulator(environment: Mapping[str, str] = os.environ) -> str | None
 def _secrets(given: Mapping[str, str]) -> Mapping[str, str]:
     secrets = {name: variable for name, variable in _SECRETS.items() if given.get(variable)}
     source = given.get("TAXI_SOURCE", "")
-    if without_login(source) == source:  # the UI shows where files come from, unless that holds a password
+    if without_login(source) == source:  # the UI shows the source's URL unless it contains a password
         secrets.pop("source", None)
     return secrets
 

@@ -1,6 +1,6 @@
-"""Where data can be: one typed value for each form that a `TAXI_*` variable takes, so that a URL is parsed once.
+"""Typed values for the places of stores and sources: one class for each form of a `TAXI_*` variable.
 
-Secrets are `SecretStr`: neither `repr` nor a traceback shows them.
+Parsing is in `settings`. Secrets are `SecretStr`: neither `repr` nor a traceback shows them.
 """
 
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Embedded:
 
 @dataclass(frozen=True)
 class Server:
-    """Somebody's PostgreSQL server, by its `postgresql://` URL."""
+    """An existing PostgreSQL server, by its `postgresql://` URL."""
 
     dsn: SecretStr
 
@@ -68,7 +68,7 @@ class BigQuery:
     Attributes:
         project: the Google Cloud project that holds the dataset and is billed.
         dataset: the dataset's name.
-        location: where the dataset is, or is made, for example `US`; None leaves that to BigQuery.
+        location: where the dataset is or will be created, for example `US`; None is BigQuery's default.
         require_partition_filter: whether queries must select months.
     """
 
@@ -113,11 +113,11 @@ class Website:
 
 @dataclass(frozen=True)
 class Role:
-    """The technology that plays a store's role, as the UI shows it.
+    """A store's technology, as the UI shows it.
 
     Attributes:
         kind: Dagster's kind.
-        schema: the schema, or BigQuery's dataset, that holds the tables; None where there are none.
+        schema: the schema, or BigQuery's dataset, that holds the tables; None for a store without tables.
     """
 
     kind: str

@@ -1,7 +1,7 @@
-"""URLs that carry a login: whether they say one thing only, and the same without the login.
+"""Parses parts of URLs, refuses ambiguous logins, and removes logins for display.
 
-A password with an unescaped `@` or `/` is cut in two by whoever reads the URL, and the second half is then taken for a
-host or a path, which everybody may see. Such a URL is refused, and no text here repeats a piece of it.
+A parser splits a password with an unescaped `@` or `/`, and treats the second half as a host or a path, which logs
+show. Such URLs are refused, and no error text repeats a part of them.
 """
 
 import re
@@ -22,7 +22,7 @@ def refuse_unescaped(variable: str, value: str) -> None:
 
     Raises:
         InvalidRequest: an `@` stands elsewhere than between a login and its host, or the login holds a blank or a lone
-            `%`; the text repeats nothing of the value.
+            `%`; the text repeats no part of the value.
     """
     start = _IS_URL.match(value)
     if start is None:
@@ -40,7 +40,7 @@ def refuse_unescaped(variable: str, value: str) -> None:
 
 
 def host_and_port(text: str) -> tuple[str, int | None] | None:
-    """The host, and the port where there is one; None where the text is no such thing."""
+    """The host and the optional port; None if the text is not `host` or `host:port`."""
     found = _PORT.fullmatch(text)
     if found is None or int(found[2] or 0) > _LAST_PORT:
         return None
@@ -48,7 +48,7 @@ def host_and_port(text: str) -> tuple[str, int | None] | None:
 
 
 def bucket_and_prefix(url: str) -> tuple[str, str] | None:
-    """The bucket and the prefix of `gs://bucket/prefix`; None where the text is no such thing."""
+    """The bucket and the prefix of `gs://bucket/prefix`; None if the text has another form."""
     found = _BUCKET.fullmatch(url)
     return None if found is None else (found[1], (found[2] or "").strip("/"))
 
@@ -57,7 +57,8 @@ def local_path(name: str, value: str) -> Path:
     """The path on this machine's disk, with `~` for the user's home.
 
     Raises:
-        InvalidRequest: the value is a URL, which would become a folder called after its scheme, or its `~` is nobody's.
+        InvalidRequest: the value is a URL, which would become a folder named after its scheme, or its `~` is an unknown
+            user's.
     """
     if _IS_URL.match(value) or value == ":memory:":
         raise InvalidRequest(f"{name} takes a path on this machine's disk, not {without_login(value)!r}")

@@ -65,4 +65,4 @@ def test_a_source_without_shapes_leaves_the_zones_and_the_pages_as_they_are(
     result = bare.run("taxi_zones_job", None, "zones/raw_zones", "zones/raw_zone_shapes")
     made = [event.asset_key.to_user_string() for event in result.get_asset_materialization_events()]
     assert made == ["zones/raw_zones"]
-    assert "no zone shapes, so pages will have no map" in capfd.readouterr().err
+    assert "no zone shapes, so report pages will have no map" in capfd.readouterr().err

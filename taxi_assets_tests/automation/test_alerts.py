@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import dagster as dg
 import pytest
 
-from taxi_assets.automation.event_log import subject_of
+from taxi_assets.automation.event_log import describe_run
 from taxi_assets.settings import Settings
 
 from .world import World
@@ -120,7 +120,7 @@ def test_a_webhook_that_is_down_loses_no_alert(alarmed: World, webhook: Webhook,
     for _ in range(2):
         assert alarmed.tick(RUNS) == (
             [],
-            f"the webhook does not take alerts: {status}; what is left is told at the next tick",
+            f"the webhook does not take alerts: {status}; the remaining alerts are sent at the next tick",
         )
     webhook.status = 200
     alarmed.load("2026-07")
@@ -156,7 +156,7 @@ def test_nothing_is_told_without_a_webhook(world: World) -> None:
 def test_what_failed_before_the_sensor_began_is_history(alarmed: World, webhook: Webhook) -> None:
     alarmed.load("2026-08")
     alarmed.cursors.clear()
-    assert alarmed.tick(RUNS) == ([], "alerts begin with what fails from now on")
+    assert alarmed.tick(RUNS) == ([], "initialized: alerts cover failures from now on")
     assert alarmed.tick(RUNS) == ([], "nothing failed")
     assert webhook.texts == []
 
@@ -259,4 +259,4 @@ def test_an_alert_names_dataset_and_month_however_the_run_was_started(
     job: str, keys: list[str], tags: dict[str, str], subject: str
 ) -> None:
     selection = {dg.AssetKey.from_user_string(key) for key in keys} or None
-    assert subject_of(dg.DagsterRun(job_name=job, tags=tags, asset_selection=selection)) == subject
+    assert describe_run(dg.DagsterRun(job_name=job, tags=tags, asset_selection=selection)) == subject

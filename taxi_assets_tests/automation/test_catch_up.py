@@ -6,7 +6,7 @@ import subprocess
 import dagster as dg
 
 from taxi_assets.automation.catch_up import months_to_load
-from taxi_assets.automation.event_log import failed_months, loaded_months, months_under_way
+from taxi_assets.automation.event_log import failed_months, loaded_months, months_in_progress
 from taxi_assets.month import Month
 from taxi_assets.source import open_source
 from taxi_assets_tests.homes import TAXI
@@ -56,7 +56,7 @@ def test_months_that_failed_are_asked_for_after_the_missing_ones(world: World) -
 def test_months_that_a_run_works_on_are_not_asked_for(world: World) -> None:
     world.publish("2026-08")
     run_of(world, "2026-08", dg.DagsterRunStatus.STARTED)
-    assert months_under_way(world.instance, GREEN) == {AUGUST}
+    assert months_in_progress(world.instance, GREEN) == {AUGUST}
     assert AUGUST not in missing(world)
 
 

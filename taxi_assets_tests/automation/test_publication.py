@@ -103,7 +103,7 @@ def test_a_file_that_was_touched_and_has_the_same_bytes_is_left_alone(world: Wor
     asked, told = world.tick(SENSOR)
     assert asked == []
     assert told is not None
-    assert "2026-07 was touched, and has the same bytes" in told
+    assert "2026-07 has new headers and the same bytes" in told
     before = len(world.cdn.requests)
     assert world.tick(SENSOR)[0] == []
     assert [request.method for request in world.cdn.requests[before:]] == ["HEAD", "HEAD"]
@@ -145,7 +145,7 @@ def test_a_source_that_is_down_neither_fails_the_tick_nor_moves_the_cursor(world
     asked, told = world.tick(SENSOR)
     assert asked == []
     assert told is not None
-    assert "does not answer and is asked again" in told
+    assert "does not answer; the next tick asks it again" in told
     world.settings = address
     world.cursors[SENSOR] = cursor
     assert world.tick(SENSOR)[0] == ["2026-08"]
@@ -182,7 +182,7 @@ def test_a_replaced_file_that_is_broken_is_told_and_not_loaded(world: World) -> 
     asked, told = world.tick(SENSOR)
     assert asked == []
     assert told is not None
-    assert "2026-07 has changed, and cannot be loaded as it is" in told
+    assert "2026-07 has changed, and the new file cannot be loaded" in told
 
 
 def test_a_tick_asks_the_server_a_bounded_number_of_times(world: World) -> None:
@@ -211,7 +211,7 @@ def test_a_month_that_failed_is_requested_again_once_its_file_is_mended(world: W
     for _ in range(2):
         asked, told = world.tick(SENSOR)
         assert asked == []
-        assert "2026-08 failed and is requested again when the source has another file" in (told or "")
+        assert "2026-08 failed; it is requested again when the source has another file" in (told or "")
     world.publish("2026-08", etag='"whole"')
     assert world.tick(SENSOR)[0] == ["2026-08"]
     assert world.load("2026-08").success
@@ -354,7 +354,7 @@ def test_one_file_that_the_source_fails_on_keeps_no_other_waiting(world: World) 
     world.cdn.failing.add("trip-data/green_tripdata_2026-05.parquet")
     told = [world.tick(SENSOR) for _ in range(2)]
     assert [asked for asked, _ in told] == [[], ["2026-06"]]
-    assert "does not answer and is asked again" in (told[0][1] or "")
+    assert "does not answer; the next tick asks it again" in (told[0][1] or "")
 
 
 def test_a_broken_replacement_is_fetched_once_and_not_at_every_tick(world: World) -> None:

@@ -14,7 +14,7 @@ from taxi_assets.automation.run_errors import failed_steps
 from taxi_assets.errors import SchemaBroken, SourceUnavailable, StoreUnavailable
 from taxi_assets.io_managers import DuckDBIOManager, LakeIOManager
 from taxi_assets.io_managers import common as io_slices
-from taxi_assets.io_managers.common import named_failures
+from taxi_assets.io_managers.common import map_errors_to_failures
 from taxi_assets.resources import DuckDBResource
 
 DOWN = StoreUnavailable("the store at 127.0.0.1 does not answer: start it")
@@ -33,7 +33,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 class FailingIOManager(dg.IOManager):
-    """As ours: what its store raises passes through `named_failures`."""
+    """As ours: what its store raises passes through `map_errors_to_failures`."""
 
     def __init__(self, error: BaseException, where: str) -> None:
         self.error = error
@@ -43,7 +43,7 @@ class FailingIOManager(dg.IOManager):
     def _ask(self, where: str) -> None:
         if where == self.where:
             self.asked += 1
-            with named_failures():
+            with map_errors_to_failures():
                 raise self.error
 
     def handle_output(self, context: dg.OutputContext, obj: object) -> None:
@@ -119,7 +119,7 @@ def test_no_op_has_a_retry_policy_or_a_pool_of_dagster_s() -> None:
 
 
 def test_in_a_notebook_the_text_says_what_is_wrong() -> None:
-    with pytest.raises(dg.RetryRequested, match="StoreUnavailable: the store at"), named_failures():
+    with pytest.raises(dg.RetryRequested, match="StoreUnavailable: the store at"), map_errors_to_failures():
         raise DOWN
 
 
@@ -163,7 +163,7 @@ def test_a_run_that_was_given_up_stores_nothing_more(
     )
     assert not result.success
     assert list(tmp_path.iterdir()) == []
-    assert "this run was given up or canceled" in failed_steps(result.all_events)[0].what
+    assert "this run is recorded as failed or canceled" in failed_steps(result.all_events)[0].what
 
 
 def named_bodies() -> Iterator[tuple[str, str]]:
@@ -186,4 +186,4 @@ def test_every_body_that_can_meet_a_store_names_its_failures(name: str, source: 
     touches_nothing = (
         "\n    return " in source and "with " not in source and "store" not in source.partition("return ")[2]
     )
-    assert touches_nothing or any(one in source for one in ("named_failures()", "store_slice(", "load_slice("))
+    assert touches_nothing or any(one in source for one in ("map_errors_to_failures()", "store_slice(", "load_slice("))

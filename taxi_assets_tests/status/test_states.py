@@ -6,7 +6,7 @@ import psycopg
 import pyarrow as pa
 import pytest
 
-from taxi_assets.automation.run_worker import PROCESS, tags_of_this_process
+from taxi_assets.automation.run_worker import PROCESS, process_tags
 from taxi_assets.catalog import Layer
 from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.factory import dsn_of, opened_stores
@@ -86,7 +86,7 @@ def test_a_month_whose_replacement_the_sensor_found_is_stale_until_its_run_is_ov
 
 def test_a_run_whose_process_is_gone_is_not_under_way_but_failed(loaded: World) -> None:
     job = loaded.definitions.resolve_job_def("green_trips_job")
-    tags = {"dagster/partition": LAST, **tags_of_this_process()}
+    tags = {"dagster/partition": LAST, **process_tags()}
     gone = {**tags, PROCESS: f"{tags[PROCESS].split()[0]} 1.0"}  # another process has that number by now
     loaded.instance.create_run_for_job(job, tags=gone, status=dg.DagsterRunStatus.STARTED)
     assert states(LAST) == everywhere("failed")

@@ -1,4 +1,4 @@
-"""How `taxi audit` prints a month's story: a block for each version, and between two what changed."""
+"""Terminal output of `taxi audit`: a block for each loaded version, and between two the changes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -13,13 +13,20 @@ from rich.table import Table
 from taxi_assets.cli.audit.versions import Version
 
 _MANY_RUNS = 4
-# Of a row that came or went, beside where it is and when it began.
-_TELLING = ("pickup_location_id", "dropoff_location_id", "trip_distance", "trip_miles", "fare_amount", "total_amount")
+# Shown of an added or removed row, besides its position and pickup time.
+_EXAMPLE_COLUMNS = (
+    "pickup_location_id",
+    "dropoff_location_id",
+    "trip_distance",
+    "trip_miles",
+    "fare_amount",
+    "total_amount",
+)
 _SIGNS = {"removed": "-", "added": "+", "changed": "~"}
 
 
-def print_story(console: Console, name: str, versions: Sequence[Version], silent: Mapping[str, str]) -> None:
-    """Print the versions of a month, oldest first; `silent` are stores whose audit log did not answer, and why."""
+def print_load_history(console: Console, name: str, versions: Sequence[Version], silent: Mapping[str, str]) -> None:
+    """Print the versions of a month, oldest first; `silent` maps stores that did not answer to the error."""
     console.print(f"[bold]{name}[/bold]: {_counted(len(versions), 'version')}")
     for number, (before, version) in enumerate(zip([None, *versions], versions, strict=False), start=1):
         if before is not None or version.changes is not None:
@@ -33,12 +40,12 @@ def print_story(console: Console, name: str, versions: Sequence[Version], silent
 
 def _facts(version: Version) -> Table:
     table = Table.grid(padding=(0, 2))
-    for what, told in _told(version):
-        table.add_row(what, escape(told))
+    for label, text in _labelled_facts(version):
+        table.add_row(label, escape(text))
     return table
 
 
-def _told(version: Version) -> Iterator[tuple[str, str]]:
+def _labelled_facts(version: Version) -> Iterator[tuple[str, str]]:
     origin = version.origin
     if origin["source_sha256"] is not None:
         etag = f", ETag {origin['source_etag']}" if origin["source_etag"] else ""
@@ -59,7 +66,7 @@ def _told(version: Version) -> Iterator[tuple[str, str]]:
 
 
 def _loads(version: Version) -> Iterator[tuple[str, str]]:
-    """The runs that loaded the version; of many the first and the last."""
+    """The runs that loaded the version; if there are many, the first and the last."""
     runs = [tuple(lines) for _, lines in groupby(version.lines, key=lambda line: line["run_id"])]
     left_out = len(runs) - 2 if len(runs) > _MANY_RUNS else 0
     shown = [runs[0], runs[-1]] if left_out else runs
@@ -95,7 +102,7 @@ def _example(example: Mapping[str, Any]) -> str:
     if example["kind"] == "changed":
         values = (f"{name} {was} -> {example['after'][name]}" for name, was in example["before"].items())
     else:
-        values = (f"{name} {row[name]}" for name in _TELLING if name in row)
+        values = (f"{name} {row[name]}" for name in _EXAMPLE_COLUMNS if name in row)
     return f"{_SIGNS[example['kind']]} {trip}: {', '.join(values)}"
 
 

@@ -1,4 +1,4 @@
-"""A partition's load history, from the audit tables: every version that was ever loaded, and what each changed."""
+"""Groups the lines of the audit tables into the versions of a partition that were loaded."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ _VERSION_COLUMNS = ("source_sha256", "rules", "code_version")
 
 @dataclass(frozen=True)
 class Version:
-    """What was made of one file, by one set of rules and one version of the code, until something else was loaded.
+    """Consecutive loads with the same source file, rules and code version.
 
     Attributes:
-        lines: of the audit logs, oldest first; at least one.
-        now_in: stores that hold this version, as far as their audit logs know.
+        lines: of the audit tables, oldest first; at least one.
+        now_in: stores that hold this version, by their audit tables.
     """
 
     lines: tuple[Line, ...]
@@ -25,17 +25,17 @@ class Version:
 
     @property
     def origin(self) -> Line:
-        """What all lines say of the file, the rules and the rows."""
+        """A line that stands for all: file, rules and row counts are the same in each."""
         return self.lines[0]
 
     @property
     def changes(self) -> Mapping[str, Any] | None:
-        """What it changed in the version before, as `taxi/changes`; None where nobody compared the two."""
-        told: Mapping[str, Any] | None = self.origin["changes"]
-        return told
+        """The version diff to the one before, as in `taxi/changes`; None if there is none."""
+        changes: Mapping[str, Any] | None = self.origin["changes"]
+        return changes
 
     def as_json(self) -> dict[str, Any]:
-        """The version in JSON's own types."""
+        """The version in JSON types."""
         kept = (
             "source_url",
             "source_etag",
@@ -54,9 +54,9 @@ class Version:
 
 
 def versions_of(lines: Iterable[Line]) -> list[Version]:
-    """The versions, oldest first. One that was loaded, replaced and loaded again is told twice.
+    """The versions, oldest first. One that was loaded, replaced and loaded again occurs twice.
 
-    The stores' clocks need not agree: only the order within a store is certain, and that of whole runs.
+    The stores' clocks may differ: only the order within a store, and that of whole runs, is certain.
     """
     by_store = sorted(lines, key=lambda line: line["finished_at"])
     newest = {line["store"]: line for line in by_store}
@@ -66,8 +66,8 @@ def versions_of(lines: Iterable[Line]) -> list[Version]:
     ordered = sorted(by_store, key=lambda line: (begun[line["run_id"]], line["finished_at"]))
     versions = []
     for _, group in groupby(ordered, key=lambda line: [line[name] for name in _VERSION_COLUMNS]):
-        told = tuple(group)
-        versions.append(Version(told, tuple(store for store, line in newest.items() if line in told)))
+        loads = tuple(group)
+        versions.append(Version(loads, tuple(store for store, line in newest.items() if line in loads)))
     return versions
 
 

@@ -1,4 +1,4 @@
-"""`taxi explain`: one row of TLC's file, the rules that it broke, and where it is now."""
+"""`taxi explain`: looks up one source row, the rules that it broke, and where it is stored."""
 
 from taxi_assets.cli.explain.as_json import as_json
 from taxi_assets.cli.explain.lookup import Explanation, explain

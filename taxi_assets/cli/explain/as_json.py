@@ -1,4 +1,4 @@
-"""The explanation for programs: `taxi explain --json`; docs/status.md says what is in it."""
+"""JSON output of `taxi explain`; docs/status.md describes the document."""
 
 import json
 
@@ -6,7 +6,7 @@ from taxi_assets.cli.explain.lookup import Explanation
 
 
 def as_json(found: Explanation) -> str:
-    """One JSON document; times and dates are texts in ISO's form."""
+    """One JSON document; times and dates are in ISO 8601 format."""
     document = {
         "dataset": found.dataset.name,
         "month": str(found.month),
@@ -19,7 +19,7 @@ def as_json(found: Explanation) -> str:
             {"rule": one.rule.name, "description": one.rule.description, "rows": list(one.rows)} for one in found.broken
         ],
         "layer": found.layer,
-        "clean_is_of_this_file": found.is_of_this_file,
+        "clean_is_of_this_file": found.is_from_current_file,
         "tables": {
             name: {"error": there}
             if isinstance(there, str)

@@ -1,4 +1,7 @@
-"""Find one row in the lake and in the tables."""
+"""Looks up one source row in the lake and in the tables.
+
+Printing is in `render` and `as_json`.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,8 +23,8 @@ CLEAN, QUARANTINE = "clean", "quarantine"  # where the row is, in the JSON docum
 
 
 @dataclass(frozen=True)
-class Broken:
-    """A rule that the row broke, and the other rows of the file that make it so, where it takes others."""
+class BrokenRule:
+    """A rule that the row broke, and the positions of other rows that the rule depends on, if any."""
 
     rule: Rule
     rows: Sequence[int] = ()
@@ -29,19 +32,19 @@ class Broken:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What is known of one row.
+    """One source row, with its rules and locations.
 
     Attributes:
-        dataset: whose row it is.
+        dataset: of the row.
         month: of the file.
         row: its position in the file, from 0.
-        rows_in_file: how many there are.
-        values: what TLC wrote and how it is read, in the file's order.
-        layer: `clean` or `quarantine`; None where the lake has it in neither.
-        broken: the rules that it broke, the first one first.
-        clean: its values in the lake's clean month; None where it is not there.
-        tables: store -> its values there, None where it has no such row, or a text where it does not answer.
-        is_of_this_file: whether the lake's clean month was made from this very file.
+        rows_in_file: number of rows in the file.
+        values: each column's raw and cast value, in the file's order.
+        layer: `clean` or `quarantine`; None if the lake has it in neither.
+        broken: the rules that it broke, in order.
+        clean: its values in the clean partition of the lake; None if it is not there.
+        tables: store -> its values there, None if the table lacks the row, or the error if the store does not answer.
+        is_from_current_file: whether the clean partition was made from the file that the lake holds now.
     """
 
     dataset: Dataset
@@ -50,41 +53,41 @@ class Explanation:
     rows_in_file: int
     values: "Sequence[SourceValue]"
     layer: str | None
-    broken: Sequence[Broken]
+    broken: Sequence[BrokenRule]
     clean: Mapping[str, Any] | None
     tables: Mapping[str, Mapping[str, Any] | str | None]
-    is_of_this_file: bool
+    is_from_current_file: bool
 
     def differences(self, store: str) -> dict[str, tuple[object, object]]:
-        """Column -> its value in the lake and in the store's row, where those are not the same."""
+        """Column -> its values in the lake and in the store, for columns that differ."""
         there, here = self.tables.get(store), self.clean
         if not isinstance(there, Mapping) or here is None:
             return {}
         return {name: (value, there.get(name)) for name, value in here.items() if there.get(name) != value}
 
     @property
-    def everybody_answered(self) -> bool:
-        """Whether no store was silent."""
+    def all_stores_answered(self) -> bool:
+        """Whether every store answered."""
         return not any(isinstance(one, str) for one in self.tables.values())
 
 
 def explain(stores: Mapping[str, Callable[[], Any]], dataset: Dataset, month: Month, row: int) -> Explanation:
-    """Explain the row at that position of the month's file.
+    """Look up the row at that position of the month's file.
 
     Args:
-        stores: name -> what opens the store.
+        stores: name -> function that opens the store.
         dataset: of the row.
         month: of the file.
         row: its position in the file, counted from 0.
 
     Raises:
-        SliceMissing: the lake does not have the month's file; the text says what to run.
-        InvalidRequest: the file has no such row; the text says how many it has.
-        SliceDamaged, BadFile: a file of the month cannot be read; the text names it and says what to run.
+        SliceMissing: the lake does not have the month's file; the text contains the command to run.
+        InvalidRequest: the file has no such row.
+        SliceDamaged, BadFile: a file of the month cannot be read; the text contains the command to run.
         StoreUnavailable: the lake does not answer.
     """
     lake: Lake = stores["lake"]().pinned()
-    with _damages(dataset, month):
+    with _repair_command_added(dataset, month):
         return _explained(stores, lake, dataset, month, row)
 
 
@@ -115,12 +118,12 @@ def _explained(
         broken,
         clean,
         {} if clean is None else {name: _in_table(stores[name], dataset, month, clean) for name in TABLE_STORES},
-        _is_of_this_file(lake, dataset, month, raw),
+        _is_from_current_file(lake, dataset, month, raw),
     )
 
 
 @contextmanager
-def _damages(dataset: Dataset, month: Month) -> Iterator[None]:
+def _repair_command_added(dataset: Dataset, month: Month) -> Iterator[None]:
     try:
         yield
     except (SliceDamaged, BadFile, SchemaBroken) as error:
@@ -135,7 +138,7 @@ def _raw_file(lake: "Lake", dataset: Dataset, month: Month) -> RawFile:
         command = f"taxi run {dataset.name} {month}"
         if lake.count(TableSlice(dataset.path(Layer.CLEAN), month)):
             raise SliceMissing(
-                f"the lake has rows of {dataset.name} {month}, and TLC's file they were made from is gone: "
+                f"the lake has rows of {dataset.name} {month}, but not TLC's file that they were made from: "
                 f"{command} fetches it again"
             ) from error
         raise SliceMissing(f"{dataset.name} {month} is not loaded: {command}") from error
@@ -145,26 +148,26 @@ def _rejected(lake: "Lake", dataset: Dataset, month: Month, row: int) -> Mapping
     return lake.row(TableSlice(dataset.path(Layer.QUARANTINE), month), {SOURCE_ROW: row})
 
 
-def _broken(rule: Rule, row: "SourceRow") -> Broken:
+def _broken(rule: Rule, row: "SourceRow") -> BrokenRule:
     others = {"voided_trip": row.refunds, "duplicate": row.earlier_copies}
-    return Broken(rule, others[rule.name]() if rule.name in others else ())
+    return BrokenRule(rule, others[rule.name]() if rule.name in others else ())
 
 
 def _in_table(
     opening: Callable[[], Any], dataset: Dataset, month: Month, clean: Mapping[str, Any]
 ) -> Mapping[str, Any] | str | None:
-    """The row as the table has it; found by its pickup time too, of which tables have an index or are clustered by."""
+    """The row in the table, looked up by pickup time first: tables have an index on it or are clustered by it."""
     identity = {SOURCE_ROW: clean[SOURCE_ROW]}
     piece = TableSlice(dataset.table, month)
     try:
         store = opening()
-        quickly: Mapping[str, Any] | None = store.row(piece, {**identity, "pickup_datetime": clean["pickup_datetime"]})
-        return quickly or store.row(piece, identity)
+        indexed: Mapping[str, Any] | None = store.row(piece, {**identity, "pickup_datetime": clean["pickup_datetime"]})
+        return indexed or store.row(piece, identity)
     except TaxiError as error:
         return str(error)
 
 
-def _is_of_this_file(lake: "Lake", dataset: Dataset, month: Month, raw: RawFile) -> bool:
+def _is_from_current_file(lake: "Lake", dataset: Dataset, month: Month, raw: RawFile) -> bool:
     try:
         known = lake.read(dataset.path(Layer.CLEAN), [month]).provenance
     except SliceMissing:

@@ -1,4 +1,4 @@
-"""The explanation for people."""
+"""Terminal output of `taxi explain`."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ _ROWS_NAMED = 5
 
 
 def print_explanation(console: Console, found: Explanation) -> None:
-    """Print the row, the rules that it broke, and where it is."""
+    """Print the row, the rules that it broke, and where it is stored."""
     title = f"{found.dataset.name} {found.month}, row {found.row:,} of {found.rows_in_file:,}"
     console.print(f"{title}, counted from 0")
     console.print(_values(found))
@@ -21,10 +21,10 @@ def print_explanation(console: Console, found: Explanation) -> None:
         console.print("\n[bold]Rules that it broke[/bold]")
     for one in found.broken:
         others = ", ".join(str(row) for row in one.rows[:_ROWS_NAMED]) + (", …" if one.rows[_ROWS_NAMED:] else "")
-        told = f" (row {others})" if one.rows else ""
-        console.print(f"  [red]{one.rule.name}[/red]: {escape(one.rule.description)}{told}", soft_wrap=True)
+        related = f" (row {others})" if one.rows else ""
+        console.print(f"  [red]{one.rule.name}[/red]: {escape(one.rule.description)}{related}", soft_wrap=True)
     console.print("\n[bold]Where it is[/bold]")
-    for line in _whereabouts(found):
+    for line in _locations(found):
         console.print(f"  {line}", soft_wrap=True)
 
 
@@ -39,7 +39,7 @@ def _values(found: Explanation) -> Table:
     return table
 
 
-def _whereabouts(found: Explanation) -> Iterator[str]:
+def _locations(found: Explanation) -> Iterator[str]:
     command = f"taxi run {found.dataset.name} {found.month}"
     if found.layer is None:
         yield f"nowhere: the month's clean rows are missing, or were made from another file: {command}"
@@ -51,7 +51,7 @@ def _whereabouts(found: Explanation) -> Iterator[str]:
         yield f"lake       in {found.dataset.path(Layer.CLEAN)}"
     for store, there in found.tables.items():
         yield f"{store:<10} {_in_table(found, store, there)}"
-    if found.layer is not None and not found.is_of_this_file:
+    if found.layer is not None and not found.is_from_current_file:
         yield f"[yellow]The month was cleaned from another version of this file[/yellow]: {command}"
 
 

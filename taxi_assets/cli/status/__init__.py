@@ -1,12 +1,12 @@
 """`taxi status`: datasets x months x stores, from the stores' catalogues and Dagster's records; no table is scanned.
 
-`states` says what a state is, `history` what Dagster's records tell, `asking` asks everybody at once, `problems` says
-what to do next; `screen` and `document` show it.
+`states` defines the states, `history` reads the Dagster instance, `collect` queries stores and source in parallel,
+`problems` derives the next commands; `render` and `as_json` print.
 """
 
 from taxi_assets.cli.status.as_json import as_json
 from taxi_assets.cli.status.collect import read_status
 from taxi_assets.cli.status.render import print_status
-from taxi_assets.cli.status.states import STORES, Shown, State, Status
+from taxi_assets.cli.status.states import STORES, State, Status, StatusFilter
 
-__all__ = ["STORES", "Shown", "State", "Status", "as_json", "print_status", "read_status"]
+__all__ = ["STORES", "State", "Status", "StatusFilter", "as_json", "print_status", "read_status"]

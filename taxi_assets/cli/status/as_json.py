@@ -1,4 +1,4 @@
-"""The status for programs: `taxi status --json`; docs/status.md says what is in it."""
+"""JSON output of `taxi status`; docs/status.md describes the document."""
 
 import json
 
@@ -7,7 +7,7 @@ from taxi_assets.cli.status.states import Status
 
 
 def as_json(status: Status, *, synthetic: bool) -> str:
-    """One JSON document, an entry a line for every month in every store that answered; `synthetic` is the home's."""
+    """One JSON document, with an entry for every month in every store that answered; `synthetic` is the home's."""
     slices = [
         {"dataset": one.dataset.name, "month": str(month), "store": store, "state": state}
         for one in status.datasets
@@ -19,7 +19,7 @@ def as_json(status: Status, *, synthetic: bool) -> str:
             "first_month": str(problem.first),
             "last_month": str(problem.last),
             "states": problem.states,
-            "under_way": problem.is_under_way,
+            "under_way": problem.is_in_progress,
             "next": problem.next_step,
         }
         for one in status.datasets

@@ -1,4 +1,4 @@
-"""Ask the stores, the source and Dagster's records at once, and put together what they say."""
+"""Queries the stores, the source and the Dagster instance in parallel, and combines the answers to a `Status`."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,14 +17,14 @@ from taxi_assets.source import Source
 
 
 class Catalogue(Protocol):
-    """The one thing that is asked of a store."""
+    """The one method that the status calls on a store."""
 
     def months(self, table: str) -> list[Month]: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
-class _Known:
-    """What was said about one dataset; `published` is None where the source does not answer."""
+class _Collected:
+    """The answers for one dataset; `published` is None if the source does not answer."""
 
     dataset: Dataset
     held: Mapping[str, set[Month]]
@@ -39,7 +39,7 @@ class _Known:
             if (state := self._state(store, month)) is not None
         }
         loaded = self._held_somewhere() | self.history.cleaned
-        return DatasetStatus(self.dataset, states, min(loaded, default=None), self.history.under_way)
+        return DatasetStatus(self.dataset, states, min(loaded, default=None), self.history.in_progress)
 
     def _state(self, store: str, month: Month) -> State | None:
         if month in self.held[store]:
@@ -54,7 +54,7 @@ class _Known:
         return None if unknown else State.MISSING
 
     def _months(self) -> list[Month]:
-        """Every month from the dataset's first to the last that anything is known of."""
+        """Every month from the dataset's first to the last one that any answer contains."""
         last_complete = Month.current().plus(-1)
         known = self._held_somewhere() | self.history.failed_months
         if self.published is not None:
@@ -71,13 +71,13 @@ def read_status(
     source: Source,
     datasets: Sequence[Dataset],
 ) -> Status:
-    """The states of the datasets in those stores; who does not answer is named, and no error.
+    """The states of the datasets in those stores; stores that do not answer are listed, without an error.
 
     Args:
-        instance: Dagster's records.
-        stores: name -> what opens the store.
-        source: asked once for what it has published.
-        datasets: which ones.
+        instance: the Dagster instance.
+        stores: name -> function that opens the store.
+        source: queried once for its published months.
+        datasets: the datasets to include.
     """
     with ThreadPoolExecutor(len(stores) + len(datasets)) as threads:
         holding = {store: threads.submit(_held, store, opening, datasets) for store, opening in stores.items()}
@@ -90,8 +90,8 @@ def read_status(
     for answer in published:
         if isinstance(answer, str):
             silent["source"] = answer
-    told = [
-        _Known(
+    statuses = [
+        _Collected(
             dataset,
             {store: answer[dataset.name] for store, answer in held.items() if not isinstance(answer, str)},
             None if isinstance(months, str) else months,
@@ -99,11 +99,11 @@ def read_status(
         ).status()
         for dataset, months, history in zip(datasets, published, histories, strict=True)
     ]
-    return Status(told, list(stores), silent)
+    return Status(statuses, list(stores), silent)
 
 
 def _held(name: str, opening: Callable[[], Catalogue], datasets: Iterable[Dataset]) -> Mapping[str, set[Month]] | str:
-    """Dataset -> the months that the store has; or why it does not answer."""
+    """Dataset -> the months that the store has; or the error if it does not answer."""
     try:
         store = opening()
         return {dataset.name: set(store.months(_table_of(name, dataset))) for dataset in datasets}
@@ -112,7 +112,7 @@ def _held(name: str, opening: Callable[[], Catalogue], datasets: Iterable[Datase
 
 
 def _table_of(store: str, dataset: Dataset) -> str:
-    """What the store calls the dataset's clean rows."""
+    """The store's name for the dataset's clean rows."""
     return dataset.path(Layer.CLEAN) if store == Store.LAKE else dataset.table
 
 

@@ -1,7 +1,7 @@
-"""What Dagster's records tell about the months of one dataset: what was made from what, and which runs failed.
+"""Materializations and runs of one dataset's months in the Dagster instance: which are stale, failed or in progress.
 
-One query an asset tells the order in which things were made; only where that order is out of line, or a run failed, are
-the materializations themselves looked at.
+One query per asset returns the order of the materializations. Only where an asset is older than its upstream asset, or
+a run failed, are the materializations themselves read.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import dagster as dg
 
 from taxi_assets.automation.event_log import (
-    UNDER_WAY,
-    is_of,
+    IN_PROGRESS,
     newest_materializations,
+    targets_dataset,
 )
 from taxi_assets.catalog import TRIPS_IN, Dataset, Layer, Store
 from taxi_assets.io_managers.load_log import REQUESTED_BY
@@ -20,12 +20,12 @@ from taxi_assets.jobs import sensor_name
 from taxi_assets.month import Month
 from taxi_assets.partitions import PARTITION_TAG
 
-_UNSETTLED = (*UNDER_WAY, dg.DagsterRunStatus.CANCELED)
+_UNSETTLED = (*IN_PROGRESS, dg.DagsterRunStatus.CANCELED)
 
 
 @dataclass(frozen=True)
 class _Made:
-    """One materialization: the run that made it, the digest of the source file, and what each rule rejected of that."""
+    """One materialization: its run, the source file's SHA-256, and the rows that each rule rejected."""
 
     run_id: str
     sha256: object
@@ -33,11 +33,11 @@ class _Made:
 
 
 class History:
-    """What happened to the months of one dataset.
+    """The materializations and runs of one dataset's months.
 
     Args:
-        instance: whose records they are.
-        dataset: which months.
+        instance: the Dagster instance.
+        dataset: of the months.
         runs: of any dataset, newest first.
     """
 
@@ -51,29 +51,29 @@ class History:
 
     @property
     def cleaned(self) -> set[Month]:
-        """The months that were ever cleaned into the lake."""
+        """The months whose clean partition was ever materialized."""
         return {Month.parse(key) for key in self._ids[Layer.CLEAN]}
 
     @property
-    def under_way(self) -> set[Month]:
-        """The months that a run is queued for, or works on."""
-        return {month for (_, month), run in self._runs.items() if run.status in UNDER_WAY}
+    def in_progress(self) -> set[Month]:
+        """The months with a run that is queued, starting, started or canceling."""
+        return {month for (_, month), run in self._runs.items() if run.status in IN_PROGRESS}
 
     @property
     def failed_months(self) -> set[Month]:
-        """The months whose newest run failed in some store."""
+        """The months whose newest run failed in at least one store."""
         return {month for store, month in self._runs if self.failed(store, month)}
 
     def failed(self, store: str, month: Month) -> bool:
-        """Whether the newest run that was to load the month there failed before it did."""
+        """Whether the newest run that was to load the month there failed before it loaded it."""
         run = self._runs.get((store, month))
         return run is not None and run.status == dg.DagsterRunStatus.FAILURE and not self._is_made_by(run, store, month)
 
     def is_stale(self, store: str, month: Month) -> bool:
-        """Whether the store's month was made from other bytes than the newest ones that are known of.
+        """Whether the store's month was made from another version of the source file than the newest known one.
 
-        A file that was fetched again with the same bytes makes nothing stale. A store that the records say nothing of
-        is taken to be right.
+        A file that was fetched again with the same bytes makes nothing stale. A store without materializations in the
+        instance counts as current.
         """
         key, run = str(month), self._runs.get((store, month))
         if key not in self._ids[TRIPS_IN[Store(store)]]:
@@ -83,7 +83,7 @@ class History:
         return self._is_out_of_line(key) and self._has_other_bytes(TRIPS_IN[Store(store)], key)
 
     def _is_out_of_line(self, key: str) -> bool:
-        """Whether something was made before what it is made from."""
+        """Whether an asset's materialization is older than that of its upstream asset."""
         raw, clean = self._ids[Layer.RAW].get(key, 0), self._ids[Layer.CLEAN].get(key, 0)
         tables = [self._ids[layer][key] for layer in (Layer.POSTGRES, Layer.WAREHOUSE) if key in self._ids[layer]]
         return clean < raw or any(table < clean for table in tables)
@@ -100,10 +100,10 @@ class History:
 
 
 def _newest_runs(dataset: Dataset, runs: Iterable[dg.DagsterRun]) -> Mapping[tuple[str, Month], dg.DagsterRun]:
-    """Store and month -> the newest run that was to load it there."""
+    """Store and month -> the newest run that was to load it."""
     newest: dict[tuple[str, Month], dg.DagsterRun] = {}
     for run in runs:
-        if is_of(run, dataset):
+        if targets_dataset(run, dataset):
             month = Month.parse(run.tags[PARTITION_TAG])
             for store, layer in TRIPS_IN.items():
                 if not run.asset_selection or dg.AssetKey(dataset.key(layer)) in run.asset_selection:

@@ -1,4 +1,4 @@
-"""Months that somebody should see to, with what to do next."""
+"""Months that need action, grouped, with the command to run next."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,47 +10,47 @@ from taxi_assets.month import Month
 
 @dataclass(frozen=True)
 class Problem:
-    """Months in a row that are in the same trouble.
+    """Consecutive months with the same states.
 
     Attributes:
         dataset: its name.
-        first: month.
-        last: month.
-        states: store -> what is wrong there; without stores where all is well.
-        is_under_way: whether a run is queued for each of them, or works on it.
+        first: the first month.
+        last: the last month.
+        states: store -> state, for the stores that need action.
+        is_in_progress: whether each of them has a run in progress.
     """
 
     dataset: str
     first: Month
     last: Month
     states: Mapping[str, State]
-    is_under_way: bool
+    is_in_progress: bool
 
     @property
     def months(self) -> str:
-        """As `taxi run` takes them."""
+        """The months as an argument of `taxi run`."""
         return str(self.first) if self.first == self.last else f"{self.first}..{self.last}"
 
     @property
     def next_step(self) -> str:
-        """What to do about it."""
-        return "a run is under way" if self.is_under_way else f"taxi run {self.dataset} {self.months}"
+        """The command to run next."""
+        return "a run is under way" if self.is_in_progress else f"taxi run {self.dataset} {self.months}"
 
 
 def problems_of(status: DatasetStatus) -> Iterator[Problem]:
-    """The problems of a dataset, oldest month first; months in a row with the same one are told together."""
+    """The problems of a dataset, oldest month first; consecutive months with the same states are grouped."""
 
-    def trouble(numbered: tuple[int, tuple[Month, Mapping[str, State]]]) -> tuple[object, ...]:
+    def grouping_key(numbered: tuple[int, tuple[Month, Mapping[str, State]]]) -> tuple[object, ...]:
         number, (month, states) = numbered
         wrong = _wrong(status, month, states)
-        return (month.plus(-number), tuple(wrong.items()), month in status.under_way)
+        return (month.plus(-number), tuple(wrong.items()), month in status.in_progress)
 
-    for _, alike in groupby(enumerate(status.by_month()), trouble):
+    for _, alike in groupby(enumerate(status.by_month()), grouping_key):
         months = [one for _, one in alike]
         (first, states), (last, _) = months[0], months[-1]
         wrong = _wrong(status, first, states)
         if wrong:
-            yield Problem(status.dataset.name, first, last, wrong, first in status.under_way)
+            yield Problem(status.dataset.name, first, last, wrong, first in status.in_progress)
 
 
 def _wrong(status: DatasetStatus, month: Month, states: Mapping[str, State]) -> dict[str, State]:

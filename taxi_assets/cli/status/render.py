@@ -1,4 +1,4 @@
-"""The status for people: a row a year, a column a month, a symbol a state, and what to do next."""
+"""Terminal output of `taxi status`: a row a year, a column a month, a symbol a state, and the next commands."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from taxi_assets.cli.status.problems import Problem, problems_of
-from taxi_assets.cli.status.states import PROBLEMS, DatasetStatus, Shown, State, Status
+from taxi_assets.cli.status.states import PROBLEMS, DatasetStatus, State, Status, StatusFilter
 from taxi_assets.month import Month
 
 _PROBLEM_LINES = 10
@@ -21,18 +21,18 @@ _SYMBOLS = {
 }
 
 
-def print_status(console: Console, status: Status, shown: Shown) -> None:
-    """Print the part of the status that somebody wants to see."""
+def print_status(console: Console, status: Status, shown: StatusFilter) -> None:
+    """Print the status; `shown` is the filter that it was selected by."""
     begun = [_print_dataset(console, one, status.stores, shown) for one in status.datasets]
     if any(begun):
         console.print(_legend(), style="dim")
     for one in status.datasets:
         _print_problems(console, one, status, everything=shown.states is not None)
-    for who, why in status.silent.items():
-        console.print(f"[red]{who} does not answer[/red]: {escape(why)}")
+    for name, why in status.silent.items():
+        console.print(f"[red]{name} does not answer[/red]: {escape(why)}")
 
 
-def _print_dataset(console: Console, status: DatasetStatus, stores: Sequence[str], shown: Shown) -> bool:
+def _print_dataset(console: Console, status: DatasetStatus, stores: Sequence[str], shown: StatusFilter) -> bool:
     name = status.dataset.name
     begun = status.first_loaded or next((problem.first for problem in problems_of(status)), None)
     if begun is None:
@@ -68,7 +68,7 @@ def _title(status: DatasetStatus, begun: Month) -> str:
 def _rows(
     cells: Mapping[tuple[Month, str], State], year: int, stores: Sequence[str]
 ) -> list[tuple[str, tuple[str, ...]]]:
-    """A row for each store, or one for all where they are alike."""
+    """A row for each store, or one row if all are equal."""
     rows = [
         (store, tuple(_symbol(cells.get((Month(year, number), store))) for number in range(1, 13))) for store in stores
     ]
@@ -90,20 +90,20 @@ def _legend() -> str:
 
 def _print_problems(console: Console, one: DatasetStatus, status: Status, *, everything: bool) -> None:
     problems = list(problems_of(one))
-    told = problems if everything else problems[:_PROBLEM_LINES]
+    listed = problems if everything else problems[:_PROBLEM_LINES]
     answering = [store for store in status.stores if store not in status.silent]
-    for problem in told:
+    for problem in listed:
         console.print(
             f"{problem.dataset} {problem.months} {_wording(problem, answering)}: {problem.next_step}", soft_wrap=True
         )
-    left = len(problems) - len(told)
+    left = len(problems) - len(listed)
     if left:
         command = f"taxi status {one.dataset.name} --state {','.join(PROBLEMS)}"
         console.print(f"and {left} more: {command}", soft_wrap=True)
 
 
 def _wording(problem: Problem, stores: Sequence[str]) -> str:
-    """As `missing`, where it is so in all stores, or as `failed in postgres, stale in warehouse`."""
+    """For example `missing`, if all stores have that state, or `failed in postgres, stale in warehouse`."""
     by_state: dict[State, list[str]] = {}
     for store, state in problem.states.items():
         by_state.setdefault(state, []).append(store)

@@ -1,4 +1,4 @@
-"""What a month of a dataset can be in a store, and the whole matrix of it."""
+"""The states of a month in a store, and the matrix of datasets, months and stores."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ STORES = tuple(store.value for store in Store)
 
 
 class State(StrEnum):
-    """What a month is in a store.
+    """The state of a month in a store.
 
     `loaded`: there, and made from the newest file. `stale`: there, but made from an older file, or cleaned by other
     rules than the lake's month. `failed`: its newest run failed before it replaced the month there. `missing`: the
@@ -30,8 +30,8 @@ PROBLEMS = (State.FAILED, State.STALE, State.MISSING)
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What somebody wants to see of the matrix; None means all.
+class StatusFilter:
+    """A selection of the matrix; None selects all.
 
     Attributes:
         months: in order.
@@ -49,16 +49,16 @@ class DatasetStatus:
     """The states of one dataset.
 
     Attributes:
-        dataset: which one.
-        states: by month and store, oldest month first; without what nobody can tell.
-        first_loaded: the first month that was ever loaded; None where nothing was.
-        under_way: months that a run is queued for, or works on.
+        dataset: the dataset.
+        states: by month and store, oldest month first; unknown states are left out.
+        first_loaded: the first month that was ever loaded; None if there is none.
+        in_progress: months with a run that is queued, starting, started or canceling.
     """
 
     dataset: Dataset
     states: Mapping[tuple[Month, str], State]
     first_loaded: Month | None
-    under_way: Collection[Month]
+    in_progress: Collection[Month]
 
     def by_month(self) -> Iterator[tuple[Month, Mapping[str, State]]]:
         """Every month with its state in each store that answered."""
@@ -66,42 +66,42 @@ class DatasetStatus:
             yield month, {store: state for (_, store), state in cells}
 
     def is_problem(self, month: Month, state: State) -> bool:
-        """Whether somebody should see to it: what lies before the first loaded month was never begun."""
+        """Whether action is needed; months before the first loaded one are no problem."""
         if state == State.MISSING:
             return self.first_loaded is not None and month >= self.first_loaded
         return state in PROBLEMS
 
-    def only(self, shown: Shown) -> "DatasetStatus":
-        """The part that somebody wants to see."""
+    def only(self, shown: StatusFilter) -> "DatasetStatus":
+        """The selected part."""
         kept = {
             (month, store): state
             for (month, store), state in self.states.items()
             if (shown.months is None or month in shown.months) and (shown.states is None or state in shown.states)
         }
-        return DatasetStatus(self.dataset, kept, self.first_loaded, self.under_way)
+        return DatasetStatus(self.dataset, kept, self.first_loaded, self.in_progress)
 
 
 @dataclass(frozen=True)
 class Status:
-    """The states of the datasets that were asked for.
+    """The states of the requested datasets.
 
     Attributes:
-        datasets: one after the other.
-        stores: those that were asked.
-        silent: store, or `source`, that does not answer -> why.
+        datasets: in order.
+        stores: the queried stores.
+        silent: store, or `source`, that does not answer -> error.
     """
 
     datasets: Sequence[DatasetStatus]
     stores: Sequence[str]
     silent: Mapping[str, str]
 
-    def only(self, shown: Shown) -> "Status":
-        """The part that somebody wants to see."""
+    def only(self, shown: StatusFilter) -> "Status":
+        """The selected part."""
         return Status([one.only(shown) for one in self.datasets], self.stores, self.silent)
 
     @property
-    def is_well(self) -> bool:
-        """Whether everybody answered and nothing is failed, stale, or missing though it was begun."""
+    def is_healthy(self) -> bool:
+        """Whether every store and the source answered and no month needs action."""
         return not self.silent and not any(
             one.is_problem(month, state) for one in self.datasets for (month, _), state in one.states.items()
         )

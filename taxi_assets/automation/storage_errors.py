@@ -1,4 +1,7 @@
-"""What goes wrong with Dagster's records, in one sentence: a full disk, a locked or damaged file, no handles left."""
+"""Maps errors of Dagster's instance storage to one sentence with advice: full disk, locked file, no file handles.
+
+Errors of the project's own stores are mapped in `stores`.
+"""
 
 import errno
 import shutil
@@ -22,43 +25,43 @@ _ADVICE_BY_TEXT = {
     "disk is full": _ADVICE[errno.ENOSPC],
     "readonly database": _ADVICE[errno.EACCES],
     "database is locked": "wait until the other program that uses them has ended",
-    "unable to open database file": "see that the folder can be written, and that open files are left (`ulimit -n`)",
-    "disk I/O error": "see that there is room on that disk, and that it works",
+    "unable to open database file": "check that the folder is writable, and the limit of open files (`ulimit -n`)",
+    "disk I/O error": "check that disk for free space and for errors",
 }
 
 
 @contextmanager
-def record_failures(folder: Path) -> Iterator[None]:
-    """Turn failures to read or write Dagster's records into a sentence.
+def map_storage_errors(folder: Path) -> Iterator[None]:
+    """Raise errors of the instance storage as `StoreUnavailable`, with the reason and what to do.
 
     Args:
-        folder: of the records.
+        folder: of the Dagster instance.
 
     Raises:
-        StoreUnavailable: the records cannot be used; the text says why and what to do.
+        StoreUnavailable: the storage cannot be used.
     """
     try:
         yield
     except Exception as error:
-        told = _told(error)
-        if told is None:
+        known = _reason_and_advice(error)
+        if known is None:
             raise
-        reason, advice = told
+        reason, advice = known
         if folder.exists() and shutil.disk_usage(folder).free < _FULL:
-            advice = _ADVICE[errno.ENOSPC]  # SQLite may call a full disk an I/O error
+            advice = _ADVICE[errno.ENOSPC]  # SQLite may report a full disk as an I/O error
         raise StoreUnavailable(
             f"Dagster's records in {folder} cannot be used: {reason}. To go on: {advice}, and run it again; "
             "each store holds the old version or the new one, whole"
         ) from error
 
 
-def _told(error: BaseException) -> tuple[str, str] | None:
-    """What happened and what to do, where the error or its cause comes from the records' database or the system."""
+def _reason_and_advice(error: BaseException) -> tuple[str, str] | None:
+    """The reason and the advice, if the error or a cause of it comes from the database or the operating system."""
     if isinstance(error, OSError) and error.errno in _ADVICE:
         return f"{error.strerror}{f': {error.filename}' if error.filename else ''}", _ADVICE[error.errno]
     if type(error).__module__.partition(".")[0] in ("sqlalchemy", "sqlite3", "psycopg2"):
         reason = str(error).partition("\n")[0]
-        advice = next((text for part, text in _ADVICE_BY_TEXT.items() if part in reason), "see what its database says")
+        advice = next((text for part, text in _ADVICE_BY_TEXT.items() if part in reason), "see the database's log")
         return reason, advice
     cause = error.__cause__ or error.__context__
-    return None if cause is None else _told(cause)
+    return None if cause is None else _reason_and_advice(cause)

@@ -1,0 +1,79 @@
+"""Private names of Dagster 1.13 that this package uses, each with the reason; an upgrade of Dagster starts here.
+
+Two more modules use private names. `instance_storage` subclasses the SQLite storages, whose import loads SQLAlchemy and
+Alembic: the definitions do without both. `io_managers.inputs` lies on a lower floor and needs one class, in
+annotations only.
+
+Asset backfills:
+    `PartitionBackfill`, `PartitionsByAssetSelector`, `PartitionsSelector`, `PartitionRangeSelector`,
+    `make_new_backfill_id`: Python has no public way to request a backfill.
+    `BaseAssetGraph`: the type of the public `repository_def.asset_graph`.
+
+Jobs:
+    `UnresolvedAssetJobDefinition`: the return type of the public `define_asset_job`.
+
+Run launchers:
+    `CheckRunHealthResult`, `LaunchRunContext`, `WorkerStatus`: the types of the public `DefaultRunLauncher`'s methods.
+
+Instances:
+    `InstanceRef`: the public `DagsterInstance.from_ref` takes one; only it accepts overrides of dagster.yaml.
+    `RegisteredCodeLocationOrigin`, `RemoteRepositoryOrigin`: the UI lists a run under its job only by this origin.
+    `has_sqlite_run_storage`: no public name identifies an instance's storage.
+    `NO_OP_COMPUTE_LOGS`: dagster.yaml selects a compute log manager by its module.
+
+Commands:
+    `dev_command`: `dagster dev`, called without a second Python process.
+"""
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
+from dagster._core.definitions.selector import PartitionRangeSelector, PartitionsByAssetSelector, PartitionsSelector
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._core.execution.backfill import PartitionBackfill
+from dagster._core.instance import InstanceRef
+from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, WorkerStatus
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
+from dagster._core.utils import make_new_backfill_id
+
+if TYPE_CHECKING:
+    import click
+
+__all__ = [
+    "NO_OP_COMPUTE_LOGS",
+    "BaseAssetGraph",
+    "CheckRunHealthResult",
+    "InstanceRef",
+    "LaunchRunContext",
+    "PartitionBackfill",
+    "PartitionRangeSelector",
+    "PartitionsByAssetSelector",
+    "PartitionsSelector",
+    "RegisteredCodeLocationOrigin",
+    "RemoteRepositoryOrigin",
+    "UnresolvedAssetJobDefinition",
+    "WorkerStatus",
+    "dev_command",
+    "has_sqlite_run_storage",
+    "make_new_backfill_id",
+]
+
+NO_OP_COMPUTE_LOGS = {
+    "module": "dagster._core.storage.noop_compute_log_manager",
+    "class": "NoOpComputeLogManager",
+}
+
+
+def has_sqlite_run_storage(instance: dg.DagsterInstance) -> bool:
+    """Whether the instance keeps its runs in SQLite, so that every run of it is one of this machine."""
+    from dagster._core.storage.runs import SqliteRunStorage
+
+    return isinstance(instance.run_storage, SqliteRunStorage)
+
+
+def dev_command() -> "click.Command":
+    """The command `dagster dev`; its import takes a second."""
+    from dagster._cli.dev import dev_command as command
+
+    return command
