@@ -98,7 +98,7 @@ def _lake(settings: Settings) -> dict[str, Any]:
     if not isinstance(settings.lake, Bucket):
         return {"lake_io_manager": LakeIOManager(folder=str(settings.lake))}
     from taxi_assets.io_managers import GCSLakeIOManager
-    from taxi_assets.resources.google import GCSResource
+    from taxi_assets.resources.google_cloud import GCSResource
 
     gcs = GCSResource()
     manager = GCSLakeIOManager(
@@ -114,7 +114,7 @@ def _warehouse(settings: Settings) -> dict[str, Any]:
         manager = DuckDBIOManager(duckdb=duckdb, schema_name=SCHEMA, audit_table=LOAD_LOG, store_name="warehouse")
         return {"duckdb": duckdb, "warehouse_io_manager": manager}
     from taxi_assets.io_managers import BigQueryIOManager
-    from taxi_assets.resources.google import BigQueryResource
+    from taxi_assets.resources.google_cloud import BigQueryResource
 
     bigquery = BigQueryResource(project=place.project, location=place.location)
     return {

@@ -13,8 +13,8 @@ import pytest
 from rich.console import Console
 
 from taxi_assets.catalog import Layer
+from taxi_assets.cli.audit.load_versions import versions_of
 from taxi_assets.cli.audit.render import print_load_history
-from taxi_assets.cli.audit.versions import versions_of
 from taxi_assets.errors import StoreError
 from taxi_assets.month import Month
 from taxi_assets.stores.base import TableSlice

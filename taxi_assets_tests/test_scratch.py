@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from taxi_assets.io_managers import GCSLakeIOManager
-from taxi_assets.resources.google import GCSResource
+from taxi_assets.resources.google_cloud import GCSResource
 from taxi_assets.stores.scratch import MARK, PREFIX, scratch_folder
 
 

@@ -37,7 +37,7 @@ from taxi_assets.catalog.model import (
 from taxi_assets.catalog.row_counts import OFTEN_LEFT_OUT, disruption_between, published_rows
 from taxi_assets.catalog.rules import DEFAULT_RULES, RULES, select_rules
 from taxi_assets.catalog.yellow import YELLOW
-from taxi_assets.catalog.zone_lookup import (
+from taxi_assets.catalog.zone_schema import (
     LAST_ZONE,
     SHAPES_FILE,
     SHAPES_PATH,

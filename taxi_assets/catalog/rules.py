@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from taxi_assets.catalog.model import Dataset, Rule
-from taxi_assets.catalog.zone_lookup import LAST_ZONE
+from taxi_assets.catalog.zone_schema import LAST_ZONE
 from taxi_assets.errors import InvalidRequest
 
 RULES = (

@@ -165,8 +165,8 @@ def audit(dataset: str, month: str | None, as_json: bool) -> None:
     """
     from rich.console import Console
 
+    from taxi_assets.cli.audit.load_versions import versions_of
     from taxi_assets.cli.audit.render import print_load_history
-    from taxi_assets.cli.audit.versions import versions_of
 
     name = f"{dataset} {month or ''}".strip()
     piece = _audited(dataset, month)

@@ -11,14 +11,14 @@ from taxi_assets.io_managers.lake import LakeIOManager
 from taxi_assets.io_managers.tables import DuckDBIOManager, PostgresIOManager
 
 if TYPE_CHECKING:
-    from taxi_assets.io_managers.google import BigQueryIOManager, GCSLakeIOManager
+    from taxi_assets.io_managers.cloud import BigQueryIOManager, GCSLakeIOManager
 
 __all__ = ["BigQueryIOManager", "DuckDBIOManager", "GCSLakeIOManager", "LakeIOManager", "PostgresIOManager"]
 
 
 def __getattr__(name: str) -> Any:
     if name in ("BigQueryIOManager", "GCSLakeIOManager"):
-        from taxi_assets.io_managers import google
+        from taxi_assets.io_managers import cloud
 
-        return getattr(google, name)
+        return getattr(cloud, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

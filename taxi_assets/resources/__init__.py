@@ -4,17 +4,17 @@ The connections have the usual names of Dagster projects (`postgres`, `duckdb`, 
 them. `google` needs Google's libraries and is imported only if a setting names one of its services.
 """
 
-from taxi_assets.resources.alerts import AlertResource
 from taxi_assets.resources.duckdb import DuckDBResource
-from taxi_assets.resources.postgres import PostgresResource
-from taxi_assets.resources.source import (
+from taxi_assets.resources.ingest import (
     DOWNLOADS,
     ScratchResource,
     SourceRecordResource,
     SourceResource,
     log_progress,
 )
+from taxi_assets.resources.postgres import PostgresResource
 from taxi_assets.resources.stores import StoresResource
+from taxi_assets.resources.webhook import AlertResource
 
 __all__ = [
     "DOWNLOADS",

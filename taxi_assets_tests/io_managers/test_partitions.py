@@ -9,7 +9,7 @@ import pytest
 
 from taxi_assets.io_managers import GCSLakeIOManager, LakeIOManager
 from taxi_assets.io_managers.lake import BaseLakeIOManager
-from taxi_assets.resources.google import GCSResource
+from taxi_assets.resources.google_cloud import GCSResource
 from taxi_assets_tests.servers.gcs import GcsServer, new_bucket
 
 MONTHS = dg.MonthlyPartitionsDefinition("2024-01-01", end_date="2024-05-01")

@@ -9,7 +9,7 @@ import pytest
 from taxi_assets.errors import InvalidRequest
 from taxi_assets.io_managers import DuckDBIOManager, GCSLakeIOManager, LakeIOManager
 from taxi_assets.resources import DuckDBResource
-from taxi_assets.resources.google import GCSResource
+from taxi_assets.resources.google_cloud import GCSResource
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from taxi_assets.cli.audit.versions import Version
+from taxi_assets.cli.audit.load_versions import Version
 
 _MANY_RUNS = 4
 # Shown of an added or removed row, besides its position and pickup time.

@@ -9,7 +9,7 @@ from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 
 from taxi_assets.month import Month
-from taxi_assets.stores.bigquery.jobs import Loader
+from taxi_assets.stores.bigquery.load_jobs import Loader
 from taxi_assets.stores.bigquery.tables import require_names
 from taxi_assets.stores.google_errors import google_failures
 

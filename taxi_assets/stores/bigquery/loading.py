@@ -13,7 +13,7 @@ from taxi_assets.errors import Overtaken, StoreUnavailable
 from taxi_assets.raw_file import sha256_of
 from taxi_assets.stores.bigquery.connection import Dataset
 from taxi_assets.stores.bigquery.definition import ensure_table
-from taxi_assets.stores.bigquery.jobs import job_name
+from taxi_assets.stores.bigquery.load_jobs import job_name
 from taxi_assets.stores.bigquery.tables import arrow_schema
 from taxi_assets.stores.google_errors import session_is_lost
 from taxi_assets.stores.lake.parquet import write_parquet

@@ -13,7 +13,7 @@ from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.postgres.connection import when_unlocked
 from taxi_assets.stores.postgres.copy_writer import ShortQueueWriter
 from taxi_assets.stores.postgres.definition import lock_definition
-from taxi_assets.stores.postgres.partitions import create_incoming, exchange, incoming_of
+from taxi_assets.stores.postgres.table_partitions import create_incoming, exchange, incoming_of
 from taxi_assets.stores.postgres.tables import Table, require_short
 from taxi_assets.stores.rows import Rows
 

@@ -18,8 +18,8 @@ from taxi_assets.stores.digest import Digest, Parts
 from taxi_assets.stores.postgres.connection import Url, connected, take_advisory_lock, transaction
 from taxi_assets.stores.postgres.definition import ensure_audit_table, ensure_table
 from taxi_assets.stores.postgres.loading import append_audit_line, attach_month, load_month, replace_all
-from taxi_assets.stores.postgres.partitions import incoming_of, partition_of
 from taxi_assets.stores.postgres.reading import digest_of, find_row, read_rows
+from taxi_assets.stores.postgres.table_partitions import incoming_of, partition_of
 from taxi_assets.stores.postgres.tables import TYPE_NAMES, Table, require_short
 from taxi_assets.stores.rows import Rows
 
