@@ -1,7 +1,7 @@
 """Sensors that send alerts for failed runs and failed checks to a Slack-compatible webhook.
 
 Dagster's run-failure sensors advance their cursor whether or not an alert was delivered. These advance only after
-delivery, so no alert is lost while the webhook is down. Sending is `resources.alerts`.
+delivery, so no alert is lost while the webhook is down. Sending is `resources.webhook`.
 """
 
 import json

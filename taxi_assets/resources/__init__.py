@@ -1,7 +1,7 @@
 """Dagster resources: database connections for SQL assets, the stores, the source, scratch folders and alerts.
 
 The connections have the usual names of Dagster projects (`postgres`, `duckdb`, `bigquery`, `gcs`); the IO managers use
-them. `google` needs Google's libraries and is imported only if a setting names one of its services.
+them. `google_cloud` needs Google's libraries and is imported only if a setting names one of its services.
 """
 
 from taxi_assets.resources.duckdb import DuckDBResource
