@@ -34,6 +34,7 @@ PLOTS = (
     "taxi/source_bytes",
     "taxi/source_rows",
 )
+GRAPH_HEIGHT = 1600  # of a window in which all nodes of a dataset show: those outside of it are not drawn
 PATIENCE = 180  # the daemon looks after backfills every 30 seconds
 
 
@@ -44,8 +45,10 @@ def test_months_are_loaded_looked_at_and_watched_from_the_ui() -> None:
         for group in GROUPS:
             ui.see(group)
 
+        ui.be_high(GRAPH_HEIGHT)
         ui.open(f"/locations/taxi_assets/asset-groups/{GREEN.name}/lineage")
         ui.see_times("0% filled", ASSETS)
+        ui.be_high()
         dialog = ui.materialize_all()
         dialog.choose(str(JANUARY))
         dialog.launch("Launch 1 run")
@@ -88,11 +91,15 @@ def test_months_are_loaded_looked_at_and_watched_from_the_ui() -> None:
         ui.see_plots(*PLOTS)
         ui.picture("plots", ui.see("Metadata"))
 
+        ui.be_high(GRAPH_HEIGHT)
         ui.open(f"/locations/taxi_assets/asset-groups/{GREEN.name}/lineage")
         ui.see_times("1% filled", ASSETS)  # three of 154: the UI rounds down
+        for layer in Layer:
+            ui.see(layer.value)  # no two nodes have the same label
         ui.picture("asset-graph")
 
+        ui.be_high()
         ui.search(GREEN.name)
-        for layer in Layer:  # each hit is told by the key's last part, which no other asset of the dataset has
-            ui.see(layer.value)
+        for layer in Layer:
+            expect(ui.page.get_by_text(f"{GREEN.name} / {layer}", exact=True)).to_have_count(1)
         ui.picture("search")

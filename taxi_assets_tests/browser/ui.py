@@ -18,6 +18,7 @@ _ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+_WIDTH, _HEIGHT = 1440, 900
 _SECONDS = 30  # for a page to show what it has; a loaded machine takes ten
 _NOTHING_LOADS = ".bp5-spinner, [class*=Spinner], [class*=LoadingSpinner]"
 
@@ -91,6 +92,10 @@ class Ui:
         self.page.get_by_role("button", name="Materialize all").click()
         return Dialog(self)
 
+    def be_high(self, height: int = _HEIGHT) -> None:
+        """Make the window that high, in pixels."""
+        self.page.set_viewport_size({"width": _WIDTH, "height": height})
+
     def search(self, text: str) -> None:
         """Type into the search that `/` opens from any page."""
         self.page.keyboard.press("/")
@@ -131,7 +136,7 @@ def window(url: str) -> Iterator[Ui]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
         page = browser.new_page(
-            viewport={"width": 1440, "height": 900}, device_scale_factor=1, color_scheme="light", locale="en-US"
+            viewport={"width": _WIDTH, "height": _HEIGHT}, device_scale_factor=1, color_scheme="light", locale="en-US"
         )
         page.set_default_timeout(_SECONDS * 1000)
         yield Ui(page, url, Path(pictures).absolute() if pictures else None)
