@@ -11,7 +11,7 @@ pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: 
 
 from playwright.sync_api import expect
 
-from .ui import CHROMIUM, window
+from .ui import CHROMIUM, Ui, window
 
 pytestmark = [
     pytest.mark.browser,
@@ -91,15 +91,20 @@ def test_months_are_loaded_looked_at_and_watched_from_the_ui() -> None:
         ui.see_plots(*PLOTS)
         ui.picture("plots", ui.see("Metadata"))
 
-        ui.be_high(GRAPH_HEIGHT)
-        ui.open(f"/locations/taxi_assets/asset-groups/{GREEN.name}/lineage")
-        ui.see_times("1% filled", ASSETS)  # three of 154: the UI rounds down
-        for layer in Layer:
-            ui.see(layer.value)  # no two nodes have the same label
-        ui.picture("asset-graph")
+        see_every_layer(ui)
 
-        ui.be_high()
-        ui.search(GREEN.name)
-        for layer in Layer:
-            expect(ui.page.get_by_text(f"{GREEN.name} / {layer}", exact=True)).to_have_count(1)
-        ui.picture("search")
+
+def see_every_layer(ui: Ui) -> None:
+    """No two nodes of a dataset's graph have one label, and no two hits of a search."""
+    ui.be_high(GRAPH_HEIGHT)
+    ui.open(f"/locations/taxi_assets/asset-groups/{GREEN.name}/lineage")
+    ui.see_times("1% filled", ASSETS)  # three of 154: the UI rounds down
+    for layer in Layer:
+        ui.see(layer.value)
+    ui.picture("asset-graph")
+
+    ui.be_high()
+    ui.search(GREEN.name)
+    for layer in Layer:
+        expect(ui.page.get_by_text(f"{GREEN.name} / {layer}", exact=True)).to_have_count(1)
+    ui.picture("search")
