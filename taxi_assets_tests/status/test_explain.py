@@ -160,7 +160,7 @@ def test_a_file_that_is_gone_is_told_with_what_fetches_it(world: World) -> None:
     Path(world.settings.lake, GREEN.path(Layer.RAW), f"green_tripdata_{LAST}.parquet").unlink()
     refused = taxi("explain", "green", LAST, "0")
     assert refused.exit_code == 1
-    assert f"is gone: taxi run green {LAST} fetches it again" in refused.stderr
+    assert f"not TLC's file that they were made from: taxi run green {LAST} fetches it again" in refused.stderr
 
 
 def test_a_store_that_does_not_answer_is_told_beside_the_others(world: World) -> None:
