@@ -45,6 +45,11 @@ def test_months_are_loaded_looked_at_and_watched_from_the_ui() -> None:
         for group in GROUPS:
             ui.see(group)
 
+        ui.open("/locations/taxi_assets/asset-groups/zones/lineage")
+        ui.materialize_all()  # at once, since zones have no partitions
+        ui.view_launched()
+        ui.see("Success", PATIENCE)
+
         ui.be_high(GRAPH_HEIGHT)
         ui.open(f"/locations/taxi_assets/asset-groups/{GREEN.name}/lineage")
         ui.see_times("0% filled", ASSETS)

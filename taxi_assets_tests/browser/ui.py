@@ -39,8 +39,7 @@ class Dialog:
     def launch(self, button: str) -> None:
         """Launch what was chosen, and follow the link in what the UI says then."""
         self._dialog.get_by_role("button", name=button, exact=True).click()
-        self._ui.page.locator("[data-sonner-toast]").get_by_role("link", name="View").click()
-        self._ui.page.mouse.move(0, 0)  # what the pointer rests on does not go away
+        self._ui.view_launched()
 
 
 class Ui:
@@ -91,6 +90,11 @@ class Ui:
     def materialize_all(self) -> Dialog:
         self.page.get_by_role("button", name="Materialize all").click()
         return Dialog(self)
+
+    def view_launched(self) -> None:
+        """Follow the link in what the UI says of a launch."""
+        self.page.locator("[data-sonner-toast]").get_by_role("link", name="View").click()
+        self.page.mouse.move(0, 0)  # what the pointer rests on does not go away
 
     def be_high(self, height: int = _HEIGHT) -> None:
         """Make the window that high, in pixels."""
