@@ -1,7 +1,5 @@
 """Monthly partitions definitions of the datasets, and the month of a run."""
 
-import warnings
-
 import dagster as dg
 
 from taxi_assets.catalog import Dataset
@@ -28,12 +26,3 @@ def month_of_run(context: dg.AssetExecutionContext | dg.AssetCheckExecutionConte
     if not context.has_partition_key:
         raise dg.Failure("the run has no month: set its tag dagster/partition, or use: taxi check green 2024-01")
     return Month.parse(context.partition_key)
-
-
-def year_before() -> dg.TimeWindowPartitionMapping:
-    """Partition mapping to the same month of the year before, which need not exist."""
-    with warnings.catch_warnings():  # a beta parameter; Dagster's version is pinned
-        warnings.simplefilter("ignore", dg.BetaWarning)
-        return dg.TimeWindowPartitionMapping(
-            start_offset=-12, end_offset=-12, allow_nonexistent_upstream_partitions=True
-        )
