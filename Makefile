@@ -10,6 +10,8 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 PIP := $(BIN)/python $(INSTALL) --constraint constraints.txt
 
 .DEFAULT_GOAL := help
+# Where a shell has it, each of the hundreds of processes that the tests start would compile what it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo run dev test test-quick test-later test-slow test-daemon test-browser reliability test-gcp lint bench
 
 help:  ## what there is to make
