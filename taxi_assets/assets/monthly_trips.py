@@ -61,9 +61,7 @@ def follow_clean(apart_from: Sequence[dg.AssetKey] = ()) -> dg.AutomationConditi
     """
     others = dg.AssetSelection.assets(*apart_from)
 
-    def any_deps(
-        condition: "dg.AnyDepsCondition",
-    ) -> "dg.AnyDepsCondition":
+    def any_deps(condition: "dg.AnyDepsCondition") -> "dg.AnyDepsCondition":
         return condition.ignore(others) if apart_from else condition
 
     condition = dg.AutomationCondition

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 import dagster as dg
 
 from taxi_assets.catalog import ZONES, Layer, Store, ZoneLayer
+from taxi_assets.io_managers.tables import TABLE_NAME
 from taxi_assets.settings.places import Role
 
-TABLE_NAME = "dagster/table_name"
 _OWNERS = ["team:taxi-assets"]
 # Layer -> its store and its kinds beside the store's; Dagster shows four kinds at most.
 _KINDS: Mapping[str, tuple[Store, tuple[str, ...]]] = {

@@ -1,4 +1,4 @@
-"""IO managers for database tables: the base class, Postgres and DuckDB. BigQuery's is in `google`.
+"""IO managers for database tables: the base class, Postgres and DuckDB. BigQuery's is in `cloud`.
 
 The definition metadata `dagster/table_name` names the table, else the last part of the asset key does. All tables lie
 in one schema or dataset. A DATE column with the first day of the month identifies the partition of a row; it is added

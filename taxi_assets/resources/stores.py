@@ -9,7 +9,7 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from taxi_assets.resources.postgres import PostgresResource
-from taxi_assets.settings import parse_lake, parse_warehouse
+from taxi_assets.settings import SCHEMA, parse_lake, parse_warehouse
 from taxi_assets.stores.base import TableStore
 from taxi_assets.stores.scratch import scratch_folder
 
@@ -48,7 +48,6 @@ class StoresResource(dg.ConfigurableResource["StoresResource"]):
         Raises:
             StoreUnavailable: the embedded server cannot be started.
         """
-        from taxi_assets.settings import SCHEMA
         from taxi_assets.stores.factory import open_warehouse
 
         if store == "warehouse":

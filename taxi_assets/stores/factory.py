@@ -1,4 +1,4 @@
-"""Stores from typed places, for whoever has settings and no Dagster resources.
+"""Stores from typed places, for code that has settings and no Dagster resources.
 
 A driver is imported when a store that needs it is opened. URLs and the environment are parsed in the settings.
 """
