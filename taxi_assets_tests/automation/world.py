@@ -27,7 +27,7 @@ ROWS = 200
 @contextmanager
 def records_on_disk(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """Dagster's records where the `taxi` of these settings looks for them."""
-    settings.dagster_home.mkdir()
+    settings.dagster_home.mkdir(exist_ok=True)
     (settings.dagster_home / "dagster.yaml").write_text("telemetry: {enabled: false}")
     with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
         yield instance

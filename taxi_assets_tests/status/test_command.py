@@ -32,20 +32,16 @@ def test_nothing_is_loaded_yet_and_nothing_is_wrong(world: World) -> None:
     assert shown.exit_code == 0
 
 
-def test_a_store_that_is_not_asked_for_is_not_asked(world: World) -> None:
-    world.publish(LAST)
-    world.load(LAST)
-    world.settings.warehouse.path.unlink()
-    world.settings.warehouse.path.mkdir()
+def test_a_store_that_is_not_asked_for_is_not_asked(loaded: World) -> None:
+    loaded.settings.warehouse.path.unlink()
+    loaded.settings.warehouse.path.mkdir()
     assert states(LAST, "--store", "postgres") == {"postgres": "loaded"}
     assert taxi("status", "green", "--store", "postgres").exit_code == 0
 
 
-def test_after_ten_lines_the_rest_is_counted_and_can_be_asked_for(world: World) -> None:
+def test_after_ten_lines_the_rest_is_counted_and_can_be_asked_for(loaded: World) -> None:
     months = [str(GREEN.first_month.plus(2 * number)) for number in range(13)]
-    world.publish(LAST)
-    world.load(LAST)
-    put_into_the_lake(world, *months)
+    put_into_the_lake(loaded, *months)
     shown = taxi("status", "green")
     lines = [line for line in shown.stdout.splitlines() if ": taxi run" in line]
     assert len(lines) == 10

@@ -14,6 +14,7 @@ from taxi_assets.month import Month
 from taxi_assets.sample import expected_defects
 from taxi_assets.stores.factory import dsn_of
 from taxi_assets_tests.automation.world import GREEN, ROWS, World
+from taxi_assets_tests.stores.servers import new_database
 
 from .conftest import a_world
 from .looking import CLEANED, LAST, document, make, taxi
@@ -28,7 +29,7 @@ DEFAULT_DIRT = [
 @pytest.fixture(scope="module")
 def month(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[World]:
     """A world in which a month of the sample is loaded, to look at only."""
-    with a_world(tmp_path_factory.mktemp("explain"), postgres_url) as world:
+    with a_world(tmp_path_factory.mktemp("explain"), new_database(postgres_url)) as world:
         world.publish(LAST)
         assert world.load(LAST).success
         yield world
@@ -127,14 +128,12 @@ def test_a_month_before_the_first_is_told(month: World) -> None:
     assert "green begins with 2014-01" in refused.stderr
 
 
-def test_what_was_changed_or_deleted_by_hand_shows(world: World) -> None:
-    world.publish(LAST)
-    world.load(LAST)
-    clean = a_clean_row(world)
+def test_what_was_changed_or_deleted_by_hand_shows(loaded: World) -> None:
+    clean = a_clean_row(loaded)
     row = clean["source_row"]
-    with duckdb.connect(world.settings.warehouse.path) as connection:
+    with duckdb.connect(loaded.settings.warehouse.path) as connection:
         connection.execute("UPDATE taxi.green_trips SET total_amount = 99 WHERE source_row = ?", [row])
-    with psycopg.connect(dsn_of(world.settings.postgres), autocommit=True) as connection:
+    with psycopg.connect(dsn_of(loaded.settings.postgres), autocommit=True) as connection:
         connection.execute("DELETE FROM taxi.green_trips WHERE source_row = %s", [row])
     assert explained(row)["tables"]["warehouse"]["differs_in"] == ["total_amount"]
     shown = taxi("explain", "green", LAST, str(row)).stdout
@@ -142,33 +141,27 @@ def test_what_was_changed_or_deleted_by_hand_shows(world: World) -> None:
     assert "postgres   not there" in shown
 
 
-def test_a_newer_file_is_explained_from_once_its_rows_are_cleaned(world: World) -> None:
-    world.publish(LAST)
-    world.load(LAST)
-    row = str(a_clean_row(world)["source_row"])
-    world.publish(LAST, etag='"second"', rows=ROWS + 100)
-    make(world, LAST, Layer.RAW)
+def test_a_newer_file_is_explained_from_once_its_rows_are_cleaned(loaded: World) -> None:
+    row = str(a_clean_row(loaded)["source_row"])
+    loaded.publish(LAST, etag='"second"', rows=ROWS + 100)
+    make(loaded, LAST, Layer.RAW)
     assert document("explain", "green", LAST, row)["clean_is_of_this_file"]
     assert f"has {ROWS:,} rows" in taxi("explain", "green", LAST, str(ROWS + 50)).stderr
-    make(world, LAST, *CLEANED)
+    make(loaded, LAST, *CLEANED)
     assert document("explain", "green", LAST, str(ROWS + 50))["clean_is_of_this_file"]
 
 
-def test_a_file_that_is_gone_is_told_with_what_fetches_it(world: World) -> None:
-    world.publish(LAST)
-    world.load(LAST)
-    Path(world.settings.lake, GREEN.path(Layer.RAW), f"green_tripdata_{LAST}.parquet").unlink()
+def test_a_file_that_is_gone_is_told_with_what_fetches_it(loaded: World) -> None:
+    Path(loaded.settings.lake, GREEN.path(Layer.RAW), f"green_tripdata_{LAST}.parquet").unlink()
     refused = taxi("explain", "green", LAST, "0")
     assert refused.exit_code == 1
     assert f"not TLC's file that they were made from: taxi run green {LAST} fetches it again" in refused.stderr
 
 
-def test_a_store_that_does_not_answer_is_told_beside_the_others(world: World) -> None:
-    world.publish(LAST)
-    world.load(LAST)
-    row = str(a_clean_row(world)["source_row"])
-    world.settings.warehouse.path.unlink()
-    world.settings.warehouse.path.mkdir()
+def test_a_store_that_does_not_answer_is_told_beside_the_others(loaded: World) -> None:
+    row = str(a_clean_row(loaded)["source_row"])
+    loaded.settings.warehouse.path.unlink()
+    loaded.settings.warehouse.path.mkdir()
     shown = taxi("explain", "green", LAST, row)
     assert shown.exit_code == 1
     assert "postgres   in green_trips, with the same values" in shown.stdout

@@ -4,7 +4,6 @@ import dagster as dg
 import duckdb
 import psycopg
 import pyarrow as pa
-import pytest
 
 from taxi_assets.automation.run_worker import PROCESS, process_tags
 from taxi_assets.catalog import Layer
@@ -15,14 +14,6 @@ from taxi_assets_tests.automation.world import GREEN, World
 from taxi_assets_tests.source.cdn import Answer
 
 from .looking import CLEANED, EVERYWHERE, FIRST, LAST, NOT_OUT, SECOND, document, everywhere, make, states, taxi
-
-
-@pytest.fixture
-def loaded(world: World) -> World:
-    """A world in which the last published month is loaded, and no other."""
-    world.publish(LAST)
-    assert world.load(LAST).success
-    return world
 
 
 def spoil_the_warehouse(world: World) -> None:

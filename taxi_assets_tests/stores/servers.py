@@ -2,7 +2,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 from uuid import uuid4
 
 import psutil
@@ -28,12 +28,22 @@ def folder_for_server() -> Iterator[Path]:
             server.cleanup()
 
 
-def new_database(server: str) -> str:
-    """The URL of a database of the caller's own on a server, which costs a tenth of a server of one's own."""
+def new_database(server: str, template: str = "template1") -> str:
+    """The URL of a database of the caller's own on a server, which costs a tenth of a server of one's own.
+
+    Args:
+        server: its URL.
+        template: the database of which it is a copy; no connection to that one may be open.
+    """
     name = f"tests {uuid4().hex}"
+    create = psycopg.sql.SQL("CREATE DATABASE {} TEMPLATE {}")
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
+        connection.execute(create.format(psycopg.sql.Identifier(name), psycopg.sql.Identifier(template)))
     return urlsplit(server)._replace(path=f"/{quote(name)}").geturl()
+
+
+def name_of_database(url: str) -> str:
+    return unquote(urlsplit(url).path.removeprefix("/"))
 
 
 def kill_server(folder: Path) -> None:
