@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from contextlib import AbstractContextManager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,11 @@ class Home:
             [TAXI, *map(str, arguments)], env=self.environment(**variables), capture_output=True, text=True, check=False
         )
 
+    @cached_property
+    def definitions(self) -> dg.Definitions:
+        """Built once: that takes as long as some runs."""
+        return build_definitions(self.settings)
+
     @property
     def postgres_url(self) -> str:
         """The server that holds this home's tables; an embedded one is started."""
@@ -64,16 +70,12 @@ class Home:
     ) -> dg.ExecuteInProcessResult:
         """Run those assets of the job without the command, in a Dagster instance that lives as long as the run."""
         with self.in_environment(), dg.DagsterInstance.ephemeral() as instance:
-            return (
-                build_definitions(self.settings)
-                .resolve_job_def(job)
-                .execute_in_process(
-                    instance=instance,
-                    partition_key=month,
-                    run_config=run_config,
-                    asset_selection=[dg.AssetKey.from_user_string(key) for key in keys],
-                    raise_on_error=False,
-                )
+            return self.definitions.resolve_job_def(job).execute_in_process(
+                instance=instance,
+                partition_key=month,
+                run_config=run_config,
+                asset_selection=[dg.AssetKey.from_user_string(key) for key in keys],
+                raise_on_error=False,
             )
 
     def in_environment(self) -> AbstractContextManager[None]:

@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import dagster as dg
 import pytest
@@ -18,7 +19,7 @@ class Project:
     settings: Settings
     instance: dg.DagsterInstance
 
-    @property
+    @cached_property
     def definitions(self) -> dg.Definitions:
         return build_definitions(self.settings)
 
