@@ -40,19 +40,21 @@ def load_everything(settings: Settings, source: Path) -> int:
     with instance_of(settings) as instance, opened_stores(settings, STORES) as openers:
         stores = {name: opener() for name, opener in openers.items()}
         for dataset, month in months:
-            (source / "trip-data" / dataset.file_name(month)).touch()
-            _load(instance, stores, dataset, month, sha256(f"{dataset.name} {month}".encode()).hexdigest())
+            file = source / "trip-data" / dataset.file_name(month)
+            file.touch()
+            digest = sha256(file.name.encode()).hexdigest()
+            raw = RawFile(file, "file:///source", 1, digest, _ROWS, f'"{digest[:8]}"')
+            _load(instance, stores, dataset, month, raw)
     return len(months)
 
 
-def _load(instance: dg.DagsterInstance, stores: dict[str, Any], dataset: Dataset, month: Month, digest: str) -> None:
-    raw = RawFile(Path(dataset.file_name(month)), "file:///source", 1, digest, _ROWS, f'"{digest[:8]}"')
+def _load(instance: dg.DagsterInstance, stores: dict[str, Any], dataset: Dataset, month: Month, raw: RawFile) -> None:
     _report(instance, dataset, month, Layer.RAW, raw_metadata(raw, "file:///lake", 1.0))
     run = dg.DagsterRun(trips_job_name(dataset), status=dg.DagsterRunStatus.SUCCESS, tags={PARTITION_TAG: str(month)})
     rules = select_rules(dataset, DEFAULT_RULES)
     facts = {
         **version_provenance(dataset, month, rules),
-        "taxi/source_sha256": digest,
+        "taxi/source_sha256": raw.sha256,
         "taxi/source_rows": str(_ROWS),
         "taxi/rejected_by_rule": json.dumps(dict.fromkeys(DEFAULT_RULES, 0)),
     }

@@ -28,7 +28,7 @@ from taxi_assets.month import Month
 UNDER_WAY = (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING)
 BACKFILL_TAG = "dagster/backfill"  # Dagster's own, on the runs of a backfill
 _DAEMON = "BACKFILL"
-_SECONDS_BETWEEN_HEARTBEATS = 180  # the daemon writes one every 30 seconds, later while it launches many runs
+_SECONDS_BETWEEN_HEARTBEATS = 120  # the daemon writes one every 30 seconds, later while a code location reloads
 
 
 def request_backfill(
@@ -81,7 +81,10 @@ def backfills_under_way(instance: dg.DagsterInstance) -> Sequence[PartitionBackf
 def months_left(backfill: PartitionBackfill, assets: BaseAssetGraph[Any], dataset: Dataset) -> set[Month]:
     """The dataset's months that the backfill has yet to clean, their runs launched or not."""
     key = dg.AssetKey(dataset.key(Layer.CLEAN))
-    data = backfill.get_asset_backfill_data(assets)
+    try:
+        data = backfill.get_asset_backfill_data(assets)
+    except dg.DagsterError:  # of assets that the definitions do not have any more, so that it cannot go on either
+        return set()
     target, *done = (
         set(subset.partitions_subsets_by_asset_key[key].get_partition_keys())
         if key in subset.partitions_subsets_by_asset_key

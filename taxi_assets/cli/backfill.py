@@ -21,7 +21,7 @@ from taxi_assets.month import Month
 from taxi_assets.partitions import PARTITION_TAG
 from taxi_assets.settings import Settings
 
-_SECONDS_BETWEEN_LOOKS = 1
+_SECONDS_BETWEEN_LOOKS = 2
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,10 @@ class Submitted:
     @property
     def name(self) -> str:
         """Dataset and months, and the rules unless they are the default set."""
-        count = f"{len(self.months)} month{'' if len(self.months) == 1 else 's'}"
+        first, *others = self.months
+        range_ = f"{first} to {self.months[-1]}, {len(self.months)} months" if others else str(first)
         by = "" if self.rules is None else f" by {','.join(self.rules)}"
-        return f"{self.dataset.name} {self.months[0]} to {self.months[-1]}, {count}{by}"
+        return f"{self.dataset.name} {range_}{by}"
 
 
 def require_submittable(plan: Plan, instance: dg.DagsterInstance, settings: Settings) -> None:
@@ -105,7 +106,7 @@ def watch(console: Console, instance: dg.DagsterInstance, submitted: Sequence[Su
     """Print each month when its run has ended, until all backfills are over; True if every month was loaded."""
     watched = [_Watched(instance, one) for one in submitted]
     total = sum(len(one.months) for one in submitted)
-    ended = 0
+    ended, is_warned = 0, False
     while True:
         is_over = all(one.is_over() for one in watched)  # before the runs are read, so that none ends in between
         for one in watched:
@@ -114,6 +115,9 @@ def watch(console: Console, instance: dg.DagsterInstance, submitted: Sequence[Su
                 console.print(f"{ended} of {total}: {line}", soft_wrap=True)
         if is_over or all(one.all_loaded for one in watched):
             break
+        if not is_warned and not is_daemon_running(instance):
+            is_warned = True
+            console.print("[yellow]the daemon has stopped[/yellow]; the backfill goes on when it runs: make dev")
         time.sleep(_SECONDS_BETWEEN_LOOKS)
     for one in watched:
         for line in one.not_loaded():

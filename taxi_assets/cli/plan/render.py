@@ -1,6 +1,7 @@
 """Terminal output of `taxi plan`: a line for months in a row, the total, what is left out, and the next command."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from rich.console import Console
 from rich.markup import escape
@@ -9,6 +10,7 @@ from rich.table import Table
 from taxi_assets.cli.plan.collect import Plan
 from taxi_assets.cli.plan.costs import Cost
 from taxi_assets.cli.status.render import wording
+from taxi_assets.month import Month
 
 _UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
@@ -23,7 +25,7 @@ def print_plan(console: Console, plan: Plan, command: str) -> None:
     """
     if plan.groups:
         console.print(_table(plan))
-        for line in _notes(plan.cost):
+        for line in (*_rules(plan), *_notes(plan.cost)):
             console.print(line, style="dim", soft_wrap=True)
         console.print(f"to load it: {escape(command)}", soft_wrap=True)
     else:
@@ -36,7 +38,7 @@ def print_left_out(console: Console, plan: Plan) -> None:
     for problem in plan.in_progress:
         console.print(f"left out: {problem.dataset} {problem.months}: a run or a backfill is under way", soft_wrap=True)
     for dataset, months in plan.not_published.items():
-        console.print(f"left out: {dataset} {', '.join(map(str, months))}: not published yet", soft_wrap=True)
+        console.print(f"left out: {dataset} {', '.join(_ranges(months))}: not published yet", soft_wrap=True)
     for name, why in plan.silent.items():
         console.print(f"[red]{name} does not answer[/red]: {escape(why)}")
 
@@ -51,12 +53,26 @@ def _table(plan: Plan) -> Table:
         table.add_column(heading, justify="right", footer=number, no_wrap=True)
     for group in plan.groups:
         problem = group.problem
-        rules = "" if problem.rules is None else f", by {','.join(problem.rules)}"
         why = wording(problem, plan.stores)
-        table.add_row(
-            f"{problem.dataset} {problem.months}", f"{why}{rules}", str(group.cost.files), *_cells(group.cost)
-        )
+        table.add_row(f"{problem.dataset} {problem.months}", why, str(group.cost.files), *_cells(group.cost))
     return table
+
+
+def _rules(plan: Plan) -> Iterator[str]:
+    """A line for each set of rules other than the default one, with the months that are cleaned by it."""
+    months: dict[tuple[str, ...], list[str]] = {}
+    for group in plan.groups:
+        if group.problem.rules is not None:
+            months.setdefault(group.problem.rules, []).append(f"{group.problem.dataset} {group.problem.months}")
+    for rules, cleaned in months.items():
+        yield f"rules: {', '.join(rules)}" + ("" if len(cleaned) == len(plan.groups) else f" for {', '.join(cleaned)}")
+
+
+def _ranges(months: Sequence[Month]) -> Iterator[str]:
+    """Months in a row as `2024-01..2024-03`."""
+    for _, in_a_row in groupby(enumerate(months), lambda numbered: numbered[1].plus(-numbered[0])):
+        row = [month for _, month in in_a_row]
+        yield str(row[0]) if len(row) == 1 else f"{row[0]}..{row[-1]}"
 
 
 def _cells(cost: Cost) -> tuple[str, str, str]:
