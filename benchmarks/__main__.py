@@ -1,6 +1,6 @@
 """Measure and print; each pair is measured in turns, since the speed of a machine drifts.
 
-python -m benchmarks [--rows N] [--rounds N] [postgres] [clean] [run] [checks] [cloud] [status]
+python -m benchmarks [--rows N] [--rounds N] [postgres] [clean] [run] [checks] [cloud] [status] [plan]
 """
 
 import argparse
@@ -34,7 +34,7 @@ _, status, usage = os.wait4(process.pid, 0)
 print(usage.ru_maxrss)
 sys.exit(os.waitstatus_to_exitcode(status))
 """
-MEASURES = ("postgres", "clean", "run", "checks", "cloud", "status")
+MEASURES = ("postgres", "clean", "run", "checks", "cloud", "status", "plan")
 
 
 def main() -> None:
@@ -103,6 +103,14 @@ def measure_status(work: Path, raw: Path, rounds: int) -> tuple[str, ...]:
     home = overview.Overview(work)
     ours, theirs = _in_turns(rounds, home.status, home.only_dagster)
     return _pair(f"taxi status, {home.months} months loaded", ours, "importing Dagster, opening its instance", theirs)
+
+
+def measure_plan(work: Path, raw: Path, rounds: int) -> tuple[str, ...]:
+    """The whole `taxi plan` process where every month is stale, against one that opens Dagster's instance only."""
+    del raw
+    home = overview.Overview(work / "plan")
+    ours, theirs = _in_turns(rounds, home.plan, home.only_dagster)
+    return _pair(f"taxi plan, {home.months} months to load", ours, "importing Dagster, opening its instance", theirs)
 
 
 def _runs(work: Path, rounds: int, **variables: str) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ import dagster as dg
 import pyarrow as pa
 
 from taxi_assets.automation.event_log import PARTITION_TAG
-from taxi_assets.catalog import DATASETS, DEFAULT_RULES, TRIPS_IN, Dataset, Layer, Store
+from taxi_assets.catalog import DATASETS, DEFAULT_RULES, TRIPS_IN, Dataset, Layer, Store, select_rules
+from taxi_assets.cleaning.rows_version import RowsVersion, version_provenance
 from taxi_assets.cli.runs import instance_of
 from taxi_assets.cli.status.states import STORES
 from taxi_assets.io_managers.metadata import raw_metadata, slice_metadata
@@ -20,7 +21,8 @@ from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
 from taxi_assets.settings import Settings
 from taxi_assets.stores.base import Stored, TableSlice
-from taxi_assets.stores.factory import opened_stores
+from taxi_assets.stores.factory import LOAD_LOG, opened_stores
+from taxi_assets.stores.load_log import Entry
 from taxi_assets.stores.rows import Rows
 
 _ROWS = 3
@@ -38,26 +40,37 @@ def load_everything(settings: Settings, source: Path) -> int:
     with instance_of(settings) as instance, opened_stores(settings, STORES) as openers:
         stores = {name: opener() for name, opener in openers.items()}
         for dataset, month in months:
-            (source / "trip-data" / dataset.file_name(month)).touch()
-            _load(instance, stores, dataset, month, sha256(f"{dataset.name} {month}".encode()).hexdigest())
+            file = source / "trip-data" / dataset.file_name(month)
+            file.touch()
+            digest = sha256(file.name.encode()).hexdigest()
+            raw = RawFile(file, "file:///source", 1, digest, _ROWS, f'"{digest[:8]}"')
+            _load(instance, stores, dataset, month, raw)
     return len(months)
 
 
-def _load(instance: dg.DagsterInstance, stores: dict[str, Any], dataset: Dataset, month: Month, digest: str) -> None:
-    raw = RawFile(Path(dataset.file_name(month)), "file:///source", 1, digest, _ROWS, f'"{digest[:8]}"')
+def _load(instance: dg.DagsterInstance, stores: dict[str, Any], dataset: Dataset, month: Month, raw: RawFile) -> None:
     _report(instance, dataset, month, Layer.RAW, raw_metadata(raw, "file:///lake", 1.0))
-    facts = {"taxi/source_sha256": digest, "taxi/rejected_by_rule": json.dumps(dict.fromkeys(DEFAULT_RULES, 0))}
+    run = dg.DagsterRun(trips_job_name(dataset), status=dg.DagsterRunStatus.SUCCESS, tags={PARTITION_TAG: str(month)})
+    rules = select_rules(dataset, DEFAULT_RULES)
+    facts = {
+        **version_provenance(dataset, month, rules),
+        "taxi/source_sha256": raw.sha256,
+        "taxi/source_rows": str(_ROWS),
+        "taxi/rejected_by_rule": json.dumps(dict.fromkeys(DEFAULT_RULES, 0)),
+    }
+    version = {"dagster/data_version": str(RowsVersion.of(facts))}
     rows = _rows(dataset, month)
     preview = rows.head(_ROWS).to_pylist()
     for layer, store in ((Layer.QUARANTINE, None), *((layer, store) for store, layer in TRIPS_IN.items())):
         stored = Stored(_ROWS, 1, rows.schema, dict.fromkeys(rows.schema.names, "text"))
         if store is not None:
-            stored = stores[store].replace(
-                TableSlice(dataset.path(layer) if store == Store.LAKE else dataset.table, month), rows
-            )
-        _report(instance, dataset, month, layer, slice_metadata(stored, facts, preview, 1.0))
-    tags = {PARTITION_TAG: str(month)}
-    instance.add_run(dg.DagsterRun(trips_job_name(dataset), status=dg.DagsterRunStatus.SUCCESS, tags=tags))
+            entry = Entry(LOAD_LOG, store, run.run_id, "a benchmark", datetime.now(tz=UTC), facts)
+            if store == Store.LAKE:
+                stored = stores[store].replace(TableSlice(dataset.path(layer), month), rows)
+            else:
+                stored = stores[store].replace(TableSlice(dataset.table, month), rows, entry)
+        _report(instance, dataset, month, layer, slice_metadata(stored, facts, preview, 1.0), tags=version)
+    instance.add_run(run)
 
 
 def _published() -> Iterator[tuple[Dataset, Month]]:
@@ -73,7 +86,13 @@ def _rows(dataset: Dataset, month: Month) -> Rows:
 
 
 def _report(
-    instance: dg.DagsterInstance, dataset: Dataset, month: Month, layer: Layer, metadata: Mapping[str, dg.MetadataValue]
+    instance: dg.DagsterInstance,
+    dataset: Dataset,
+    month: Month,
+    layer: Layer,
+    metadata: Mapping[str, dg.MetadataValue],
+    *,
+    tags: Mapping[str, str] | None = None,
 ) -> None:
-    event = dg.AssetMaterialization(dataset.key(layer), partition=str(month), metadata=metadata)
+    event = dg.AssetMaterialization(dataset.key(layer), partition=str(month), metadata=metadata, tags=tags)
     instance.report_runless_asset_event(event)

@@ -1,4 +1,4 @@
-"""What `taxi status` costs where every month is loaded."""
+"""What `taxi status` and `taxi plan` cost where every month is loaded."""
 
 import os
 import subprocess
@@ -33,6 +33,10 @@ class Overview:
     def status(self) -> float:
         """The whole process of `taxi status`, with the embedded server running."""
         return self._seconds([Path(sys.executable).parent / "taxi", "status"])
+
+    def plan(self) -> float:
+        """The whole process of `taxi plan` with rules that every month differs from, so that it lists all of them."""
+        return self._seconds([Path(sys.executable).parent / "taxi", "plan", "--rules", "duplicate"])
 
     def only_dagster(self) -> float:
         """A process that imports Dagster, opens its instance and does nothing else."""

@@ -42,6 +42,12 @@ def clean_op_name(dataset: Dataset) -> str:
     return "__".join(dataset.key(Layer.CLEAN))
 
 
+def cleaning_config(dataset: Dataset, rules: Sequence[str], *, accept_shrunk: bool = False) -> dict[str, object]:
+    """Run config that cleans by these rules; `accept_shrunk` loads a month even if it lost most of its rows."""
+    cleaning = {"rules": list(rules), "accept_shrunk": accept_shrunk}
+    return {"ops": {clean_op_name(dataset): {"config": cleaning}}}
+
+
 def checks_job_name(dataset: Dataset) -> str:
     """Name of the job that executes the checks of one month of the dataset and loads nothing."""
     return f"{dataset.table}_checks_job"

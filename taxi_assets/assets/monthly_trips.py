@@ -85,11 +85,6 @@ class CleaningConfig(dg.Config):
         default=False, description="Load the month even if it lost most of the rows of the loaded version."
     )
 
-    def version_of(self, raw: RawFile) -> dg.DataVersion:
-        """The data version, by which the UI marks stale assets: the file's hash, and the rules if not the default."""
-        others = "" if set(self.rules) == set(DEFAULT_RULES) else f" by {','.join(sorted(self.rules))}"
-        return dg.DataVersion(f"{raw.sha256}{others}")
-
 
 def trips_assets(dataset: Dataset, roles: Mapping[str, Role]) -> list[dg.AssetsDefinition]:
     """The assets of one dataset; `roles` maps a store to its technology."""
@@ -185,8 +180,7 @@ def _clean(dataset: Dataset) -> dg.AssetsDefinition:
             scratch.folder() as folder,
             cleaned_month(raw, dataset, month, config.rules, folder) as cleaned,
         ):
-            for key in context.selected_asset_keys:
-                context.set_data_version(key, config.version_of(raw))
+            _record_version(context, cleaned.clean)
             yield from refuse_shrunk(cleaned, dataset, month, stores, accepted=config.accept_shrunk)
             diff = version_diff(cleaned.clean, stores.lake(), dataset, month, folder)
             yield from _outputs(cleaned, raw_key, diff, folder / dataset.diff_file_template.format(month=month))
@@ -226,10 +220,21 @@ def _table(store: Store, dataset: Dataset, role: Role) -> dg.AssetsDefinition:
         automation_condition=FOLLOW_CLEAN,
         freshness_policy=FRESH,
     )
-    def trips_table(clean: Rows, version_diff: Path) -> dg.Output[Rows]:
+    def trips_table(context: dg.AssetExecutionContext, clean: Rows, version_diff: Path) -> dg.Output[Rows]:
         from taxi_assets.cleaning import with_changes
 
+        _record_version(context, clean)
         lineage = column_lineage(clean_key, {name: name for name in clean.schema.names})
         return dg.Output(with_changes(clean, version_diff.read_text(encoding="utf-8")), metadata=lineage)
 
     return trips_table
+
+
+def _record_version(context: dg.AssetExecutionContext, clean: Rows) -> None:
+    """Set what the rows were made from as the data version: the UI and `taxi status` find stale months by it."""
+    from taxi_assets.cleaning import RowsVersion
+
+    version = RowsVersion.of(clean.provenance)
+    if version is not None:
+        for key in context.selected_asset_keys:
+            context.set_data_version(key, dg.DataVersion(str(version)))

@@ -1,9 +1,10 @@
-"""Attributes that all asset specs share: owners, tags, kinds, table names and IO manager keys."""
+"""Attributes that all asset specs share: owners, tags, kinds, code versions, table names and IO manager keys."""
 
 from collections.abc import Iterable, Mapping
 
 import dagster as dg
 
+from taxi_assets.assets.code_versions import code_versions
 from taxi_assets.catalog import ZONES, Layer, Store, ZoneLayer
 from taxi_assets.io_managers.tables import TABLE_NAME
 from taxi_assets.settings.places import Role
@@ -38,7 +39,8 @@ def table_in(role: Role, table: str) -> Mapping[str, str]:
 
 
 def complete_specs(assets: Iterable[dg.AssetsDefinition], roles: Mapping[str, Role]) -> list[dg.AssetsDefinition]:
-    """The assets with owners, with tags for the UI's filters, and with kinds of the technology in use."""
+    """The assets with owners, tags for the UI's filters, kinds of the technology in use, and code versions."""
+    versions = code_versions()
 
     def complete(spec: dg.AssetSpec) -> dg.AssetSpec:
         if spec.key.path[-1] not in _KINDS:  # an asset of a user's own, as the README shows how to add one
@@ -50,6 +52,7 @@ def complete_specs(assets: Iterable[dg.AssetsDefinition], roles: Mapping[str, Ro
             owners=_OWNERS,
             tags={**spec.tags, **dataset, "layer": layer, "source": "nyc-tlc"},
             kinds={*made_of, roles[store].kind},
+            code_version=versions[group, layer],
         )
 
     return [one.map_asset_specs(complete) for one in assets]

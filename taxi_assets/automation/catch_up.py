@@ -43,7 +43,14 @@ def ask_for_missing_months(context: dg.OpExecutionContext, source: SourceResourc
         months = months_to_load(context.instance, source.open(), dataset)
         requested = months[:MONTHS_A_TICK]
         if requested:
-            request_backfill(context.instance, context.repository_def.asset_graph, dataset, requested)
+            request_backfill(
+                context.instance,
+                context.repository_def.asset_graph,
+                dataset,
+                requested,
+                requested_by="catch_up_schedule",
+                title=f"catch up: {dataset.name} {requested[0]} to {requested[-1]}",
+            )
         names = ", ".join(map(str, requested)) or "nothing"
         context.log.info(f"{dataset.name}: {len(months)} months are not loaded; requested a backfill of {names}")
 

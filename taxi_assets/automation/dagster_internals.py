@@ -8,6 +8,7 @@ Asset backfills:
     `PartitionBackfill`, `PartitionsByAssetSelector`, `PartitionsSelector`, `PartitionRangeSelector`,
     `make_new_backfill_id`: Python has no public way to request a backfill.
     `BaseAssetGraph`: the type of the public `repository_def.asset_graph`.
+    `BulkActionsFilter`, `BulkActionStatus`: the types that the public `DagsterInstance.get_backfills` takes and gives.
 
 Jobs:
     `UnresolvedAssetJobDefinition`: the return type of the public `define_asset_job`.
@@ -31,7 +32,7 @@ import dagster as dg
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 from dagster._core.definitions.selector import PartitionRangeSelector, PartitionsByAssetSelector, PartitionsSelector
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
-from dagster._core.execution.backfill import PartitionBackfill
+from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
 from dagster._core.instance import InstanceRef
 from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 __all__ = [
     "NO_OP_COMPUTE_LOGS",
     "BaseAssetGraph",
+    "BulkActionStatus",
+    "BulkActionsFilter",
     "CheckRunHealthResult",
     "InstanceRef",
     "LaunchRunContext",

@@ -25,6 +25,7 @@ IN_PROGRESS = [
 RECENT_DAYS = 30
 WILL_RETRY = "dagster/will_retry"  # on a run whose process died and that the daemon retries
 _DAILY = {layer.value for layer in DAILY_IN.values()}  # a month counts as loaded without them
+_DATA_VERSION = "dagster/data_version"
 _RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 _RUNS_OF_A_MONTH = 100  # the newest, of all datasets
 _ORDER = ((Layer.RAW, Layer.CLEAN), (Layer.CLEAN, Layer.POSTGRES), (Layer.CLEAN, Layer.WAREHOUSE))
@@ -63,6 +64,22 @@ def newest_materializations(instance: dg.DagsterInstance, dataset: Dataset) -> M
             dg.AssetKey(dataset.key(layer)), dg.DagsterEventType.ASSET_MATERIALIZATION
         )
         for layer in (Layer.RAW, *TRIPS_IN.values())
+    }
+
+
+def data_versions(instance: dg.DagsterInstance, dataset: Dataset) -> Mapping[Layer, Mapping[str, str]]:
+    """Layer -> partition -> data version of its newest materialization, where it records one.
+
+    The data version is the one fact of a materialization that Dagster returns for all partitions by one query.
+    """
+    return {
+        layer: {
+            key: tags[_DATA_VERSION]
+            for key, tags in instance.event_log_storage.get_latest_tags_by_partition(
+                dg.AssetKey(dataset.key(layer)), dg.DagsterEventType.ASSET_MATERIALIZATION, [_DATA_VERSION]
+            ).items()
+        }
+        for layer in TRIPS_IN.values()
     }
 
 

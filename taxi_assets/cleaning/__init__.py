@@ -6,11 +6,14 @@ them to a store, and Dagster's checks of them, are not done here.
 
 from taxi_assets.cleaning.clean import Cleaned, cleaned_month
 from taxi_assets.cleaning.row_lookup import SourceRow, SourceValue, open_source_row
+from taxi_assets.cleaning.rows_version import CleaningVersions, RowsVersion
 from taxi_assets.cleaning.version_diff import version_diff, with_changes
 from taxi_assets.cleaning.zone_rows import zone_rows
 
 __all__ = [
     "Cleaned",
+    "CleaningVersions",
+    "RowsVersion",
     "SourceRow",
     "SourceValue",
     "cleaned_month",

@@ -22,6 +22,7 @@ from taxi_assets.catalog import SOURCE_ROW, Dataset, Rule, select_rules
 from taxi_assets.cleaning.candidates import find_candidates
 from taxi_assets.cleaning.casts import FileColumns, SourceColumn, column_cast, match_columns
 from taxi_assets.cleaning.provenance import file_provenance, with_file_provenance
+from taxi_assets.cleaning.rows_version import version_provenance
 from taxi_assets.cleaning.rule_sql import RuleSql, fingerprint
 from taxi_assets.errors import BadFile, SchemaBroken, StoreUnavailable, TaxiError
 from taxi_assets.month import Month
@@ -153,6 +154,7 @@ class _Cleaning:
         rejected = {rule.name: first_broken.get(rule.name, 0) for rule in self.rules}
         provenance = {
             **file_provenance(self.raw, self.dataset.name),
+            **version_provenance(self.dataset, self.month, self.rules),
             f"{PROVENANCE}rules": ",".join(rejected),
             f"{PROVENANCE}source_rows": str(self.source_rows),
             f"{PROVENANCE}rejected_rows": str(sum(rejected.values())),

@@ -20,7 +20,7 @@ class RuleSql:
 
     def __init__(self, dataset: Dataset, month: Month, rules: Sequence[Rule]) -> None:
         self.bits = {rule.name: 1 << bit for bit, rule in enumerate(rules)}
-        times = (column.name for column in dataset.columns if not column.nullable)
+        times = sorted(column.name for column in dataset.columns if not column.nullable)
         conditions = {
             "unreadable_value": "unreadable_value",
             "missing_time": " OR ".join(f"{name} IS NULL" for name in times),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from taxi_assets.catalog import SOURCE_ROW, Dataset, Layer
+from taxi_assets.cleaning.rows_version import CLEANING_VERSION
 from taxi_assets.errors import SchemaMismatch, SliceDamaged, SliceMissing, StoreUnavailable
 from taxi_assets.month import Month
 from taxi_assets.stores.duckdb.engine import query_config
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 CHANGES = f"{PROVENANCE}changes"
 NO_DIFF = "null"
-_VERSION = ("source_sha256", "rules", "code_version")  # provenance keys; equal values mean equal rows
+_SINCE = ("source_sha256", "rules", "code_version")  # provenance keys
+_VERSION = (*(f"{PROVENANCE}{name}" for name in _SINCE), CLEANING_VERSION)  # equal values mean equal rows
 _EXAMPLES = 5  # per kind
 _PART_ROWS = 2_000_000  # rows of both versions that are compared at a time
 _BUCKET_BITS = 16
@@ -58,8 +60,8 @@ def version_diff(clean: Rows, lake: "Lake", dataset: Dataset, month: Month, scra
     """
     try:
         old = lake.read(dataset.path(Layer.CLEAN), [month])
-        since = {f"since_{name.removeprefix('source_')}": old.provenance.get(PROVENANCE + name) for name in _VERSION}
-        if all(old.provenance.get(PROVENANCE + name) == clean.provenance.get(PROVENANCE + name) for name in _VERSION):
+        since = {f"since_{name.removeprefix('source_')}": old.provenance.get(PROVENANCE + name) for name in _SINCE}
+        if all(old.provenance.get(name) == clean.provenance.get(name) for name in _VERSION):
             return _stored_diff(lake, dataset, month)
         before = _local_copy(old).with_schema(clean.schema)
         with _open_comparison(before, clean, dataset, scratch) as comparison:

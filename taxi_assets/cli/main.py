@@ -19,6 +19,7 @@ from taxi_assets.automation.run_worker import report_dead_runs
 from taxi_assets.catalog import DATASETS, DEFAULT_RULES, ZONES_TABLE, dataset_named, select_rules
 from taxi_assets.cli import console, explain, interrupts, runs
 from taxi_assets.cli.batch import run_all
+from taxi_assets.cli.plan_commands import backfill, plan
 from taxi_assets.cli.status import STORES, State, StatusFilter, as_json, print_status, read_status
 from taxi_assets.errors import InvalidRequest, SliceMissing, TaxiError
 from taxi_assets.month import Month
@@ -228,6 +229,10 @@ def sample(folder: Path, rows: int | None) -> None:
 
     for path in write_tree(folder, rows=rows or DEFAULT_ROWS):
         click.echo(path)
+
+
+main.add_command(plan)
+main.add_command(backfill)
 
 
 def _settings(source: str | None = None) -> Settings:

@@ -17,7 +17,7 @@ from taxi_assets.catalog import ZONES, ZONES_FILE, Dataset, Layer, ZoneLayer, zo
 from taxi_assets.cli.instance import instance_of as instance_of  # noqa: PLC0414 - re-exported
 from taxi_assets.errors import NotPublished, SliceDamaged, SliceMissing, SourceUnavailable
 from taxi_assets.io_managers.load_log import REQUESTED_BY
-from taxi_assets.jobs import ZONES_JOB, checks_job_name, clean_op_name, trips_job_name
+from taxi_assets.jobs import ZONES_JOB, checks_job_name, cleaning_config, trips_job_name
 from taxi_assets.month import Month
 from taxi_assets.partitions import PARTITION_TAG, months_of
 from taxi_assets.settings import Settings
@@ -87,8 +87,7 @@ class Outcome:
 
 def month_request(dataset: Dataset, month: Month, rules: Sequence[str], *, accept_shrunk: bool = False) -> Request:
     """A run of one month with these cleaning rules; `accept_shrunk` loads it even if it lost most of its rows."""
-    cleaning: dict[str, object] = {"rules": list(rules), "accept_shrunk": accept_shrunk}
-    config = {"ops": {clean_op_name(dataset): {"config": cleaning}}}
+    config = cleaning_config(dataset, rules, accept_shrunk=accept_shrunk)
     return Request(f"{dataset.name} {month}", trips_job_name(dataset), dataset.name, month, config)
 
 
@@ -165,7 +164,7 @@ def run(
         partition_key=None if request.month is None else str(request.month),
         run_config={**(request.config or {}), "loggers": {logger: {"config": {}}}},
         tags={
-            REQUESTED_BY: f"taxi run by {_user()}",
+            REQUESTED_BY: f"taxi run by {user_name()}",
             _MAX_RETRIES: "0",
             **process_tags(),
             **(request.tags or {}),
@@ -202,7 +201,7 @@ def cancel(instance: dg.DagsterInstance, run_id: str, signal_name: str) -> None:
         instance.report_run_canceled(run, f"ended by {signal_name}: each store holds the old version or the new one")
 
 
-def _user() -> str:
+def user_name() -> str:
     """The name of the operating system's user, or the user id if it has no name, as in a container."""
     with suppress(KeyError):
         return pwd.getpwuid(os.getuid()).pw_name

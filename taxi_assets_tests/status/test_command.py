@@ -69,6 +69,7 @@ def test_a_gap_between_loaded_months_is_told_with_what_to_do(gap: World) -> None
         "first_month": SECOND,
         "last_month": THIRD,
         "states": everywhere("missing"),
+        "why": {},
         "under_way": False,
         "next": f"taxi run green {SECOND}..{THIRD}",
     }
@@ -95,7 +96,7 @@ def test_the_table_fits_into_80_columns_without_colour(gap: World) -> None:
 def test_json_holds_every_dataset_month_and_store_and_nothing_else(gap: World) -> None:
     told = document("status")
     assert set(told) == {"synthetic", "slices", "problems", "silent"}
-    assert {tuple(one) for one in told["slices"]} == {("dataset", "month", "store", "state")}
+    assert {tuple(one) for one in told["slices"]} == {("dataset", "month", "store", "state", "why")}
     assert {one["store"] for one in told["slices"]} == EVERYWHERE
 
 

@@ -9,7 +9,13 @@ from taxi_assets.cli.status.states import Status
 def as_json(status: Status, *, synthetic: bool) -> str:
     """One JSON document, with an entry for every month in every store that answered; `synthetic` is the home's."""
     slices = [
-        {"dataset": one.dataset.name, "month": str(month), "store": store, "state": state}
+        {
+            "dataset": one.dataset.name,
+            "month": str(month),
+            "store": store,
+            "state": state,
+            "why": one.why.get((month, store), ()),
+        }
         for one in status.datasets
         for (month, store), state in one.states.items()
     ]
@@ -19,6 +25,7 @@ def as_json(status: Status, *, synthetic: bool) -> str:
             "first_month": str(problem.first),
             "last_month": str(problem.last),
             "states": problem.states,
+            "why": problem.why,
             "under_way": problem.is_in_progress,
             "next": problem.next_step,
         }

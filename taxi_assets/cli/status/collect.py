@@ -38,14 +38,26 @@ class _Collected:
             for store in self.held
             if (state := self._state(store, month)) is not None
         }
+        why = {
+            (month, store): self.history.why_stale(store, month)
+            for (month, store), state in states.items()
+            if state == State.STALE
+        }
         loaded = self._held_somewhere() | self.history.cleaned
-        return DatasetStatus(self.dataset, states, min(loaded, default=None), self.history.in_progress)
+        return DatasetStatus(
+            self.dataset,
+            states,
+            min(loaded, default=None),
+            self.history.in_progress,
+            why,
+            self.history.recorded.rules(),
+        )
 
     def _state(self, store: str, month: Month) -> State | None:
         if month in self.held[store]:
             if self.history.failed(store, month):
                 return State.FAILED
-            return State.STALE if self.history.is_stale(store, month) else State.LOADED
+            return State.STALE if self.history.why_stale(store, month) else State.LOADED
         if self.published is not None and month not in self.published:
             return State.NOT_PUBLISHED
         if self.history.failed(store, month):

@@ -15,11 +15,14 @@ from taxi_assets.automation.event_log import (
     targets_dataset,
 )
 from taxi_assets.catalog import TRIPS_IN, Dataset, Layer, Store
+from taxi_assets.cli.status.staleness import RecordedVersions
 from taxi_assets.io_managers.load_log import REQUESTED_BY
 from taxi_assets.jobs import sensor_name
 from taxi_assets.month import Month
 from taxi_assets.partitions import PARTITION_TAG
 
+SOURCE_REPLACED = "source replaced"
+RULES_DIFFER = "rules differ"
 _UNSETTLED = (*IN_PROGRESS, dg.DagsterRunStatus.CANCELED)
 
 
@@ -39,10 +42,14 @@ class History:
         instance: the Dagster instance.
         dataset: of the months.
         runs: of any dataset, newest first.
+
+    Attributes:
+        recorded: what the months were cleaned by.
     """
 
     def __init__(self, instance: dg.DagsterInstance, dataset: Dataset, runs: Iterable[dg.DagsterRun]) -> None:
         self._dataset = dataset
+        self.recorded = RecordedVersions(instance, dataset)
         self._runs = _newest_runs(dataset, runs)
         self._ids = newest_materializations(instance, dataset)
         inspected = {key for key in self._ids[Layer.RAW] if self._is_out_of_line(key)}
@@ -69,18 +76,26 @@ class History:
         run = self._runs.get((store, month))
         return run is not None and run.status == dg.DagsterRunStatus.FAILURE and not self._is_made_by(run, store, month)
 
-    def is_stale(self, store: str, month: Month) -> bool:
-        """Whether the store's month was made from another version of the source file than the newest known one.
+    def why_stale(self, store: str, month: Month) -> tuple[str, ...]:
+        """Why the store's month is not what would be loaded now; empty where it is.
 
-        A file that was fetched again with the same bytes makes nothing stale. A store without materializations in the
-        instance counts as current.
+        `source replaced`: it was made from another file than the newest known one; a file that was fetched again with
+        the same bytes replaces nothing. `rules differ`: the lake's month was cleaned by other rules. `rules changed`,
+        `columns changed`, `format changed`: it was cleaned by an earlier version of the catalogue. A store without
+        materializations in the instance counts as current.
         """
         key, run = str(month), self._runs.get((store, month))
-        if key not in self._ids[TRIPS_IN[Store(store)]]:
-            return False
+        layer = TRIPS_IN[Store(store)]
+        if key not in self._ids[layer]:
+            return ()
         if run is not None and run.status in _UNSETTLED and run.tags.get(REQUESTED_BY) == sensor_name(self._dataset):
-            return not self._is_made_by(run, store, month)
-        return self._is_out_of_line(key) and self._has_other_bytes(TRIPS_IN[Store(store)], key)
+            return () if self._is_made_by(run, store, month) else (SOURCE_REPLACED,)
+        changes = self.recorded.changes(store, month)
+        if not self._is_out_of_line(key):
+            return changes
+        if self._has_other_bytes(layer, key):
+            return (SOURCE_REPLACED, *changes)
+        return changes or ((RULES_DIFFER,) if self._is_cleaned_otherwise(layer, key) else ())
 
     def _is_out_of_line(self, key: str) -> bool:
         """Whether an asset's materialization is older than that of its upstream asset."""
@@ -89,10 +104,12 @@ class History:
         return clean < raw or any(table < clean for table in tables)
 
     def _has_other_bytes(self, layer: Layer, key: str) -> bool:
-        raw, clean, there = (self._made[one].get(key) for one in (Layer.RAW, Layer.CLEAN, layer))
-        if there is None or (raw is not None and raw.sha256 != there.sha256):
-            return True
-        return clean is not None and clean.rejected != there.rejected
+        raw, there = (self._made[one].get(key) for one in (Layer.RAW, layer))
+        return there is None or (raw is not None and raw.sha256 != there.sha256)
+
+    def _is_cleaned_otherwise(self, layer: Layer, key: str) -> bool:
+        clean, there = (self._made[one].get(key) for one in (Layer.CLEAN, layer))
+        return clean is not None and there is not None and clean.rejected != there.rejected
 
     def _is_made_by(self, run: dg.DagsterRun, store: str, month: Month) -> bool:
         made = self._made[TRIPS_IN[Store(store)]].get(str(month))

@@ -18,6 +18,8 @@ class Problem:
         last: the last month.
         states: store -> state, for the stores that need action.
         is_in_progress: whether each of them has a run in progress.
+        why: store -> reasons, for stores in which they are stale.
+        rules: the rules that they were cleaned by; None for the default set.
     """
 
     dataset: str
@@ -25,6 +27,8 @@ class Problem:
     last: Month
     states: Mapping[str, State]
     is_in_progress: bool
+    why: Mapping[str, tuple[str, ...]]
+    rules: tuple[str, ...] | None
 
     @property
     def months(self) -> str:
@@ -34,7 +38,8 @@ class Problem:
     @property
     def next_step(self) -> str:
         """The command to run next."""
-        return "a run is under way" if self.is_in_progress else f"taxi run {self.dataset} {self.months}"
+        rules = "" if self.rules is None else f" --rules {','.join(self.rules)}"
+        return "a run is under way" if self.is_in_progress else f"taxi run {self.dataset} {self.months}{rules}"
 
 
 def problems_of(status: DatasetStatus) -> Iterator[Problem]:
@@ -43,15 +48,29 @@ def problems_of(status: DatasetStatus) -> Iterator[Problem]:
     def grouping_key(numbered: tuple[int, tuple[Month, Mapping[str, State]]]) -> tuple[object, ...]:
         number, (month, states) = numbered
         wrong = _wrong(status, month, states)
-        return (month.plus(-number), tuple(wrong.items()), month in status.in_progress)
+        reasons = tuple(_why(status, month, wrong).items())
+        in_progress = month in status.in_progress
+        return (month.plus(-number), tuple(wrong.items()), reasons, in_progress, status.rules.get(month))
 
     for _, alike in groupby(enumerate(status.by_month()), grouping_key):
         months = [one for _, one in alike]
         (first, states), (last, _) = months[0], months[-1]
         wrong = _wrong(status, first, states)
         if wrong:
-            yield Problem(status.dataset.name, first, last, wrong, first in status.in_progress)
+            yield Problem(
+                status.dataset.name,
+                first,
+                last,
+                wrong,
+                first in status.in_progress,
+                _why(status, first, wrong),
+                status.rules.get(first),
+            )
 
 
 def _wrong(status: DatasetStatus, month: Month, states: Mapping[str, State]) -> dict[str, State]:
     return {store: state for store, state in states.items() if status.is_problem(month, state)}
+
+
+def _why(status: DatasetStatus, month: Month, wrong: Mapping[str, State]) -> dict[str, tuple[str, ...]]:
+    return {store: status.why[month, store] for store in wrong if (month, store) in status.why}

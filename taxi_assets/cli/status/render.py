@@ -94,7 +94,7 @@ def _print_problems(console: Console, one: DatasetStatus, status: Status, *, eve
     answering = [store for store in status.stores if store not in status.silent]
     for problem in listed:
         console.print(
-            f"{problem.dataset} {problem.months} {_wording(problem, answering)}: {problem.next_step}", soft_wrap=True
+            f"{problem.dataset} {problem.months} {wording(problem, answering)}: {problem.next_step}", soft_wrap=True
         )
     left = len(problems) - len(listed)
     if left:
@@ -102,13 +102,14 @@ def _print_problems(console: Console, one: DatasetStatus, status: Status, *, eve
         console.print(f"and {left} more: {command}", soft_wrap=True)
 
 
-def _wording(problem: Problem, stores: Sequence[str]) -> str:
-    """For example `missing`, if all stores have that state, or `failed in postgres, stale in warehouse`."""
-    by_state: dict[State, list[str]] = {}
+def wording(problem: Problem, stores: Sequence[str]) -> str:
+    """For example `missing`, if all stores have that state, or `failed in postgres, stale (rules changed) in lake`."""
+    alike: dict[tuple[State, tuple[str, ...]], list[str]] = {}
     for store, state in problem.states.items():
-        by_state.setdefault(state, []).append(store)
+        alike.setdefault((state, problem.why.get(store, ())), []).append(store)
     parts = []
-    for state, where in by_state.items():
-        text = f"{state} in {' and '.join(where)}" if len(where) < len(stores) or len(stores) == 1 else str(state)
+    for (state, why), where in alike.items():
+        words = f"{state} ({', '.join(why)})" if why else str(state)
+        text = f"{words} in {' and '.join(where)}" if len(where) < len(stores) or len(stores) == 1 else words
         parts.append(f"[{_SYMBOLS[state][1]}]{text}[/{_SYMBOLS[state][1]}]")
     return ", ".join(parts)

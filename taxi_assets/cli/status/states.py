@@ -1,7 +1,7 @@
 """The states of a month in a store, and the matrix of datasets, months and stores."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import groupby
 
@@ -14,9 +14,10 @@ STORES = tuple(store.value for store in Store)
 class State(StrEnum):
     """The state of a month in a store.
 
-    `loaded`: there, and made from the newest file. `stale`: there, but made from an older file, or cleaned by other
-    rules than the lake's month. `failed`: its newest run failed before it replaced the month there. `missing`: the
-    source has it and the store does not. `not_published`: the source does not have it yet.
+    `loaded`: there, and made from the newest file by the current catalogue. `stale`: there, but made from an older
+    file, by other rules than the lake's month, or by rules or columns that have changed since. `failed`: its newest run
+    failed before it replaced the month there. `missing`: the source has it and the store does not. `not_published`: the
+    source does not have it yet.
     """
 
     LOADED = "loaded"
@@ -53,12 +54,17 @@ class DatasetStatus:
         states: by month and store, oldest month first; unknown states are left out.
         first_loaded: the first month that was ever loaded; None if there is none.
         in_progress: months with a run that is queued, starting, started or canceling.
+        why: reasons of the stale ones, for example `rules changed`, by month and store.
+        rules: month -> names of the rules that its rows in the lake were cleaned by; None for the default set. Months
+            of which Dagster has no record are left out.
     """
 
     dataset: Dataset
     states: Mapping[tuple[Month, str], State]
     first_loaded: Month | None
     in_progress: Collection[Month]
+    why: Mapping[tuple[Month, str], tuple[str, ...]] = field(default_factory=dict)
+    rules: Mapping[Month, tuple[str, ...] | None] = field(default_factory=dict)
 
     def by_month(self) -> Iterator[tuple[Month, Mapping[str, State]]]:
         """Every month with its state in each store that answered."""
@@ -78,7 +84,7 @@ class DatasetStatus:
             for (month, store), state in self.states.items()
             if (shown.months is None or month in shown.months) and (shown.states is None or state in shown.states)
         }
-        return DatasetStatus(self.dataset, kept, self.first_loaded, self.in_progress)
+        return replace(self, states=kept)
 
 
 @dataclass(frozen=True)
