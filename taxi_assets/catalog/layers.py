@@ -41,6 +41,10 @@ class ZoneLayer(StrEnum):
 
 
 ZONES = "zones"  # the group of the zones, and the first part of their keys
+LAKE_GROUP, INDEX = (
+    "lake",
+    "index",
+)  # the two parts of the key of the index of all months, of which the first is a group
 TABLE_STORES = (Store.POSTGRES, Store.WAREHOUSE)
 TRIPS_IN: Mapping[Store, Layer] = MappingProxyType(
     {Store.LAKE: Layer.CLEAN, Store.POSTGRES: Layer.POSTGRES, Store.WAREHOUSE: Layer.WAREHOUSE}
