@@ -39,7 +39,7 @@ def days_chart(days: Mapping[date, int], month_days: Sequence[date], before: Map
         drawing.dot(x[day], frame.y(days.get(day, 0)), "mark")
     for day in month_days:
         compared = f", {then[day]:,} the year before" if day in then else ""
-        text = f"{WEEKDAYS[day.weekday()]} {day}: {days.get(day, 0):,} trips{compared}"
+        text = f"{WEEKDAYS[day.weekday()]} {day.day}: {days.get(day, 0):,} trips{compared}"
         area = x[day] - day_width / 2, frame.above, day_width, frame.below - frame.above
         drawing.hover(area, text, (0, frame.below + 3 * LINE + 2))
     return drawing

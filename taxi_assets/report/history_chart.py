@@ -15,6 +15,7 @@ _LEFT = 62  # pixels: for the labels of the y axis
 _STEPS = 2
 _FILLED = 0.82  # of a month's width
 _YEAR_ROOM = 48  # pixels for the label of a year
+_TWO_LINES = 500  # pixels: in a narrower chart the text of a month takes two lines
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,10 @@ def history_chart(months: Sequence[Month], facts: Mapping[Month, MonthFacts], ti
     """
     panels = [_TRIPS, *([_REVENUE] if any(one.revenue is not None for one in facts.values()) else []), _REJECTED]
     high = _HEIGHT + 2 * LINE
-    drawing = Drawing(width, len(panels) * high + 1.6 * LINE, f"{title} by month: {', '.join(p.title for p in panels)}")
+    lines = 2.6 if width < _TWO_LINES else 1.6
+    drawing = Drawing(
+        width, len(panels) * high + lines * LINE, f"{title} by month: {', '.join(p.title for p in panels)}"
+    )
     step = (width - _LEFT - 4) / len(months)
     x = {month: _LEFT + place * step for place, month in enumerate(months)}
     for place, panel in enumerate(panels):
@@ -62,17 +66,19 @@ def history_chart(months: Sequence[Month], facts: Mapping[Month, MonthFacts], ti
         if month.number == 1 and month.year % years == 0 and x[month] + _YEAR_ROOM <= width:
             drawing.text(x[month], below + LINE, str(month.year), kind="quiet")
     for month, one in facts.items():
-        drawing.hover((x[month], 0, step, below), month_text(month, one), (0, below + 2 * LINE))
+        text = month_text(month, one, ",\n" if width < _TWO_LINES else ", ")
+        drawing.hover((x[month], 0, step, below), text, (0, below + 2 * LINE))
     return drawing
 
 
-def month_text(month: Month, facts: MonthFacts | None) -> str:
-    """The month and its values as one line; `facts` is None for a page without facts."""
+def month_text(month: Month, facts: MonthFacts | None, separator: str = ", ") -> str:
+    """The month and its values; `facts` is None for a page without facts, and the separator stands in the middle."""
     if facts is None:
         return f"{month_title(month)}: its page says nothing about it"
     charged = "" if facts.revenue is None else f", {amount_text(facts.revenue, '$', 0)} charged"
     states = "".join(f"; {state}" for state in facts.states)
-    return f"{month_title(month)}: {facts.trips:,} trips{charged}, {facts.rejected_share:.1%} in quarantine{states}"
+    rejected = f"{facts.rejected_share:.1%} in quarantine{states}"
+    return f"{month_title(month)}: {facts.trips:,} trips{charged}{separator}{rejected}"
 
 
 def _draw_panel(drawing: Drawing, panel: _Panel, values: Mapping[float, float], above: float, step: float) -> None:

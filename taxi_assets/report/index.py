@@ -8,7 +8,7 @@ is whole again after the next update, and concurrent updates lose nothing.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from taxi_assets.catalog import DATASETS, Dataset, Layer
@@ -101,7 +101,13 @@ def _month_of(dataset: Dataset, name: str) -> Month | None:
 
 def _as_json(pages: Mapping[str, Mapping[Month, IndexedPage]]) -> str:
     """The facts as the index carries them, with nothing that ends the element they are in."""
-    datasets = {name: {str(month): asdict(page) for month, page in found.items()} for name, found in pages.items()}
+    datasets = {
+        name: {
+            str(month): {"version": page.version, "facts": page.facts and vars(page.facts)}
+            for month, page in found.items()
+        }
+        for name, found in pages.items()
+    }
     return json.dumps({"format": _FORMAT, "datasets": datasets}, separators=(",", ":")).replace("<", "\\u003c")
 
 

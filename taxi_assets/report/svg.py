@@ -109,11 +109,14 @@ class Drawing:
         self._parts.append(f'<path d="{path}"{_class_attribute(kind)}/>')
 
     def hover(self, area: tuple[float, float, float, float], text: str, at: tuple[float, float]) -> None:
-        """Add an area (x, y, width, height) that a pointer or a finger shades, and a text that then shows at `at`."""
+        """Add an area (x, y, width, height) that a pointer or a finger shades, and lines of text that show then."""
         x, y, width, height = area
         place = f'x="{_number(x)}" y="{_number(y)}" width="{_number(width)}" height="{_number(height)}"'
-        where = f'x="{_number(at[0])}" y="{_number(at[1])}"'
-        self._parts.append(f'<g class="hit"><rect {place}/><text {where}>{escape(text)}</text></g>')
+        lines = "".join(
+            f'<text x="{_number(at[0])}" y="{_number(at[1] + number * LINE)}">{escape(line)}</text>'
+            for number, line in enumerate(text.splitlines())
+        )
+        self._parts.append(f'<g class="hit"><rect {place}/>{lines}</g>')
 
     def path(self, d: str, kind: str, tooltip: str) -> None:
         """Add an outline with a tooltip."""

@@ -225,7 +225,7 @@ def test_every_chart_shows_its_values_at_once_under_a_pointer_and_as_a_table(mon
     page = Page.of(report_page(report, report.charts))
     days = report.figures.days
     for day, trips in days.items():
-        assert f" {day}: {trips:,} trips" in page.text  # what shows under the pointer
+        assert f" {day.day}: {trips:,} trips" in page.text  # what shows under the pointer
         assert f" {day} {trips:,}" in page.text  # the table
     assert page.html.count('<details class="numbers">') == len(report.charts) - 2  # which say their values anyway
     zones = sum(report.figures.zones.values())
