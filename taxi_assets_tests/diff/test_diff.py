@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from taxi_assets.catalog import DEFAULT_RULES, Layer, dataset_named
+from taxi_assets.cleaning import Move
 from taxi_assets.cli import diff
 from taxi_assets.month import Month
 from taxi_assets.stores.factory import opened_stores
@@ -105,6 +106,15 @@ def test_rules_fewer_bring_back_the_rows_that_they_had_rejected(home: Home) -> N
     assert document["amount_after"] != document["amount_before"]
     assert document["distance_after"] > document["distance_before"]
     assert_loading_does_what_was_said(home, document, "missing_time", "duplicate")
+
+
+@pytest.mark.parametrize("kind", ["added", "removed", "changed", "move"])
+def test_any_difference_is_one(kind: str) -> None:
+    none = {"added": 0, "removed": 0, "changed": 0}
+    moves = [Move("stray_month", "stray_month", 1, [7])] if kind == "move" else []
+    one = diff.MonthDiff(GREEN, Month.parse(MONTH), (), (), {**none, kind: 1}, moves)
+    assert not one.is_empty
+    assert diff.MonthDiff(GREEN, Month.parse(MONTH), (), (), none, []).is_empty
 
 
 def test_it_says_in_words_what_would_go_and_what_would_load_it(home: Home) -> None:
