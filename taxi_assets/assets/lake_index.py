@@ -29,7 +29,7 @@ def index_asset(datasets: Sequence[Dataset]) -> dg.AssetsDefinition:
         deps=[dataset.key(Layer.REPORT) for dataset in datasets],
         description=(
             "Index of all months as one HTML file, which opens offline: trips, revenue, quarantine and state of each "
-            "month, with a link to its page. Every run of a month updates it; to materialize it rebuilds it."
+            "month, with a link to its page. Every run of a month updates it."
         ),
         group_name=LAKE_GROUP,
     )
