@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_assets.assets import daily_assets, report_asset, trips_assets, zones_assets
+from taxi_assets.assets import daily_assets, index_asset, report_asset, trips_assets, zones_assets
 from taxi_assets.assets.specs import complete_specs
 from taxi_assets.automation import (
     alert_sensors,
@@ -49,6 +49,7 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
         *(asset for dataset in DATASETS for asset in trips_assets(dataset, roles)),
         *(daily_assets(dataset, roles) for dataset in DATASETS),
         *(report_asset(dataset) for dataset in DATASETS),
+        index_asset(DATASETS),
         *zones_assets(roles),
     ]
     checks = [(dataset, trips_checks(dataset)) for dataset in DATASETS]

@@ -77,7 +77,7 @@ def test_the_graph_has_the_assets_of_the_contract() -> None:
     ]
     zones = {"zones/raw_zones", "zones/postgres_zones", "zones/warehouse_zones", "zones/raw_zone_shapes"}
     keys = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
-    assert keys == {f"{name}/{layer}" for name, layer in itertools.product(names, layers)} | zones
+    assert keys == {f"{name}/{layer}" for name, layer in itertools.product(names, layers)} | zones | {"lake/index"}
 
 
 def test_every_job_of_the_contract_is_there_and_takes_in_its_group() -> None:
@@ -99,7 +99,7 @@ def test_partitions_are_months_from_the_first_that_tlc_has(dataset) -> None:
 def test_every_asset_tells_what_it_is_where_it_belongs_and_what_it_is_made_of() -> None:
     for node in defs.resolve_asset_graph().asset_nodes:
         assert node.description
-        assert node.group_name in {*(dataset.name for dataset in DATASETS), "zones"}
+        assert node.group_name in {*(dataset.name for dataset in DATASETS), "zones", "lake"}
         assert node.kinds
         assert node.owners
         assert node.tags["source"] == "nyc-tlc"

@@ -1,11 +1,12 @@
-"""The asset graph: factories for a dataset's trips, daily summary and report page, and for the zones.
+"""The asset graph: factories for a dataset's trips, daily summary and report page, for their index, and for the zones.
 
 Assets call `source`, `cleaning` and `report`; logic does not belong here.
 """
 
 from taxi_assets.assets.daily_trips import daily_assets
+from taxi_assets.assets.lake_index import index_asset
 from taxi_assets.assets.month_pages import report_asset
 from taxi_assets.assets.monthly_trips import trips_assets
 from taxi_assets.assets.taxi_zones import zones_assets
 
-__all__ = ["daily_assets", "report_asset", "trips_assets", "zones_assets"]
+__all__ = ["daily_assets", "index_asset", "report_asset", "trips_assets", "zones_assets"]

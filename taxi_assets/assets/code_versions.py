@@ -11,7 +11,18 @@ from dataclasses import asdict
 
 import pyarrow as pa
 
-from taxi_assets.catalog import DATASETS, RULES, ZONES, ZONES_SCHEMA, Dataset, Layer, ZoneLayer, daily_schema
+from taxi_assets.catalog import (
+    DATASETS,
+    INDEX,
+    LAKE_GROUP,
+    RULES,
+    ZONES,
+    ZONES_SCHEMA,
+    Dataset,
+    Layer,
+    ZoneLayer,
+    daily_schema,
+)
 from taxi_assets.cleaning.cleaning_version import cleaning_version, short_hash
 
 # Raise a layer's number when its step makes other content of the same inputs, or its store keeps that content in
@@ -26,6 +37,7 @@ _FORMATS: Mapping[str, int] = {
     Layer.POSTGRES_DAILY: 1,
     Layer.WAREHOUSE_DAILY: 1,
     Layer.REPORT: 1,
+    INDEX: 1,
     ZoneLayer.RAW: 1,
     ZoneLayer.SHAPES: 1,
     ZoneLayer.POSTGRES: 1,
@@ -36,6 +48,7 @@ _FORMATS: Mapping[str, int] = {
 def code_versions() -> Mapping[tuple[str, str], str]:
     """The code version of each asset, by group and layer."""
     facts = {(dataset.name, layer): one for dataset in DATASETS for layer, one in _facts(dataset).items()}
+    facts[LAKE_GROUP, INDEX] = None
     facts |= {(ZONES, layer): one for layer, one in _facts_of_zones().items()}
     return {key: short_hash([_FORMATS[key[1]], one]) for key, one in facts.items()}
 

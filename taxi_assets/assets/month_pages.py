@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from taxi_assets.assets.lake_index import add_to_index
 from taxi_assets.assets.monthly_trips import follow_clean
 from taxi_assets.assets.specs import io_manager_key
 from taxi_assets.catalog import Dataset, Layer, Store, ZoneLayer, zones_key
@@ -78,6 +79,7 @@ def report_asset(dataset: Dataset) -> dg.AssetsDefinition:
                 folder,
                 year_before=_clean_trips(context, stores, dataset, month.plus(-12)),
                 zones=zones,
+                pages=lake.file_versions(dataset.path(Layer.REPORT)),
                 warn=context.log.warning,
             )
             pictures = content.charts
@@ -86,6 +88,7 @@ def report_asset(dataset: Dataset) -> dg.AssetsDefinition:
             # As asset metadata: the event log would store output metadata once more, 75 kB of a run's 850 kB.
             context.add_asset_metadata({PICTURES: dg.MetadataValue.md(markdown(pictures))})
             yield dg.Output(path)
+            add_to_index(context, lake)  # Dagster resumes the body after the IO manager has stored the page
 
     return report
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import dagster as dg
 
 from taxi_assets.assets.code_versions import code_versions
-from taxi_assets.catalog import ZONES, Layer, Store, ZoneLayer
+from taxi_assets.catalog import INDEX, LAKE_GROUP, ZONES, Layer, Store, ZoneLayer
 from taxi_assets.io_managers.tables import TABLE_NAME
 from taxi_assets.settings.places import Role
 
@@ -21,6 +21,7 @@ _KINDS: Mapping[str, tuple[Store, tuple[str, ...]]] = {
     Layer.POSTGRES_DAILY: (Store.POSTGRES, ("pandas",)),
     Layer.WAREHOUSE_DAILY: (Store.WAREHOUSE, ("pandas",)),
     Layer.REPORT: (Store.LAKE, ("html",)),
+    INDEX: (Store.LAKE, ("html",)),
     ZoneLayer.RAW: (Store.LAKE, ("csv",)),
     ZoneLayer.SHAPES: (Store.LAKE, ("shapefile",)),
     ZoneLayer.POSTGRES: (Store.POSTGRES, ()),
@@ -47,7 +48,7 @@ def complete_specs(assets: Iterable[dg.AssetsDefinition], roles: Mapping[str, Ro
             return spec
         group, layer = spec.key.path
         store, made_of = _KINDS[layer]
-        dataset = {} if group == ZONES else {"dataset": group}
+        dataset = {} if group in (ZONES, LAKE_GROUP) else {"dataset": group}
         return spec.replace_attributes(
             owners=_OWNERS,
             tags={**spec.tags, **dataset, "layer": layer, "source": "nyc-tlc"},

@@ -11,6 +11,8 @@ from taxi_assets.catalog.fhvhv import FHVHV
 from taxi_assets.catalog.green import GREEN
 from taxi_assets.catalog.layers import (
     DAILY_IN,
+    INDEX,
+    LAKE_GROUP,
     TABLE_STORES,
     TRIPS_IN,
     ZONES,
@@ -54,6 +56,8 @@ __all__ = [
     "DATASETS",
     "DEFAULT_RULES",
     "IDENTITY",
+    "INDEX",
+    "LAKE_GROUP",
     "LAST_ZONE",
     "MISC_FOLDER",
     "OFTEN_LEFT_OUT",

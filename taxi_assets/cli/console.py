@@ -100,6 +100,8 @@ class Terminal:
         for outcome in outcomes:
             if outcome.page is not None:
                 self.console.print(f"page of {outcome.request.name}: {escape(outcome.page)}", soft_wrap=True)
+        for index in {outcome.index for outcome in outcomes if outcome.index is not None}:
+            self.console.print(f"index of all months: {escape(index)}", soft_wrap=True)
         self.print_issues(outcomes)
 
     def print_synthetic_notice(self, home: Path, *, synthetic: bool) -> None:

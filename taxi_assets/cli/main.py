@@ -4,7 +4,6 @@ It works on the same definitions and Dagster instance as the UI. Results are com
 of `cli`.
 """
 
-import errno
 import json
 import shlex
 import sys
@@ -17,7 +16,7 @@ import click
 
 from taxi_assets.automation.run_worker import report_dead_runs
 from taxi_assets.catalog import DATASETS, DEFAULT_RULES, ZONES_TABLE, dataset_named, select_rules
-from taxi_assets.cli import console, explain, interrupts, runs
+from taxi_assets.cli import console, exit_statuses, explain, interrupts, runs
 from taxi_assets.cli.batch import run_all
 from taxi_assets.cli.plan_commands import backfill, plan
 from taxi_assets.cli.status import STORES, State, StatusFilter, as_json, print_status, read_status
@@ -28,6 +27,7 @@ from taxi_assets.source import open_source
 from taxi_assets.source.data_kind import SourceRecord
 from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.factory import LOAD_LOG, dsn_of, opened_stores
+from taxi_assets.stores.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from taxi_assets.stores.load_log import Line
@@ -35,21 +35,7 @@ if TYPE_CHECKING:
 ZONES = "zones"
 
 
-class _Group(click.Group):
-    """Prints a `TaxiError` or an `OSError` as one line; any other error is a bug and keeps its traceback."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except TaxiError as error:
-            raise click.ClickException(str(error)) from error
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # the reader of a pipe has exited, which click handles
-                raise
-            raise click.ClickException(_os_error(error)) from error
-
-
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=exit_statuses.Group, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """New York's taxi trip records, loaded month by month into a lake, Postgres and a warehouse."""
     load_env_file()
@@ -155,6 +141,34 @@ def explain_row(dataset: str, month: str, row: int, as_document: bool) -> None:
     sys.exit(0 if found.all_stores_answered else 1)
 
 
+@main.command(name="diff", cls=exit_statuses.DiffCommand)
+@click.argument("dataset")
+@click.argument("month")
+@click.option("--rules", metavar="A,B", help="Rules that send a row to quarantine, instead of the default ones.")
+@click.option("--json", "as_document", is_flag=True, help="One JSON document instead; see docs/diff.md.")
+def show_diff(dataset: str, month: str, rules: str | None, as_document: bool) -> None:
+    """Show what loading a month again, by these rules, would change: `taxi diff green 2024-01 --rules no_distance`.
+
+    Cleans the file that the lake has, and stores nothing. As with diff(1), the exit status is 0 if no row would change,
+    1 if some would, and 2 after an error.
+    """
+    from taxi_assets.cli import diff
+
+    chosen, settings = dataset_named(dataset), _settings()
+    names = tuple(rules.split(",")) if rules else DEFAULT_RULES
+    with (
+        opened_stores(settings, ["lake"]) as stores,
+        scratch_folder(settings.scratch) as scratch,
+        diff.reading_progress() as progress,
+    ):
+        found = diff.month_diff(stores["lake"](), chosen, Month.parse(month), names, scratch=scratch, progress=progress)
+    if as_document:
+        click.echo(diff.as_json(found))
+    else:
+        diff.print_diff(console.Terminal().console, found)
+    sys.exit(0 if found.is_empty else 1)
+
+
 @main.command()
 @click.argument("dataset")
 @click.argument("month", required=False)
@@ -239,14 +253,6 @@ def _settings(source: str | None = None) -> Settings:
     if source:
         export(TAXI_SOURCE=source)  # not in the run config, which would record a password in it
     return Settings.from_environment()
-
-
-def _os_error(error: OSError) -> str:
-    where = f"{error.filename}: " if error.filename else ""
-    return (
-        f"{where}{error.strerror or error}. TAXI_HOME names the folder for everything that has no other place, "
-        "and TMPDIR the one for temporary files; both have to be folders that you may write to"
-    )
 
 
 def _requests(

@@ -13,7 +13,7 @@ from dagster_shared.error import SerializableErrorInfo
 
 from taxi_assets.automation.run_errors import failed_checks, failed_steps, root_cause_of
 from taxi_assets.automation.run_worker import process_tags
-from taxi_assets.catalog import ZONES, ZONES_FILE, Dataset, Layer, ZoneLayer, zones_path
+from taxi_assets.catalog import INDEX, LAKE_GROUP, ZONES, ZONES_FILE, Dataset, Layer, ZoneLayer, zones_path
 from taxi_assets.cli.instance import instance_of as instance_of  # noqa: PLC0414 - re-exported
 from taxi_assets.errors import NotPublished, SliceDamaged, SliceMissing, SourceUnavailable
 from taxi_assets.io_managers.load_log import REQUESTED_BY
@@ -26,6 +26,7 @@ from taxi_assets.stores.factory import opened_stores
 ROW_COUNT = "dagster/partition_row_count"
 REJECTED = "taxi/rejected_by_rule"
 URI = "dagster/uri"
+_INDEX = f"{LAKE_GROUP}/{INDEX}"
 
 # The terminal shows a failure and the next command, so the daemon must not retry the run as well.
 _MAX_RETRIES = "dagster/max_retries"
@@ -65,6 +66,7 @@ class Outcome:
         rows: asset key, as `green/postgres_trips` -> rows in its slice.
         rejected: rule -> rows it sent to quarantine.
         page: URI of the month's page; None if there is none.
+        index: URI of the index of all months' pages; None if the run did not update it.
         failures: failed steps and checks, a line each.
         warnings: failed checks that did not stop the run, a line each.
         seconds: duration of the run.
@@ -75,6 +77,7 @@ class Outcome:
     rows: Mapping[str, int]
     rejected: Mapping[str, int]
     page: str | None
+    index: str | None
     failures: Sequence[str]
     warnings: Sequence[str]
     seconds: float
@@ -188,6 +191,7 @@ def run(
         rows={key: int(str(facts[ROW_COUNT].value)) for key, facts in metadata.items() if ROW_COUNT in facts},
         rejected=rejected,
         page=next((str(facts[URI].value) for key, facts in metadata.items() if key.endswith(f"/{Layer.REPORT}")), None),
+        index=str(metadata[_INDEX][URI].value) if _INDEX in metadata else None,
         failures=failures if request.is_required else [],
         warnings=warnings if request.is_required else [*warnings, *failures],
         seconds=(stats.end_time or 0) - (stats.start_time or 0),

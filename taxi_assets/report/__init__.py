@@ -1,13 +1,22 @@
-"""Reports on a month's clean trips: the daily summary table, and a self-contained HTML page with charts.
+"""Reports on clean trips: the daily summary table, a self-contained HTML page for each month, an index of the pages.
 
-`figures` aggregates with DuckDB, `charts` draws SVG, `page` renders HTML. The SVG is written here and not by a chart
-library, which takes seconds to import and draws charts that do not follow the reader's light or dark mode. Storing a
-page or a table is left to the assets.
+`figures` aggregates with DuckDB, the charts draw SVG, and the templates make HTML of it. The SVG is written here and
+not by a chart library: docs/decisions/0020-charts-are-own-svg.md. Storing a page or a table is left to the assets.
 """
 
 from taxi_assets.report.daily import daily_trips
+from taxi_assets.report.index import IndexUpdate, update_index
 from taxi_assets.report.month_report import month_report
 from taxi_assets.report.page import MonthReport, markdown, page
 from taxi_assets.report.zones import find_zones
 
-__all__ = ["MonthReport", "daily_trips", "find_zones", "markdown", "month_report", "page"]
+__all__ = [
+    "IndexUpdate",
+    "MonthReport",
+    "daily_trips",
+    "find_zones",
+    "markdown",
+    "month_report",
+    "page",
+    "update_index",
+]

@@ -1,7 +1,7 @@
 """The data of a month's page, from its rows in the lake; `page` renders it."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from taxi_assets.catalog import Dataset
 from taxi_assets.errors import SliceDamaged
 from taxi_assets.month import Month
 from taxi_assets.report.figures import month_figures, rejected_examples, trips_by_day
+from taxi_assets.report.links import month_links
 from taxi_assets.report.page import MonthReport
 from taxi_assets.report.sections import Zones
 from taxi_assets.source.synthetic import is_synthetic_provenance
@@ -26,6 +27,7 @@ def month_report(
     *,
     year_before: Rows | None,
     zones: Zones,
+    pages: Container[str] = (),
     warn: Callable[[str], object] = logger.warning,
 ) -> MonthReport:
     """Aggregate the data of the month's page.
@@ -39,6 +41,7 @@ def month_report(
         year_before: the clean rows of the same month a year before; None where it is not loaded. Synthetic and real
             months are not compared.
         zones: names and shapes.
+        pages: file names of the dataset's pages in the lake, for the links to other months.
         warn: logs a warning about data that the page lacks.
 
     Raises:
@@ -56,6 +59,7 @@ def month_report(
         rejected_examples(quarantine, scratch),
         zones,
         clean.provenance,
+        month_links(dataset, month, pages),
     )
 
 

@@ -3,6 +3,7 @@
 # From these on, numbers are in exponent notation: in sentences, and in charts, which must fit a phone.
 TEXT_LIMIT = 1e12
 CHART_LIMIT = 1e6
+_LEAST_SHARE = 0.001
 
 
 def number_text(value: float, decimals: int, long: float = TEXT_LIMIT) -> str:
@@ -13,3 +14,9 @@ def number_text(value: float, decimals: int, long: float = TEXT_LIMIT) -> str:
 def amount_text(value: float, prefix: str, decimals: int, long: float = TEXT_LIMIT) -> str:
     """The number with a prefix, as $12.30 or -$12.30."""
     return f"{'-' if value < 0 else ''}{prefix}{number_text(abs(value), decimals, long)}"
+
+
+def share_text(count: int, total: int) -> str:
+    """The count as a share of the total; a share that would be shown as 0.0% is under 0.1%."""
+    share = count / total
+    return "under 0.1%" if 0 < share < _LEAST_SHARE else f"{share:.1%}"

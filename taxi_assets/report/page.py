@@ -4,15 +4,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from taxi_assets.catalog import RULES, Dataset, Rule
 from taxi_assets.month import Month
 from taxi_assets.report.figures import Example, Figures
+from taxi_assets.report.links import MonthLinks, month_title
+from taxi_assets.report.month_facts import MonthFacts, month_facts
 from taxi_assets.report.number_format import amount_text, number_text
-from taxi_assets.report.sections import Chart, Zones, month_charts, month_title
-from taxi_assets.report.svg import COLOURS, STYLE
+from taxi_assets.report.sections import Chart, Zones, month_charts
+from taxi_assets.report.templates import render
 from taxi_assets.source.synthetic import is_synthetic_provenance
 from taxi_assets.stores.rows import PROVENANCE
 
@@ -41,6 +42,7 @@ class MonthReport:
         examples: rule -> examples of rows whose first broken rule it is.
         zones: names and shapes.
         provenance: of the clean rows.
+        links: to the other pages.
     """
 
     dataset: Dataset
@@ -50,6 +52,7 @@ class MonthReport:
     examples: Mapping[str, Sequence[Example]]
     zones: Zones
     provenance: Mapping[str, str]
+    links: MonthLinks
 
     @property
     def title(self) -> str:
@@ -83,15 +86,11 @@ class RejectedRows:
 
 def page(report: MonthReport, charts: Sequence[Chart]) -> str:
     """The page as HTML, without scripts and external resources; all data is escaped."""
-    import jinja2
-
-    folder = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=folder, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     rejected = _rejected_by_rule(report)
     changes = json.loads(report.provenance.get(f"{PROVENANCE}changes", "null"))
-    return environment.get_template(_TEMPLATE).render(
+    return render(
+        _TEMPLATE,
         title=report.title,
-        style=COLOURS + STYLE,
         tiles=_tiles(report),
         charts=charts,
         rejected=[_rejected(report, rule, rejected[rule.name]) for rule in RULES if rejected.get(rule.name)],
@@ -101,6 +100,8 @@ def page(report: MonthReport, charts: Sequence[Chart]) -> str:
         synthetic=is_synthetic_provenance(report.provenance),
         changes=changes,
         loaded_before=_loaded_before(changes or {}, report.provenance),
+        links=report.links,
+        facts=_facts(report).to_json(),
         source={key.removeprefix(f"{PROVENANCE}source_"): value for key, value in report.provenance.items()},
     )
 
@@ -167,3 +168,8 @@ def _rejected(report: MonthReport, rule: Rule, rows: int) -> RejectedRows:
         return _LEADING_COLUMNS.index(name) if name in _LEADING_COLUMNS else len(_LEADING_COLUMNS)
 
     return RejectedRows(rule, rows, sorted(columns, key=place), examples)
+
+
+def _facts(report: MonthReport) -> MonthFacts:
+    rejected = sum(_rejected_by_rule(report).values())
+    return month_facts(report.dataset, report.figures.trips, report.figures.revenue, rejected, report.provenance)

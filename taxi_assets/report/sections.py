@@ -8,8 +8,11 @@ from functools import partial
 
 from taxi_assets.catalog import Dataset
 from taxi_assets.month import Month
-from taxi_assets.report.charts import bars_chart, days_chart, histogram_chart, map_chart, week_chart
+from taxi_assets.report.chart_numbers import Numbers, counts_numbers, days_numbers, week_means, week_numbers
+from taxi_assets.report.charts import bars_chart, days_chart, map_chart, week_chart
 from taxi_assets.report.figures import Figures
+from taxi_assets.report.histogram_chart import histogram_chart, histogram_numbers
+from taxi_assets.report.links import month_title
 from taxi_assets.report.shapes import ZoneShapes
 from taxi_assets.report.svg import Drawing
 
@@ -46,6 +49,7 @@ class Chart:
         span: its share of the page's width on a desktop: full, half or third.
         desktop: the drawing for a desktop.
         phone: the drawing for a phone; the same object where the desktop's is as narrow.
+        numbers: what it shows, as a table; None where the drawing has the numbers as text.
     """
 
     title: str
@@ -53,6 +57,7 @@ class Chart:
     span: str
     desktop: Drawing
     phone: Drawing
+    numbers: Numbers | None = None
 
 
 def month_charts(
@@ -77,19 +82,14 @@ def month_charts(
     ]
 
 
-def month_title(month: Month) -> str:
-    """The month as in "January 2024"."""
-    return f"{calendar.month_name[month.number]} {month.year}"
-
-
 def days_of(month: Month) -> list[date]:
     """The days of the month."""
     return [date(month.year, month.number, day + 1) for day in range(calendar.monthrange(month.year, month.number)[1])]
 
 
-def _chart(title: str, text: str, span: str, draw: Callable[[int], Drawing]) -> Chart:
+def _chart(title: str, text: str, span: str, draw: Callable[[int], Drawing], numbers: Numbers | None = None) -> Chart:
     desktop = draw(_DESKTOP[span])
-    return Chart(title, text, span, desktop, desktop if _DESKTOP[span] == _PHONE else draw(_PHONE))
+    return Chart(title, text, span, desktop, desktop if _DESKTOP[span] == _PHONE else draw(_PHONE), numbers)
 
 
 def _times(dataset: Dataset, month: Month, figures: Figures, year_before: Mapping[date, int] | None) -> Iterator[Chart]:
@@ -98,11 +98,18 @@ def _times(dataset: Dataset, month: Month, figures: Figures, year_before: Mappin
         text = f"Each dot is a day. The dashed line is the same weekday of {month_title(a_year_before)}."
     else:
         text = f"Each dot is a day. {month_title(a_year_before)} is not loaded, so there is nothing to compare with."
-    yield _chart("Trips per day", text, "full", lambda width: days_chart(figures.days, days, year_before or {}, width))
+    yield _chart(
+        "Trips per day",
+        text,
+        "full",
+        lambda width: days_chart(figures.days, days, year_before or {}, width),
+        days_numbers(figures.days, days, year_before or {}),
+    )
     text = "How many trips began in each hour of each weekday, on average over the month."
     # Full width where no chart of payments stands beside it and the three histograms fill a row of their own.
     span = "full" if figures.amount is not None and not _has_payments(figures) else "half"
-    yield _chart("When people ride", text, span, lambda width: week_chart(figures.hours, days, width))
+    numbers = week_numbers(week_means(figures.hours, days))
+    yield _chart("When people ride", text, span, lambda width: week_chart(figures.hours, days, width), numbers)
 
 
 def _payments(dataset: Dataset, figures: Figures) -> Iterator[Chart]:
@@ -126,7 +133,7 @@ def _histograms(figures: Figures) -> Iterator[Chart]:
     longer = "Trips by length. The last bar has all longer ones."
     higher = "Trips by what the passenger was charged. The last bar has all higher amounts."
     there = [
-        (title, text, partial(histogram_chart, histogram, unit, prefix))
+        (title, text, partial(histogram_chart, histogram, unit, prefix), histogram_numbers(histogram, unit, prefix))
         for title, text, histogram, unit, prefix in (
             ("How far", longer, figures.distance, "miles", ""),
             ("How long", longer, figures.duration, "minutes", ""),
@@ -134,8 +141,8 @@ def _histograms(figures: Figures) -> Iterator[Chart]:
         )
         if histogram is not None
     ]
-    for title, text, draw in there:
-        yield _chart(title, text, "third" if len(there) > 1 else "half", draw)
+    for title, text, draw, numbers in there:
+        yield _chart(title, text, "third" if len(there) > 1 else "half", draw, numbers)
 
 
 def _places(figures: Figures, zones: Zones) -> Iterator[Chart]:
@@ -153,5 +160,6 @@ def _places(figures: Figures, zones: Zones) -> Iterator[Chart]:
             "How many trips began in each taxi zone; each shade stands for about three times the one before.",
             "half",
             lambda width: map_chart(figures.zones, shapes, names, width),
+            counts_numbers("zone", [(names[zone], trips) for zone, trips in figures.zones.items()]),
         )
     yield _chart("The busiest zones", text, "half", lambda width: bars_chart(top, figures.trips, text, width))

@@ -31,7 +31,9 @@ _LIGHT_BLUES = ("#d0e3f4", "#aecfec", "#8abbe1", "#5a9cd0", "#367fbb", "#1c5e98"
 _DARK_BLUES = ("#1b2f45", "#1f4468", "#25598a", "#3374ae", "#5392cd", "#86b7e4", "#c6e0f7")
 BLUES = len(_LIGHT_BLUES)
 TEXT = 12  # pixels
+LINE = 18  # pixels: line height
 _TOOLTIP = re.compile("<title>[^<]*</title>")
+_HOVER = re.compile('<g class="hit">.*?</g>')
 _FONT = 'system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif'
 
 
@@ -52,6 +54,9 @@ STYLE = (
     "svg .before{fill:none;stroke:var(--other);stroke-width:2;stroke-dasharray:5 4;stroke-linejoin:round}"
     "svg .middle{stroke:var(--other);stroke-width:2}svg .other{fill:var(--other)}"
     "svg .zone{stroke:var(--ground);stroke-width:.7;stroke-linejoin:round}"
+    "svg .zone:hover{stroke:var(--ink);stroke-width:2}"
+    "svg .hit rect{fill:transparent}svg .hit text{visibility:hidden;font-weight:600}"
+    "svg .hit:hover rect{fill:var(--ink);fill-opacity:.12}svg .hit:hover text{visibility:visible}"
     + "".join(f"svg .q{place}{{fill:var(--q{place})}}" for place in range(BLUES))
 )
 
@@ -77,10 +82,10 @@ class Drawing:
             f'<text x="{_number(x)}" y="{_number(y)}"{attributes}{_class_attribute(kind)}>{escape(text)}</text>'
         )
 
-    def rect(self, x: float, y: float, width: float, height: float, kind: str, *, tooltip: str = "") -> None:
-        """Add a rectangle with an optional tooltip."""
+    def rect(self, x: float, y: float, width: float, height: float, kind: str) -> None:
+        """Add a rectangle."""
         place = f'x="{_number(x)}" y="{_number(y)}" width="{_number(width)}" height="{_number(height)}"'
-        self._parts.append(_with_tooltip("rect", f" {place}{_class_attribute(kind)}", tooltip))
+        self._parts.append(f"<rect {place}{_class_attribute(kind)}/>")
 
     def line(self, x1: float, y1: float, x2: float, y2: float, kind: str = "line") -> None:
         """Add a straight line."""
@@ -92,15 +97,30 @@ class Drawing:
         path = "L".join(f"{_number(x)} {_number(y)}" for x, y in points)
         self._parts.append(f'<path d="M{path}"{_class_attribute(kind)}/>')
 
-    def dot(self, x: float, y: float, kind: str, tooltip: str) -> None:
-        """Add a dot with a tooltip."""
-        self._parts.append(
-            _with_tooltip("circle", f' cx="{_number(x)}" cy="{_number(y)}" r="3"{_class_attribute(kind)}', tooltip)
+    def dot(self, x: float, y: float, kind: str) -> None:
+        """Add a dot."""
+        self._parts.append(f'<circle cx="{_number(x)}" cy="{_number(y)}" r="3"{_class_attribute(kind)}/>')
+
+    def bars(self, tops: list[tuple[float, float]], width: float, below: float, kind: str) -> None:
+        """Add bars of one width as one outline, from their left top corners down to a common line."""
+        path = "".join(
+            f"M{_number(x)} {_number(below)}V{_number(y)}h{_number(width)}V{_number(below)}z" for x, y in tops
         )
+        self._parts.append(f'<path d="{path}"{_class_attribute(kind)}/>')
+
+    def hover(self, area: tuple[float, float, float, float], text: str, at: tuple[float, float]) -> None:
+        """Add an area (x, y, width, height) that a pointer or a finger shades, and lines of text that show then."""
+        x, y, width, height = area
+        place = f'x="{_number(x)}" y="{_number(y)}" width="{_number(width)}" height="{_number(height)}"'
+        lines = "".join(
+            f'<text x="{_number(at[0])}" y="{_number(at[1] + number * LINE)}">{escape(line)}</text>'
+            for number, line in enumerate(text.splitlines())
+        )
+        self._parts.append(f'<g class="hit"><rect {place}/>{lines}</g>')
 
     def path(self, d: str, kind: str, tooltip: str) -> None:
         """Add an outline with a tooltip."""
-        self._parts.append(_with_tooltip("path", f' d="{d}"{_class_attribute(kind)}', tooltip))
+        self._parts.append(f'<path d="{d}"{_class_attribute(kind)}><title>{escape(tooltip)}</title></path>')
 
     def begin_group(self, transform: str) -> None:
         """Begin a group with a transform, up to `end_group`."""
@@ -117,7 +137,7 @@ class Drawing:
 
     @property
     def svg_without_tooltips(self) -> str:
-        """The image for touch screens; a third smaller."""
+        """The image for touch screens, which show no tooltips; a third smaller."""
         return _TOOLTIP.sub("", self._svg())
 
     @property
@@ -125,7 +145,9 @@ class Drawing:
         """The image as a data URI with embedded style and background, for Markdown in the UI."""
         ground = f'<rect width="{_number(self.width)}" height="{_number(self.height)}" fill="var(--ground)"/>'
         alone = self._svg(' xmlns="http://www.w3.org/2000/svg"', f"<style>{COLOURS}{STYLE}</style>{ground}")
-        return f"data:image/svg+xml;base64,{base64.b64encode(_TOOLTIP.sub('', alone).encode()).decode()}"
+        return (
+            f"data:image/svg+xml;base64,{base64.b64encode(_HOVER.sub('', _TOOLTIP.sub('', alone)).encode()).decode()}"
+        )
 
     def _svg(self, attributes: str = "", before: str = "") -> str:
         size = f"{_number(self.width)} {_number(self.height)}"
@@ -146,10 +168,6 @@ def nice_step(span: float, steps: int) -> float:
     least = span / steps
     scale = 10.0 ** math.floor(math.log10(least)) if least > 0 else 1.0
     return next(factor * scale for factor in (1, 2, 5, 10) if factor * scale >= least * 0.999999)
-
-
-def _with_tooltip(tag: str, attributes: str, tooltip: str) -> str:
-    return f"<{tag}{attributes}><title>{escape(tooltip)}</title></{tag}>" if tooltip else f"<{tag}{attributes}/>"
 
 
 def _class_attribute(kind: str) -> str:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from taxi_assets.errors import SliceDamaged, SliceMissing, StoreError, StoreUnavailable
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-_UNUSABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EIO}
+_UNUSABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EIO}
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from taxi_assets.sample import write_month
 from taxi_assets.source import open_source
 from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.lake.folder.store import LocalLake
+from taxi_assets.stores.lake.gcs.store import GCSLake
 from taxi_assets.stores.rows import Rows
 
 _VOID = {"meta", "link", "br", "img", "hr", "input"}
@@ -72,7 +73,13 @@ class Months:
             self.folder,
             year_before=before,
             zones=find_zones(self.lake, open_source(source), self.folder),
+            pages=self.lake.file_versions(dataset.path(Layer.REPORT)),
         )
+
+    def store_page(self, dataset: Dataset, month: Month) -> None:
+        """Put the page of the month into the lake, as the asset does."""
+        report = self.report(dataset, month)
+        store_text(self.lake, dataset, month, page(report, report.charts), self.folder)
 
     def page(self, dataset: Dataset, month: Month, source: str = "sample", **facts: str) -> "Page":
         report = self.report(dataset, month, source, **facts)
@@ -109,6 +116,14 @@ class Page:
     @property
     def text(self) -> str:
         return " ".join(" ".join(self.texts).split())
+
+
+def store_text(lake: LocalLake | GCSLake, dataset: Dataset, month: Month, text: str, folder: Path) -> None:
+    """Put a text into the lake as the page of the month."""
+    path = folder / dataset.page_file_template.format(month=month)
+    path.write_text(text, encoding="utf-8")
+    raw = RawFile(path, path.as_uri(), path.stat().st_size, sha256_of(path), None)
+    lake.put_file(dataset.path(Layer.REPORT), raw)
 
 
 def store_diff(lake: LocalLake, dataset: Dataset, month: Month, diff: str, folder: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from taxi_assets.catalog import DATASETS, DEFAULT_RULES, RULES, Dataset, Era, dataset_named
 from taxi_assets.month import Month
 from taxi_assets.report import markdown
+from taxi_assets.report import page as report_page
 from taxi_assets.sample import write_month
 from taxi_assets_tests.homes import REAL_FILES
 
@@ -29,8 +30,11 @@ def assert_whole(page: Page) -> None:
     assert page.unbalanced == []
     assert [tag for tag, _ in page.tags].count("h1") == 1
     for tag, attributes in page.tags:
-        assert tag not in {"script", "img", "link", "iframe", "image", "use", "a"}
-        assert not {"src", "href", "srcset", "style", "xlink:href"} & attributes.keys()
+        assert tag not in {"script", "img", "link", "iframe", "image", "use"}
+        assert not {"src", "srcset", "style", "xlink:href"} & attributes.keys()
+        assert "href" not in attributes or (
+            tag == "a" and re.match(r"[a-z]+_trips_|\.\./\.\./report/index", attributes["href"])
+        )
         if tag == "svg":
             assert attributes["role"] == "img"
             assert attributes["aria-label"]
@@ -57,7 +61,9 @@ def test_every_dataset_and_era_has_a_whole_page(empty: Months, dataset: Dataset,
 
 def test_the_figures_at_the_top_are_reported_in_words(months: Months) -> None:
     text = months.page(GREEN, JANUARY).text
-    assert re.match(r"(Green taxi trips, January 2024 ){2}Synthetic data\. [^.]+\. [^.]+\. Trips 1,9", text)
+    links = "← December 2023 All months February 2024 → "
+    title = "Green taxi trips, January 2024 "
+    assert re.match(rf"{title}{links}{title}Synthetic data\. [^.]+\. [^.]+\. Trips 1,9", text)
     assert re.search(r"Charged to passengers \$[\d,]+ \$\d+\.\d\d a trip on average, tips by card included", text)
     assert re.search(r"Miles driven [\d,]+ \d\.\d a trip on average", text)
     assert re.search(r"A typical trip \d\.\d miles \d+ minutes, \$\d+\.\d\d, half of the trips are below each", text)
@@ -212,3 +218,33 @@ def test_real_months_have_whole_pages(empty: Months, name: str, month: str) -> N
     assert_whole(page)
     assert ("Where trips begin" in page.headings) == (name != "yellow")  # 2009 has coordinates in place of zones
     assert len(page.html) < 400_000
+
+
+def test_every_chart_shows_its_values_at_once_under_a_pointer_and_as_a_table(months: Months) -> None:
+    report = months.report(GREEN, JANUARY)
+    page = Page.of(report_page(report, report.charts))
+    days = report.figures.days
+    for day, trips in days.items():
+        assert f" {day.day}: {trips:,} trips" in page.text  # what shows under the pointer
+        assert f" {day} {trips:,}" in page.text  # the table
+    assert page.html.count('<details class="numbers">') == len(report.charts) - 2  # which say their values anyway
+    zones = sum(report.figures.zones.values())
+    [table] = [chart.numbers for chart in report.charts if chart.title == "Where trips begin"]
+    assert table is not None
+    assert sum(int(trips.replace(",", "")) for _, trips in table.rows) == zones
+
+
+def test_the_numbers_of_a_distribution_are_all_its_trips(months: Months) -> None:
+    report = months.report(GREEN, JANUARY)
+    for chart in report.charts:
+        if chart.title in ("How far", "How long", "How much"):
+            assert chart.numbers is not None
+            counted = sum(int(trips.replace(",", "")) for _, trips, _ in chart.numbers.rows)
+            assert counted == sum(report.figures.duration.counts.values()) or chart.title != "How long"
+            assert counted <= report.figures.trips
+
+
+def test_pictures_in_the_ui_have_no_texts_for_a_pointer(months: Months) -> None:
+    for chart in months.report(GREEN, JANUARY).charts:
+        encoded = chart.desktop.data_uri.partition("base64,")[2]
+        assert b'class="hit"' not in base64.b64decode(encoded)

@@ -18,8 +18,8 @@ from taxi_assets.catalog import DATASETS, RULES, Dataset, dataset_named
 from taxi_assets.cleaning import cleaned_month
 from taxi_assets.month import Month
 from taxi_assets.report import MonthReport, daily_trips, markdown, month_report, page
-from taxi_assets.report.charts import histogram_chart
 from taxi_assets.report.figures import Histogram
+from taxi_assets.report.histogram_chart import histogram_chart
 from taxi_assets.report.sections import Zones
 from taxi_assets.stores.rows import Rows
 from taxi_assets_tests.cleaning.generated import months, plausible_month
@@ -102,9 +102,9 @@ def assert_drawn_and_counted(report: MonthReport, rows: Sequence[dict[str, Any]]
 
 
 def bars(svg: str) -> Iterator[int]:
-    """The trips of each bar, by its tooltip."""
-    for rect in ET.fromstring(svg).iter("rect"):  # noqa: S314 - our own
-        tip = re.search(r": ([\d,]+) trips", "".join(rect.itertext()))
+    """The trips of each bar, by the text that shows under the pointer."""
+    for group in ET.fromstring(svg).iter("g"):  # noqa: S314 - our own
+        tip = re.search(r": ([\d,]+) trips", "".join(group.itertext()))
         if tip is not None:
             yield int(tip[1].replace(",", ""))
 

@@ -3,13 +3,13 @@
 Printing is in `render` and `as_json`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from taxi_assets.catalog import RULES, SOURCE_ROW, TABLE_STORES, Dataset, Layer, Rule
-from taxi_assets.errors import BadFile, InvalidRequest, SchemaBroken, SliceDamaged, SliceMissing, TaxiError
+from taxi_assets.cli.stored_month import raw_file, repair_command_added
+from taxi_assets.errors import InvalidRequest, SliceMissing, TaxiError
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
 from taxi_assets.stores.base import TableSlice
@@ -87,7 +87,7 @@ def explain(stores: Mapping[str, Callable[[], Any]], dataset: Dataset, month: Mo
         StoreUnavailable: the lake does not answer.
     """
     lake: Lake = stores["lake"]().pinned()
-    with _repair_command_added(dataset, month):
+    with repair_command_added(dataset, month):
         return _explained(stores, lake, dataset, month, row)
 
 
@@ -96,7 +96,7 @@ def _explained(
 ) -> Explanation:
     from taxi_assets.cleaning import open_source_row
 
-    raw = _raw_file(lake, dataset, month)
+    raw = raw_file(lake, dataset, month)
     rejected = _rejected(lake, dataset, month, row)
     clean = None if rejected else lake.row(TableSlice(dataset.path(Layer.CLEAN), month), {SOURCE_ROW: row})
     with open_source_row(raw, dataset, month, row) as one:
@@ -120,28 +120,6 @@ def _explained(
         {} if clean is None else {name: _in_table(stores[name], dataset, month, clean) for name in TABLE_STORES},
         _is_from_current_file(lake, dataset, month, raw),
     )
-
-
-@contextmanager
-def _repair_command_added(dataset: Dataset, month: Month) -> Iterator[None]:
-    try:
-        yield
-    except (SliceDamaged, BadFile, SchemaBroken) as error:
-        raise type(error)(f"{error}: taxi run {dataset.name} {month}") from error
-
-
-def _raw_file(lake: "Lake", dataset: Dataset, month: Month) -> RawFile:
-    dataset.era(month)
-    try:
-        return lake.get_file(dataset.path(Layer.RAW), dataset.file_name(month))
-    except SliceMissing as error:
-        command = f"taxi run {dataset.name} {month}"
-        if lake.count(TableSlice(dataset.path(Layer.CLEAN), month)):
-            raise SliceMissing(
-                f"the lake has rows of {dataset.name} {month}, but not TLC's file that they were made from: "
-                f"{command} fetches it again"
-            ) from error
-        raise SliceMissing(f"{dataset.name} {month} is not loaded: {command}") from error
 
 
 def _rejected(lake: "Lake", dataset: Dataset, month: Month, row: int) -> Mapping[str, Any] | None:

@@ -18,6 +18,7 @@ from taxi_assets.stores.base import Stored, TableSlice
 from taxi_assets.stores.lake.folder.draft import LocalDraft
 from taxi_assets.stores.lake.folder.loading import moved, written
 from taxi_assets.stores.lake.folder.reading import find_row, read_rows, rows_in, verified
+from taxi_assets.stores.lake.folder.shared_files import file_versions, update_file
 from taxi_assets.stores.lake.folder.tables import Tables
 from taxi_assets.stores.lake.folder.versions import Versions
 from taxi_assets.stores.lake.layout import group_of, group_of_file, inside, place_of
@@ -115,6 +116,26 @@ class LocalLake:
     def file_rows(self, folder: str, name: str) -> int:
         """Rows in a Parquet file of the lake, by its footer; 0 where it does not exist."""
         return rows_in(self._tables.held(inside(f"{folder}/{name}")))
+
+    def file_versions(self, folder: str) -> Mapping[str, str]:
+        """Name -> version of each file in a folder of the lake; a file that is replaced gets another version."""
+        return file_versions(self.root / inside(folder))
+
+    def update_file(self, folder: str, name: str, change: Callable[[bytes | None], bytes]) -> None:
+        """Replace the file's content by what `change` makes of it, so that no update of a concurrent run is lost.
+
+        Such a file has one version, and no origin: it is for what can be made again from the rest of the lake.
+
+        Args:
+            folder: a folder of the lake.
+            name: the file's name.
+            change: called with the content, None where there is no file; called once.
+
+        Raises:
+            StoreUnavailable: the disk is full.
+            StoreError: the folder cannot be written.
+        """
+        update_file(self.root, self.root / inside(f"{folder}/{name}"), change)
 
     def draft(self, piece: TableSlice, key: str, log: Callable[[str], None]) -> LocalDraft:
         """Begin the next version of the slice's group, after other runs of the group on this machine have ended.

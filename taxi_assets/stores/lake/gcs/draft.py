@@ -112,4 +112,4 @@ class GCSDraft:
     def _write(self, path: str, members: Mapping[str, Held], tried: Sequence[str]) -> None:
         draft = {"members": {place: asdict(held) for place, held in members.items()}, "tried": list(tried)}
         with self._objects.failures():
-            self._objects.write_json(path, json.dumps(draft))
+            self._objects.write_text(path, json.dumps(draft))

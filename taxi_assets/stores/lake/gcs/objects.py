@@ -103,14 +103,14 @@ class Objects:
         while token is not None:
             token, _, _ = blob.rewrite(source, token=token, if_generation_match=replaced, **self._trying)
 
-    def write_json(self, path: str, text: str, **condition: int) -> storage.Blob:
+    def write_text(self, path: str, text: str | bytes, **condition: int) -> storage.Blob:
         """Write a small object.
 
         Raises:
             PreconditionFailed: the condition, such as `if_generation_match`, is not met.
         """
         blob = self.blob(path)
-        blob.upload_from_string(text, "application/json", **condition, **self._trying)
+        blob.upload_from_string(text, _content_type(path), **condition, **self._trying)
         return blob
 
     def peek(self, path: str, look: Callable[[BinaryIO], T]) -> Seen[T] | None:

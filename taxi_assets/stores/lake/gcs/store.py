@@ -24,6 +24,7 @@ from taxi_assets.stores.lake.gcs.draft import GCSDraft
 from taxi_assets.stores.lake.gcs.loading import upload_file, upload_rows
 from taxi_assets.stores.lake.gcs.objects import Objects
 from taxi_assets.stores.lake.gcs.reading import fetch_file, find_row, read_rows, rows_at
+from taxi_assets.stores.lake.gcs.shared_files import file_versions, update_object
 from taxi_assets.stores.lake.gcs.tables import Tables
 from taxi_assets.stores.lake.gcs.versions import Versions
 from taxi_assets.stores.lake.layout import group_of, group_of_file, inside, path_of
@@ -144,6 +145,26 @@ class GCSLake:
     def file_rows(self, folder: str, name: str) -> int:
         """Rows in a Parquet file of the lake, by its footer; 0 where it does not exist."""
         return rows_at(self._tables, inside(f"{folder}/{name}"))
+
+    def file_versions(self, folder: str) -> Mapping[str, str]:
+        """Name -> version of each file in a folder of the lake; a file that is replaced gets another version."""
+        return file_versions(self._objects, inside(folder))
+
+    def update_file(self, folder: str, name: str, change: Callable[[bytes | None], bytes]) -> None:
+        """Replace the file's content by what `change` makes of it, so that no update of a concurrent run is lost.
+
+        Such a file has one version, and no origin: it is for what can be made again from the rest of the lake.
+
+        Args:
+            folder: a folder of the lake.
+            name: the file's name.
+            change: called with the content, None where there is no file; again where another run was faster.
+
+        Raises:
+            StoreUnavailable: the service does not answer, or other runs were faster again and again.
+            StoreError: the service refuses.
+        """
+        update_object(self._objects, inside(f"{folder}/{name}"), change)
 
     def draft(self, piece: TableSlice, key: str, log: Callable[[str], None]) -> GCSDraft:
         """Begin the next version of the slice's group, after other runs of the group on this machine have ended.

@@ -44,7 +44,7 @@ class Versions:
             pointer, generation = read_pointer(self._objects, path)
             following = pointer.with_members(members)
             try:
-                blob = self._objects.write_json(path, following.to_json(), if_generation_match=generation)
+                blob = self._objects.write_text(path, following.to_json(), if_generation_match=generation)
             except PreconditionFailed:
                 # Another writer was faster, or this one's own commit was and its answer was lost.
                 present = read_pointer(self._objects, path)[0]

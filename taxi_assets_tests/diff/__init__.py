@@ -1,0 +1,1 @@
+"""`taxi diff`, held to what loading the month then does."""
