@@ -113,7 +113,7 @@ def test_every_month_is_there_with_what_its_page_says(lake: LocalLake | GCSLake,
     }
     text = Page.of(html).text
     assert "Green taxi" in text
-    assert "2 months, January 2024 to March 2024; 1 in between are not in the lake." in text
+    assert "2 months, January 2024 to March 2024; 1 in between is not in the lake." in text
     assert "January 2024 950 $12,346 5.0% loaded" in text
     assert "January 2024 7 0.0% other rules" in text
     assert "Months 3 with a page Trips 1,907" in text
