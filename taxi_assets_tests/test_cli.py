@@ -72,6 +72,9 @@ def test_a_month_of_the_sample_is_loaded_everywhere_and_every_row_is_accounted_f
     page = Path(home.settings.lake) / dataset.path(Layer.REPORT) / f"{table}_2024-01.html"
     assert f"page of {dataset.name} 2024-01: {page.as_uri()}" in ran.stdout
     assert page.exists()
+    index = Path(home.settings.lake) / "report" / "index.html"
+    assert f"index of all months: {index.as_uri()}" in ran.stdout
+    assert f"../{dataset.name}/report/{page.name}" in index.read_text(encoding="utf-8")
     assert ("voided_trip" in ran.stdout) == (dataset.total is not None)
 
 

@@ -71,6 +71,8 @@ def test_a_month_of_the_sample_is_loaded_into_the_cloud(
     assert rows_in_bigquery("yellow_daily_trips", "2024-01") > 0
     page = lake.get_file("yellow/report", "yellow_trips_2024-01.html").path.read_text(encoding="utf-8")
     assert "Yellow taxi trips, January 2024" in page
+    index = lake.get_file("report", "index.html").path.read_text(encoding="utf-8")
+    assert "../yellow/report/yellow_trips_2024-01.html" in index
     shown = home.taxi("status", "yellow", "2024-01", TAXI_SOURCE="sample")
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert re.search(r"^2024 all stores +●", shown.stdout, re.M)

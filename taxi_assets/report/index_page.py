@@ -9,7 +9,7 @@ from taxi_assets.month import Month
 from taxi_assets.report.history_chart import history_chart, month_text
 from taxi_assets.report.links import anchor, month_title, page_url
 from taxi_assets.report.month_facts import MonthFacts
-from taxi_assets.report.number_format import amount_text
+from taxi_assets.report.number_format import amount_text, large_text
 from taxi_assets.report.svg import BLUES, Drawing
 from taxi_assets.report.templates import render
 
@@ -101,8 +101,8 @@ def _tiles(months: int, known: Sequence[MonthFacts]) -> list[tuple[str, str, str
     share = f"{rejected / source_rows:.1%}" if source_rows else "0%"
     return [
         ("Months", f"{months:,}", "with a page"),
-        ("Trips", f"{trips:,}", "that passed all rules"),
-        ("Charged to passengers", amount_text(math.fsum(revenue), "$", 0), "where TLC publishes amounts"),
+        ("Trips", large_text(trips), "that passed all rules"),
+        ("Charged to passengers", large_text(math.fsum(revenue), "$"), "where TLC publishes amounts"),
         ("In quarantine", share, f"{rejected:,} of {source_rows:,} records"),
     ]
 
@@ -118,7 +118,7 @@ def _section(dataset: Dataset, months: Mapping[Month, MonthFacts | None]) -> Sec
     return Section(
         dataset.name,
         dataset.title,
-        f"{caption}; {gaps:,} in between are not in the lake." if gaps else f"{caption}.",
+        f"{caption}; {gaps:,} in between {'is' if gaps == 1 else 'are'} not in the lake." if gaps else f"{caption}.",
         history_chart(axis, facts, dataset.title, _DESKTOP) if facts else None,
         history_chart(axis, facts, dataset.title, _PHONE) if facts else None,
         {

@@ -16,6 +16,14 @@ def amount_text(value: float, prefix: str, decimals: int, long: float = TEXT_LIM
     return f"{'-' if value < 0 else ''}{prefix}{number_text(abs(value), decimals, long)}"
 
 
+def large_text(value: float, prefix: str = "") -> str:
+    """A number that may be billions with a prefix, for a tile: $3.7B, 12.5M, 99,999."""
+    for size, suffix in ((1e9, "B"), (1e6, "M")):
+        if abs(value) >= size:
+            return f"{amount_text(value / size, prefix, 1)}{suffix}"
+    return amount_text(value, prefix, 0)
+
+
 def share_text(count: int, total: int) -> str:
     """The count as a share of the total; a share that would be shown as 0.0% is under 0.1%."""
     share = count / total

@@ -16,6 +16,7 @@ from taxi_assets.raw_file import RawFile
 from taxi_assets.report import update_index
 from taxi_assets.report.links import INDEX_FILE, INDEX_FOLDER
 from taxi_assets.report.month_facts import MonthFacts
+from taxi_assets.report.number_format import large_text
 from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets.stores.lake.gcs.client import open_client
 from taxi_assets.stores.lake.gcs.store import GCSLake
@@ -113,12 +114,20 @@ def test_every_month_is_there_with_what_its_page_says(lake: LocalLake | GCSLake,
     }
     text = Page.of(html).text
     assert "Green taxi" in text
-    assert "2 months, January 2024 to March 2024; 1 in between are not in the lake." in text
+    assert "2 months, January 2024 to March 2024; 1 in between is not in the lake." in text
     assert "January 2024 950 $12,346 5.0% loaded" in text
     assert "January 2024 7 0.0% other rules" in text
     assert "Months 3 with a page Trips 1,907" in text
     assert text_of_month(html, Month(2024, 2)) == "February 2024: not in the lake"
     assert text_of_month(html, Month(2024, 3)) == "March 2024: 950 trips, $12,346 charged, 5.0% in quarantine"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(3_714_000_000, "$3.7B"), (67_536_701, "$67.5M"), (999_999, "$999,999"), (0, "$0"), (-2_000_000, "-$2.0M")],
+)
+def test_large_numbers_fit_a_phone(value: int, text: str) -> None:
+    assert large_text(value, "$") == text
 
 
 def test_a_month_that_is_made_again_is_there_as_it_is_now(lake: LocalLake | GCSLake, tmp_path: Path) -> None:
