@@ -14,6 +14,7 @@ from taxi_assets.assets import daily_assets, report_asset, trips_assets, zones_a
 from taxi_assets.assets.specs import complete_specs
 from taxi_assets.automation import (
     alert_sensors,
+    automation_condition_sensor,
     catch_up_job,
     catch_up_schedule,
     housekeeping_job,
@@ -65,7 +66,11 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
             housekeeping_job,
         ],
         schedules=[catch_up_schedule, zones_schedule, housekeeping_schedule],
-        sensors=[*(publication_sensor(dataset) for dataset in DATASETS), *alert_sensors()],
+        sensors=[
+            *(publication_sensor(dataset) for dataset in DATASETS),
+            automation_condition_sensor(),
+            *alert_sensors(),
+        ],
         resources=build_resources(settings),
         executor=dg.in_process_executor,
         loggers=loggers,

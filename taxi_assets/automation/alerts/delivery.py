@@ -13,7 +13,7 @@ import dagster as dg
 from taxi_assets.errors import AlertUnavailable
 from taxi_assets.resources import AlertResource
 
-SECONDS_BETWEEN_TICKS = 30
+SECONDS_BETWEEN_TICKS = 60  # a tick that finds nothing takes some hundredths of a second in two processes
 ALERTS_A_TICK = 20
 
 
@@ -34,7 +34,9 @@ Begin = Callable[[dg.DagsterInstance], str]
 Examine = Callable[[dg.SensorEvaluationContext, AlertResource, str], Iterator[Examined]]
 
 
-def alert_sensor(name: str, description: str, begin: Begin, examine: Examine) -> dg.SensorDefinition:
+def alert_sensor(
+    name: str, description: str, begin: Begin, examine: Examine, *, slowness: int = 1
+) -> dg.SensorDefinition:
     """A sensor that delivers what `examine` finds after its cursor, in that order.
 
     Args:
@@ -42,12 +44,13 @@ def alert_sensor(name: str, description: str, begin: Begin, examine: Examine) ->
         description: for the UI.
         begin: makes the first cursor, when the webhook has just been set.
         examine: yields what lies after a cursor, oldest first.
+        slowness: how many times the usual pause lies between two ticks.
     """
 
     @dg.sensor(
         name=name,
         description=f"{description} Does nothing without TAXI_ALERT_WEBHOOK.",
-        minimum_interval_seconds=SECONDS_BETWEEN_TICKS,
+        minimum_interval_seconds=SECONDS_BETWEEN_TICKS * slowness,
         default_status=dg.DefaultSensorStatus.RUNNING,
     )
     def alert(context: dg.SensorEvaluationContext, alerts: AlertResource) -> dg.SensorResult | dg.SkipReason:

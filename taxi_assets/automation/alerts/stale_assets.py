@@ -30,6 +30,7 @@ def sensor() -> dg.SensorDefinition:
         "(ERROR): assets, last materialization, link. What is late already when it begins is sent as well.",
         lambda _: "{}",
         _examine,
+        slowness=10,  # what is late is so by days
     )
 
 
