@@ -38,15 +38,16 @@ def load_everything(settings: Settings, source: Path) -> int:
     with instance_of(settings) as instance, opened_stores(settings, STORES) as openers:
         stores = {name: opener() for name, opener in openers.items()}
         for dataset, month in months:
-            (source / "trip-data" / dataset.file_name(month)).touch()
-            _load(instance, stores, dataset, month, sha256(f"{dataset.name} {month}".encode()).hexdigest())
+            file = source / "trip-data" / dataset.file_name(month)
+            file.touch()
+            digest = sha256(f"{dataset.name} {month}".encode()).hexdigest()
+            _load(instance, stores, dataset, month, RawFile(file, file.as_uri(), 1, digest, _ROWS, f'"{digest[:8]}"'))
     return len(months)
 
 
-def _load(instance: dg.DagsterInstance, stores: dict[str, Any], dataset: Dataset, month: Month, digest: str) -> None:
-    raw = RawFile(Path(dataset.file_name(month)), "file:///source", 1, digest, _ROWS, f'"{digest[:8]}"')
+def _load(instance: dg.DagsterInstance, stores: dict[str, Any], dataset: Dataset, month: Month, raw: RawFile) -> None:
     _report(instance, dataset, month, Layer.RAW, raw_metadata(raw, "file:///lake", 1.0))
-    facts = {"taxi/source_sha256": digest, "taxi/rejected_by_rule": json.dumps(dict.fromkeys(DEFAULT_RULES, 0))}
+    facts = {"taxi/source_sha256": raw.sha256, "taxi/rejected_by_rule": json.dumps(dict.fromkeys(DEFAULT_RULES, 0))}
     rows = _rows(dataset, month)
     preview = rows.head(_ROWS).to_pylist()
     for layer, store in ((Layer.QUARANTINE, None), *((layer, store) for store, layer in TRIPS_IN.items())):
