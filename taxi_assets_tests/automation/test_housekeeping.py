@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import psycopg
 import pytest
+from dagster._core.events import AssetMaterializationPlannedData, DagsterEvent
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._core.storage.dagster_run import DagsterRunStatus
@@ -138,8 +139,8 @@ def test_runs_that_were_made_again_go_and_every_state_stays(instance: dg.Dagster
         run(instance, "2024-01", version="2"),
         run(instance, "2024-02", is_odd=True),
         run(instance, "2024-03"),
-        run(instance, "2024-03", fails=True),  # the newest run failed
-        run(instance, "2024-04", fails=True),  # and here it is the only one
+        run(instance, "2024-03", table, fails=True),  # the newest run failed
+        run(instance, "2024-04", table, fails=True),  # and here it is the only one
     }
     before = state(instance)
     pruned = prune(instance)
@@ -150,10 +151,24 @@ def test_runs_that_were_made_again_go_and_every_state_stays(instance: dg.Dagster
 
 
 def test_a_result_of_a_check_stays_although_its_month_was_not_checked_last(instance: dg.DagsterInstance) -> None:
-    odd = run(instance, "2024-01", table, is_odd=True)
-    run(instance, "2024-02", table)
+    @dg.op(config_schema={"month": str})
+    def check(context: dg.OpExecutionContext) -> None:
+        evaluation = dg.AssetCheckEvaluation(
+            asset_key=TABLE, check_name="same_rows", passed=False, metadata={}, partition=context.op_config["month"]
+        )
+        context.log_event(evaluation)
+
+    @dg.job
+    def checking() -> None:
+        check()
+
+    replaced, january, february = (
+        checking.execute_in_process({"ops": {"check": {"config": {"month": month}}}}, instance).run_id
+        for month in ("2024-01", "2024-01", "2024-02")
+    )
     prune(instance)
-    assert odd in run_ids(instance)
+    assert run_ids(instance) == {january, february}
+    assert replaced not in run_ids(instance)
 
 
 def test_what_a_partition_was_made_from_stays_so_that_it_does_not_turn_stale(instance: dg.DagsterInstance) -> None:
@@ -164,6 +179,16 @@ def test_what_a_partition_was_made_from_stays_so_that_it_does_not_turn_stale(ins
     prune(instance)
     assert read in run_ids(instance)
     assert stale(instance, CLEAN, "2024-01").value == "FRESH"
+
+
+def test_the_newest_attempt_stays_although_its_process_was_killed(instance: dg.DagsterInstance) -> None:
+    replaced, newest = (create_run_for_test(instance, status=DagsterRunStatus.FAILURE) for _ in range(2))
+    for one in (replaced, newest):
+        planned = AssetMaterializationPlannedData(TABLE, partition="2024-01")
+        event = DagsterEvent.build_asset_materialization_planned_event("job", "table", planned)
+        instance.report_dagster_event(event, one.run_id)
+    prune(instance)
+    assert run_ids(instance) == {newest.run_id}
 
 
 def test_an_observation_stays(instance: dg.DagsterInstance) -> None:
