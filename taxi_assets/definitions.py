@@ -14,8 +14,11 @@ from taxi_assets.assets import daily_assets, index_asset, report_asset, trips_as
 from taxi_assets.assets.specs import complete_specs
 from taxi_assets.automation import (
     alert_sensors,
+    automation_condition_sensor,
     catch_up_job,
     catch_up_schedule,
+    housekeeping_job,
+    housekeeping_schedule,
     publication_sensor,
     zones_schedule,
 )
@@ -61,9 +64,14 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
             *(checks_job(dataset, each) for dataset, each in checks),
             zones_job(),
             catch_up_job,
+            housekeeping_job,
         ],
-        schedules=[catch_up_schedule, zones_schedule],
-        sensors=[*(publication_sensor(dataset) for dataset in DATASETS), *alert_sensors()],
+        schedules=[catch_up_schedule, zones_schedule, housekeeping_schedule],
+        sensors=[
+            *(publication_sensor(dataset) for dataset in DATASETS),
+            automation_condition_sensor(),
+            *alert_sensors(),
+        ],
         resources=build_resources(settings),
         executor=dg.in_process_executor,
         loggers=loggers,

@@ -4,6 +4,8 @@ import multiprocessing
 import os
 import socket
 import sqlite3
+import subprocess
+import sys
 import tomllib
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 import yaml
 from dagster._cli.utils import get_possibly_temporary_instance_for_cli
 
+from taxi_assets.cli.dev import DAEMON_SECONDS
 from taxi_assets.cli.instance import LOCATION, PACKAGE, instance_of
 from taxi_assets.cli.main import main
 from taxi_assets.errors import StoreUnavailable
@@ -181,10 +184,22 @@ def test_records_that_cannot_be_written_are_told_in_a_sentence(tmp_path: Path) -
         recorded(tmp_path)
 
 
+def test_dagster_reads_how_often_its_daemons_look_from_the_variables_that_dev_and_deploy_set() -> None:
+    program = (
+        "from dagster._daemon import freshness; from dagster._daemon.auto_run_reexecution import event_log_consumer; "
+        "print(freshness._INTERVAL_SECONDS, event_log_consumer._INTERVAL_SECONDS)"
+    )
+    read = subprocess.check_output([sys.executable, "-c", program], env={**os.environ, **DAEMON_SECONDS}, text=True)
+    assert read.split() == list(DAEMON_SECONDS.values())
+    lines = (PROJECT / "deploy" / "environment.example").read_text().splitlines()
+    assert {f"{name}={seconds}" for name, seconds in DAEMON_SECONDS.items()} <= set(lines)
+
+
 def test_a_port_that_is_taken_is_told_before_anything_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        told = taxi("dev", "--port", str(port), TAXI_HOME=str(tmp_path), DAGSTER_HOME=None, TAXI_UI_URL=None)
+        exported = dict.fromkeys(["DAGSTER_HOME", "TAXI_UI_URL", *DAEMON_SECONDS])
+        told = taxi("dev", "--port", str(port), TAXI_HOME=str(tmp_path), **exported)
     assert told.exit_code == 1
     assert f"port {port} of 127.0.0.1 cannot be used" in told.output
     assert list(tmp_path.iterdir()) == []

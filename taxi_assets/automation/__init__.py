@@ -1,7 +1,18 @@
-"""Automation: publication sensors, the catch-up and zone schedules, and alert sensors."""
+"""Automation: publication sensors, the catch-up, zone and housekeeping schedules, and alert sensors."""
 
 from taxi_assets.automation.alerts import alert_sensors
 from taxi_assets.automation.catch_up import catch_up_job, catch_up_schedule, zones_schedule
+from taxi_assets.automation.following import automation_condition_sensor
+from taxi_assets.automation.housekeeping import housekeeping_job, housekeeping_schedule
 from taxi_assets.automation.new_files import publication_sensor
 
-__all__ = ["alert_sensors", "catch_up_job", "catch_up_schedule", "publication_sensor", "zones_schedule"]
+__all__ = [
+    "alert_sensors",
+    "automation_condition_sensor",
+    "catch_up_job",
+    "catch_up_schedule",
+    "housekeeping_job",
+    "housekeeping_schedule",
+    "publication_sensor",
+    "zones_schedule",
+]

@@ -1,14 +1,19 @@
 """Private names of Dagster 1.13 that this package uses, each with the reason; an upgrade of Dagster starts here.
 
-Two more modules use private names. `instance_storage` subclasses the SQLite storages, whose import loads SQLAlchemy and
-Alembic: the definitions do without both. `io_managers.inputs` lies on a lower floor and needs one class, in
-annotations only.
+Three more modules use private names. `instance_storage` subclasses the SQLite storages and `event_tables` reads their
+tables; importing those loads SQLAlchemy and Alembic, and the definitions do without both. `io_managers.inputs` lies on
+a lower floor and needs one class, in annotations only.
 
 Asset backfills:
     `PartitionBackfill`, `PartitionsByAssetSelector`, `PartitionsSelector`, `PartitionRangeSelector`,
     `make_new_backfill_id`: Python has no public way to request a backfill.
     `BaseAssetGraph`: the type of the public `repository_def.asset_graph`.
-    `BulkActionsFilter`, `BulkActionStatus`: the types that the public `DagsterInstance.get_backfills` takes and gives.
+    `BULK_ACTION_TERMINAL_STATUSES`, `BulkActionStatus`, `BulkActionsFilter`: the public `get_backfills` returns
+    backfills with such a status, and takes such a filter.
+
+Alerts:
+    `InstigatorState`, `InstigatorTick`, `TickStatus`: no public call returns the ticks of a sensor or schedule.
+    `FreshnessStateRecord`: no public call returns whether an asset violates its public `FreshnessPolicy`.
 
 Jobs:
     `UnresolvedAssetJobDefinition`: the return type of the public `define_asset_job`.
@@ -30,24 +35,35 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
+from dagster._core.definitions.freshness import FreshnessStateRecord
 from dagster._core.definitions.selector import PartitionRangeSelector, PartitionsByAssetSelector, PartitionsSelector
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
-from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
+from dagster._core.execution.backfill import (
+    BULK_ACTION_TERMINAL_STATUSES,
+    BulkActionsFilter,
+    BulkActionStatus,
+    PartitionBackfill,
+)
 from dagster._core.instance import InstanceRef
 from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick, TickStatus
 from dagster._core.utils import make_new_backfill_id
 
 if TYPE_CHECKING:
     import click
 
 __all__ = [
+    "BULK_ACTION_TERMINAL_STATUSES",
     "NO_OP_COMPUTE_LOGS",
     "BaseAssetGraph",
     "BulkActionStatus",
     "BulkActionsFilter",
     "CheckRunHealthResult",
+    "FreshnessStateRecord",
     "InstanceRef",
+    "InstigatorState",
+    "InstigatorTick",
     "LaunchRunContext",
     "PartitionBackfill",
     "PartitionRangeSelector",
@@ -55,6 +71,7 @@ __all__ = [
     "PartitionsSelector",
     "RegisteredCodeLocationOrigin",
     "RemoteRepositoryOrigin",
+    "TickStatus",
     "UnresolvedAssetJobDefinition",
     "WorkerStatus",
     "dev_command",

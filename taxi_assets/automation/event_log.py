@@ -24,6 +24,8 @@ IN_PROGRESS = [
 ]
 RECENT_DAYS = 30
 WILL_RETRY = "dagster/will_retry"  # on a run whose process died and that the daemon retries
+BACKFILL = "dagster/backfill"  # on the runs of a backfill: its id
+ROOT_RUN = "dagster/root_run_id"  # on a run that was made again: the id of the first
 _DAILY = {layer.value for layer in DAILY_IN.values()}  # a month counts as loaded without them
 _DATA_VERSION = "dagster/data_version"
 _RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")

@@ -17,6 +17,12 @@ from taxi_assets.errors import InvalidRequest, TaxiError
 from taxi_assets.settings import Settings
 
 HOST = "127.0.0.1"
+# Seconds between two rounds of daemons that dagster.yaml cannot set, and that would run every 30 and 5 seconds: they
+# took a sixth of the daemon's CPU time at rest. What is late is so by days; a killed run is made again a little later.
+DAEMON_SECONDS = {
+    "FRESHNESS_DAEMON_INTERVAL_SECONDS": "600",
+    "DAGSTER_EVENT_LOG_CONSUMER_DAEMON_INTERVAL_SECONDS": "15",
+}
 
 
 def exec_server(settings: Settings, port: int) -> NoReturn:

@@ -226,11 +226,12 @@ def psql(arguments: tuple[str, ...]) -> None:
 @click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535), help="On 127.0.0.1.")
 def dev(port: int) -> None:
     """Start the Dagster UI, with the daemon that runs backfills, sensors and schedules; Ctrl-C stops both."""
-    from taxi_assets.cli.dev import HOST, exec_server
+    from taxi_assets.cli.dev import DAEMON_SECONDS, HOST, exec_server
 
-    settings = _settings()
-    ui = child_environment().get("TAXI_UI_URL") or f"http://{HOST}:{port}"  # for the links in alerts
-    export(TAXI_UI_URL=ui, DAGSTER_HOME=str(settings.dagster_home))
+    settings, environment = _settings(), child_environment()
+    ui = environment.get("TAXI_UI_URL") or f"http://{HOST}:{port}"  # for the links in alerts
+    seconds = {name: environment.get(name, usual) for name, usual in DAEMON_SECONDS.items()}
+    export(TAXI_UI_URL=ui, DAGSTER_HOME=str(settings.dagster_home), **seconds)
     exec_server(settings, port)
 
 

@@ -1,6 +1,6 @@
 """Sends alerts to a Slack-compatible webhook, without secrets.
 
-Which runs cause an alert is decided in `automation.alerts`.
+What causes an alert is decided in `automation.alerts`.
 """
 
 import re
@@ -16,7 +16,7 @@ class AlertResource(dg.ConfigurableResource[None]):
     """A Slack-compatible webhook for alerts."""
 
     webhook: str | None = Field(default=None, description="A Slack-compatible URL; no alerts if it is not set.")
-    ui: str = Field(description="URL of the Dagster UI, for links to runs.")
+    ui: str = Field(description="URL of the Dagster UI, for links.")
     postgres: str | None = Field(default=None, description="The Postgres URL, whose password is removed from alerts.")
 
     def post(self, text: str) -> None:
@@ -36,9 +36,14 @@ class AlertResource(dg.ConfigurableResource[None]):
             answer = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else type(error).__name__
             raise AlertUnavailable(f"the webhook does not take alerts: {answer}") from None
 
-    def link(self, run_id: str) -> str:
-        """URL of the run's page."""
-        return f"{self.ui.rstrip('/')}/runs/{run_id}"
+    def link(self, page: str, text: str) -> str:
+        """A link to a page of the Dagster UI, as Slack formats one.
+
+        Args:
+            page: its path, as `runs/…`, quoted for a URL.
+            text: what the link shows.
+        """
+        return f"<{self.ui.rstrip('/')}/{page}|{text}>"
 
     def _scrubbed(self, text: str) -> str:
         text = _PASSWORD_IN_URL.sub(r"\1…@", text)

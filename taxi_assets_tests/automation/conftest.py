@@ -7,6 +7,7 @@ import pytest
 from taxi_assets.settings import Settings
 from taxi_assets_tests.source.cdn import Cdn, serving
 
+from .webhooks import ALERT_SENSORS, SECRET, Webhook, listening
 from .world import World, records_on_disk
 
 
@@ -35,3 +36,28 @@ def world_on_disk(cdn: Cdn, settings: Settings) -> Iterator[World]:
     """One whose records other processes see."""
     with records_on_disk(settings) as instance:
         yield World(cdn, instance, settings)
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    with listening() as hook:
+        yield hook
+
+
+@pytest.fixture
+def alarmed(world: World, webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The world with a webhook, and with a Postgres that does not answer and has a password."""
+    variables = {
+        "TAXI_HOME": str(world.settings.home),
+        "TAXI_SOURCE": world.cdn.url,
+        "TAXI_POSTGRES": f"postgresql://taxi:{SECRET.replace(' ', '%20')}@127.0.0.1:9/taxi",
+        "TAXI_ALERT_WEBHOOK": webhook.url,
+        "TAXI_UI_URL": "https://dagster.example.org/",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    world.settings = Settings.from_environment(variables)
+    monkeypatch.setattr("taxi_assets.io_managers.common.RETRIES", 0)
+    for sensor in ALERT_SENSORS:
+        assert world.tick(sensor) == ([], "initialized: alerts cover failures from now on")
+    return world

@@ -1,71 +1,16 @@
 """Alerts as a webhook receives them."""
 
-import json
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import dagster as dg
 import pytest
 
 from taxi_assets.automation.event_log import describe_run
-from taxi_assets.settings import Settings
 
+from .webhooks import ALERT_SENSORS, SECRET, Webhook
 from .world import World
 
 RUNS, CHECKS = "run_failure_alert", "check_failure_alert"
-SECRET = "s3cr et"  # noqa: S105 - not one
-
-
-@dataclass
-class Webhook:
-    """What was posted, and whether it is up."""
-
-    url: str = ""
-    status: int = 200
-    texts: list[str] = field(default_factory=list)
-
-
-@pytest.fixture
-def webhook() -> Iterator[Webhook]:
-    hook = Webhook()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if hook.status == 200:
-                hook.texts.append(body["text"])
-            self.send_response(hook.status)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        hook.url = f"http://127.0.0.1:{server.server_port}/hooks/t0ken"
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        yield hook
-        server.shutdown()
-
-
-@pytest.fixture
-def alarmed(world: World, webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> World:
-    """The world with a webhook, and with a Postgres that does not answer and has a password."""
-    variables = {
-        "TAXI_HOME": str(world.settings.home),
-        "TAXI_SOURCE": world.cdn.url,
-        "TAXI_POSTGRES": f"postgresql://taxi:{SECRET.replace(' ', '%20')}@127.0.0.1:9/taxi",
-        "TAXI_ALERT_WEBHOOK": webhook.url,
-        "TAXI_UI_URL": "https://dagster.example.org/",
-    }
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    world.settings = Settings.from_environment(variables)
-    monkeypatch.setattr("taxi_assets.io_managers.common.RETRIES", 0)
-    for sensor in (RUNS, CHECKS):
-        world.tick(sensor)
-    return world
 
 
 def test_a_failed_run_is_told_with_month_store_error_and_link(alarmed: World, webhook: Webhook) -> None:
@@ -149,8 +94,9 @@ def test_no_secret_is_in_an_alert(alarmed: World, webhook: Webhook) -> None:
         assert secret not in text
 
 
-def test_nothing_is_told_without_a_webhook(world: World) -> None:
-    assert world.tick(RUNS) == ([], "TAXI_ALERT_WEBHOOK is not set")
+@pytest.mark.parametrize("sensor", ALERT_SENSORS)
+def test_nothing_is_told_without_a_webhook(world: World, sensor: str) -> None:
+    assert world.tick(sensor) == ([], "TAXI_ALERT_WEBHOOK is not set")
 
 
 def test_what_failed_before_the_sensor_began_is_history(alarmed: World, webhook: Webhook) -> None:

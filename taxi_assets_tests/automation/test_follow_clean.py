@@ -49,6 +49,13 @@ def test_a_month_whose_followers_were_made_with_it_is_left_alone() -> None:
     assert [result.get_requested_partitions(key) for key in FOLLOWERS] == [set()] * 5
 
 
+def test_one_sensor_evaluates_the_conditions_and_is_off_at_first() -> None:
+    sensors = [one for one in defs.get_repository_def().sensor_defs if one.sensor_type.is_handled_by_asset_daemon]
+    assert [(one.name, one.default_status) for one in sensors] == [
+        ("default_automation_condition_sensor", dg.DefaultSensorStatus.STOPPED)
+    ]
+
+
 def test_tables_say_when_they_are_late() -> None:
     for key in TABLES:
         policy = defs.resolve_assets_def(key).get_asset_spec(key).freshness_policy

@@ -1,0 +1,143 @@
+"""CPU time of `taxi dev` at rest, with every sensor and schedule switched on and a webhook for alerts.
+
+python -m benchmarks.idle [--minutes 5] [--loaded]
+
+CPU time does not depend on what else the machine does, wall time would. A fresh home by default; with --loaded one in
+which every month of every dataset is loaded and published, which takes some minutes to make.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.loaded import load_everything
+from taxi_assets.settings import Settings
+from taxi_assets_tests.daemon.watched import webhook
+from taxi_assets_tests.servers.process import free_port
+
+_SECONDS_TO_START, _SECONDS_TO_SETTLE = 120, 90
+_ROLES = {  # a part of a process's command line -> what it is
+    "dagster_webserver": "webserver",
+    "dagster._daemon": "daemon",
+    "code-server start": "code server, proxy",
+    "api grpc": "code server",
+    "taxi_assets.cli.dev": "taxi dev itself",
+}
+_INSTIGATORS = """
+{ repositoriesOrError { ... on RepositoryConnection { nodes {
+    name location { name } sensors { name sensorState { status } } schedules { name scheduleState { status } }
+} } } }"""
+_START_SENSOR = """
+mutation ($selector: SensorSelector!) {
+  startSensor(sensorSelector: $selector) { __typename ... on Error { message } }
+}"""
+_START_SCHEDULE = """
+mutation ($selector: ScheduleSelector!) {
+  startSchedule(scheduleSelector: $selector) { __typename ... on Error { message } }
+}"""
+
+
+def main() -> None:
+    """Start it, let it settle, measure, and print the CPU time of each process."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.idle", description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--loaded", action="store_true", help="with every month of every dataset loaded")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="taxi-idle-") as folder, webhook() as (hook, _):
+        Path(folder).chmod(0o755)  # the embedded server runs as another user where this one is root
+        home = Path(folder) / "home"
+        variables = {"TAXI_HOME": str(home), "TAXI_SOURCE": str(home / "published"), "TAXI_ALERT_WEBHOOK": hook}
+        months = load_everything(Settings.from_environment(variables), home / "published") if asked.loaded else 0
+        (home / "published" / "trip-data").mkdir(parents=True, exist_ok=True)
+        with _dev(Path(folder), variables) as (process, url):
+            names = _switch_on_everything(url)
+            time.sleep(_SECONDS_TO_SETTLE)
+            before, started = _cpu_seconds(process), time.monotonic()
+            time.sleep(asked.minutes * 60)
+            after, seconds = _cpu_seconds(process), time.monotonic() - started
+    used = Counter({role: after[role] - before[role] for role in after})
+    table = Table(
+        title=f"{months} months loaded, on: {', '.join(names)}; {seconds:.0f} s at rest", title_justify="left"
+    )
+    for column in ("process", "CPU seconds", "of one core"):
+        table.add_column(column, justify="left" if column == "process" else "right")
+    for role, cpu in used.most_common():
+        table.add_row(role, f"{cpu:.2f}", f"{cpu / seconds:.2%}")
+    table.add_row("all", f"{used.total():.2f}", f"{used.total() / seconds:.2%}")
+    Console(width=150).print(table)
+
+
+@contextmanager
+def _dev(folder: Path, variables: Mapping[str, str]) -> Iterator[tuple[psutil.Process, str]]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TAXI_", "DAGSTER_"))}
+    port = free_port()
+    command = [Path(sys.executable).parent / "taxi", "dev", "--port", str(port)]
+    with (
+        (folder / "log").open("wb") as log,
+        subprocess.Popen(command, cwd=folder, env={**kept, **variables}, stdout=log, stderr=log) as process,
+    ):
+        try:
+            give_up = time.monotonic() + _SECONDS_TO_START
+            url = f"http://127.0.0.1:{port}"
+            while not _is_up(url):
+                if time.monotonic() > give_up:
+                    raise TimeoutError((folder / "log").read_text()[-4000:])
+                time.sleep(1)
+            yield psutil.Process(process.pid), url
+        finally:
+            process.terminate()
+
+
+def _is_up(url: str) -> bool:
+    with suppress(httpx.TransportError, KeyError, TypeError):
+        return bool(_ask(url, "{ assetNodes { id } }")["assetNodes"])
+    return False
+
+
+def _switch_on_everything(url: str) -> list[str]:
+    """Start each sensor and schedule that is off; the names of all."""
+    names = []
+    for repository in _ask(url, _INSTIGATORS)["repositoriesOrError"]["nodes"]:
+        place = {"repositoryName": repository["name"], "repositoryLocationName": repository["location"]["name"]}
+        for kind, mutation in (("sensor", _START_SENSOR), ("schedule", _START_SCHEDULE)):
+            for one in repository[f"{kind}s"]:
+                names.append(one["name"])
+                if one[f"{kind}State"]["status"] != "RUNNING":
+                    _ask(url, mutation, selector={f"{kind}Name": one["name"], **place})
+    return sorted(names)
+
+
+def _cpu_seconds(root: psutil.Process) -> Counter[str]:
+    """CPU time of the process and of all that it started, those that have ended included, by what they are."""
+    used: Counter[str] = Counter()
+    for process in [root, *root.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            times, command = process.cpu_times(), " ".join(process.cmdline())
+            role = next((role for part, role in _ROLES.items() if part in command), "other")
+            used[role] += times.user + times.system
+            used["ended"] += times.children_user + times.children_system
+    return used
+
+
+def _ask(url: str, query: str, **variables: Any) -> Any:
+    answer = httpx.post(f"{url}/graphql", json={"query": query, "variables": variables}, timeout=60).json()
+    if "errors" in answer:
+        raise RuntimeError(answer["errors"])
+    return answer["data"]
+
+
+if __name__ == "__main__":
+    main()
