@@ -23,7 +23,8 @@ from taxi_assets.catalog import (
     Layer,
     Store,
 )
-from taxi_assets.checks.shrinkage import refuse_shrunk, shrinkage_spec
+from taxi_assets.checks.known_columns import columns_result, columns_spec
+from taxi_assets.checks.shrinkage import shrinkage_result, shrinkage_spec
 from taxi_assets.io_managers.common import map_errors_to_failures
 from taxi_assets.io_managers.lake import FILE_NAME, PUBLISHED_WITH
 from taxi_assets.io_managers.metadata import column_lineage
@@ -43,7 +44,6 @@ from taxi_assets.stores.rows import Rows
 if TYPE_CHECKING:
     from taxi_assets.cleaning import Cleaned
 
-COLUMNS_KNOWN = "columns_known"
 CHANGES = "taxi/changes"
 _SHORTEST_LAG, _LONGEST_LAG = PUBLICATION_LAG_DAYS
 # Two publications are at most a month and the difference of the lags apart; after that, TLC has published a month that
@@ -161,14 +161,7 @@ def _clean(dataset: Dataset) -> dg.AssetsDefinition:
         },
         partitions_def=months_of(dataset),
         group_name=dataset.name,
-        check_specs=[
-            shrinkage_spec(dataset),
-            dg.AssetCheckSpec(
-                COLUMNS_KNOWN,
-                asset=clean_key,
-                description="The source file has the catalogue's columns and no others.",
-            ),
-        ],
+        check_specs=[shrinkage_spec(dataset), columns_spec(dataset)],
     )
     def clean_trips(
         context: dg.AssetExecutionContext,
@@ -187,16 +180,15 @@ def _clean(dataset: Dataset) -> dg.AssetsDefinition:
         ):
             for key in context.selected_asset_keys:
                 context.set_data_version(key, config.version_of(raw))
-            yield from refuse_shrunk(cleaned, dataset, month, stores, accepted=config.accept_shrunk)
+            not_shrunk = shrinkage_result(cleaned, dataset, month, stores, accepted=config.accept_shrunk)
+            if not not_shrunk.passed:
+                yield not_shrunk
+                raise dg.Failure(not_shrunk.description, allow_retries=False)
             diff = version_diff(cleaned.clean, stores.lake(), dataset, month, folder)
             yield from _outputs(cleaned, raw_key, diff, folder / dataset.diff_file_template.format(month=month))
-            yield dg.AssetCheckResult(
-                check_name=COLUMNS_KNOWN,
-                asset_key=clean_key,
-                passed=not (cleaned.unknown_columns or cleaned.missing_columns),
-                severity=dg.AssetCheckSeverity.WARN,
-                metadata={"unknown": list(cleaned.unknown_columns), "missing": list(cleaned.missing_columns)},
-            )
+            # After the rows: automation conditions count a result only if it is newer than the materialization.
+            yield not_shrunk
+            yield columns_result(cleaned, dataset, month)
 
     return clean_trips
 

@@ -73,6 +73,7 @@ def test_a_gap_between_loaded_months_is_told_with_what_to_do(gap: World) -> None
         "first_month": SECOND,
         "last_month": THIRD,
         "states": everywhere("missing"),
+        "failed_checks": {},
         "under_way": False,
         "next": f"taxi run green {SECOND}..{THIRD}",
     }

@@ -19,6 +19,7 @@ def as_json(status: Status, *, synthetic: bool) -> str:
             "first_month": str(problem.first),
             "last_month": str(problem.last),
             "states": problem.states,
+            "failed_checks": problem.failed_checks,
             "under_way": problem.is_in_progress,
             "next": problem.next_step,
         }

@@ -1,6 +1,6 @@
 """Months that need action, grouped, with the command to run next."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -18,6 +18,7 @@ class Problem:
         last: the last month.
         states: store -> state, for the stores that need action.
         is_in_progress: whether each of them has a run in progress.
+        failed_checks: store -> names of the blocking checks that found these months wrong there.
     """
 
     dataset: str
@@ -25,6 +26,7 @@ class Problem:
     last: Month
     states: Mapping[str, State]
     is_in_progress: bool
+    failed_checks: Mapping[str, Sequence[str]]
 
     @property
     def months(self) -> str:
@@ -43,15 +45,24 @@ def problems_of(status: DatasetStatus) -> Iterator[Problem]:
     def grouping_key(numbered: tuple[int, tuple[Month, Mapping[str, State]]]) -> tuple[object, ...]:
         number, (month, states) = numbered
         wrong = _wrong(status, month, states)
-        return (month.plus(-number), tuple(wrong.items()), month in status.in_progress)
+        checks = _failed_checks(status, month, wrong)
+        return (month.plus(-number), tuple(wrong.items()), month in status.in_progress, tuple(checks.items()))
 
     for _, alike in groupby(enumerate(status.by_month()), grouping_key):
         months = [one for _, one in alike]
         (first, states), (last, _) = months[0], months[-1]
         wrong = _wrong(status, first, states)
         if wrong:
-            yield Problem(status.dataset.name, first, last, wrong, first in status.in_progress)
+            checks = _failed_checks(status, first, wrong)
+            yield Problem(status.dataset.name, first, last, wrong, first in status.in_progress, checks)
 
 
 def _wrong(status: DatasetStatus, month: Month, states: Mapping[str, State]) -> dict[str, State]:
     return {store: state for store, state in states.items() if status.is_problem(month, state)}
+
+
+def _failed_checks(status: DatasetStatus, month: Month, wrong: Mapping[str, State]) -> dict[str, Sequence[str]]:
+    found = {
+        store: status.failed_checks.get((month, store), ()) for store, state in wrong.items() if state is State.FAILED
+    }
+    return {store: tuple(names) for store, names in found.items() if names}

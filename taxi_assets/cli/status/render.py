@@ -103,12 +103,23 @@ def _print_problems(console: Console, one: DatasetStatus, status: Status, *, eve
 
 
 def _wording(problem: Problem, stores: Sequence[str]) -> str:
-    """For example `missing`, if all stores have that state, or `failed in postgres, stale in warehouse`."""
+    """For example `missing`, if all stores have that state, or `failed in postgres, stale in warehouse`.
+
+    Stores that are failed since a check found the month wrong there are named with it: `check equals_clean failed in
+    postgres`.
+    """
     by_state: dict[State, list[str]] = {}
+    by_check: dict[str, list[str]] = {}
     for store, state in problem.states.items():
-        by_state.setdefault(state, []).append(store)
+        names = problem.failed_checks.get(store, ())
+        if not names:
+            by_state.setdefault(state, []).append(store)
+        for name in names:
+            by_check.setdefault(name, []).append(store)
     parts = []
     for state, where in by_state.items():
         text = f"{state} in {' and '.join(where)}" if len(where) < len(stores) or len(stores) == 1 else str(state)
         parts.append(f"[{_SYMBOLS[state][1]}]{text}[/{_SYMBOLS[state][1]}]")
+    for name, where in by_check.items():
+        parts.append(f"[red]check {name} failed in {' and '.join(where)}[/red]")
     return ", ".join(parts)

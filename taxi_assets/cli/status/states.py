@@ -1,11 +1,12 @@
 """The states of a month in a store, and the matrix of datasets, months and stores."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import groupby
 
 from taxi_assets.catalog import Dataset, Store
+from taxi_assets.cli.status.failed_checks import FailedChecks
 from taxi_assets.month import Month
 
 STORES = tuple(store.value for store in Store)
@@ -15,8 +16,9 @@ class State(StrEnum):
     """The state of a month in a store.
 
     `loaded`: there, and made from the newest file. `stale`: there, but made from an older file, or cleaned by other
-    rules than the lake's month. `failed`: its newest run failed before it replaced the month there. `missing`: the
-    source has it and the store does not. `not_published`: the source does not have it yet.
+    rules than the lake's month. `failed`: its newest run failed before it replaced the month there, or the newest
+    result of a blocking check says that the month there is wrong. `missing`: the source has it and the store does not.
+    `not_published`: the source does not have it yet.
     """
 
     LOADED = "loaded"
@@ -53,12 +55,14 @@ class DatasetStatus:
         states: by month and store, oldest month first; unknown states are left out.
         first_loaded: the first month that was ever loaded; None if there is none.
         in_progress: months with a run that is queued, starting, started or canceling.
+        failed_checks: month and store -> names of the blocking checks whose newest result failed.
     """
 
     dataset: Dataset
     states: Mapping[tuple[Month, str], State]
     first_loaded: Month | None
     in_progress: Collection[Month]
+    failed_checks: FailedChecks = field(default_factory=dict)
 
     def by_month(self) -> Iterator[tuple[Month, Mapping[str, State]]]:
         """Every month with its state in each store that answered."""
@@ -78,7 +82,7 @@ class DatasetStatus:
             for (month, store), state in self.states.items()
             if (shown.months is None or month in shown.months) and (shown.states is None or state in shown.states)
         }
-        return DatasetStatus(self.dataset, kept, self.first_loaded, self.in_progress)
+        return replace(self, states=kept)
 
 
 @dataclass(frozen=True)
