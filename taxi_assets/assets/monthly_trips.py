@@ -13,6 +13,7 @@ import dagster as dg
 from pydantic import Field
 
 from taxi_assets.assets.specs import io_manager_key, table_in
+from taxi_assets.automation.observed_files import report_fetched
 from taxi_assets.catalog import (
     DEFAULT_RULES,
     PUBLICATION_LAG_DAYS,
@@ -104,6 +105,7 @@ def _published_with_clean(dataset: Dataset) -> dict[str, str]:
 def _raw(dataset: Dataset) -> dg.AssetsDefinition:
     @dg.asset(
         key=dataset.key(Layer.RAW),
+        deps=[dataset.published_key],
         description=f"TLC's source file, byte for byte. {dataset.description}",
         partitions_def=months_of(dataset),
         io_manager_key=io_manager_key(Store.LAKE),
@@ -121,8 +123,10 @@ def _raw(dataset: Dataset) -> dg.AssetsDefinition:
 
         with map_errors_to_failures(), scratch.folder() as folder:
             source_record.record().check_url(source.open().url)
-            raw = fetch_month(source.open(), dataset, month_of_run(context), folder, log_progress)
+            month = month_of_run(context)
+            raw = fetch_month(source.open(), dataset, month, folder, log_progress)
             source_record.record().check_and_record(raw, stores.lake())
+            report_fetched(context, dataset, month, raw)
             context.set_data_version(context.asset_key, dg.DataVersion(raw.sha256))
             yield dg.Output(raw)
 

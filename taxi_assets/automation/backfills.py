@@ -37,7 +37,7 @@ def request_backfill(
         dynamic_partitions_store=instance,
         partitions_by_assets=[
             PartitionsByAssetSelector(asset_key=key, partitions=PartitionsSelector(ranges))
-            for key in sorted(assets.asset_keys_for_group(dataset.name))
+            for key in sorted(assets.asset_keys_for_group(dataset.name, require_materializable=True))
         ],
         title=f"catch up: {dataset.name} {months[0]} to {months[-1]}",
         description=None,

@@ -41,6 +41,7 @@ class ZoneLayer(StrEnum):
 
 
 ZONES = "zones"  # the group of the zones, and the first part of their keys
+PUBLISHER = "tlc"  # the first part of the keys of external assets: files that the source has
 TABLE_STORES = (Store.POSTGRES, Store.WAREHOUSE)
 TRIPS_IN: Mapping[Store, Layer] = MappingProxyType(
     {Store.LAKE: Layer.CLEAN, Store.POSTGRES: Layer.POSTGRES, Store.WAREHOUSE: Layer.WAREHOUSE}
