@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from taxi_assets.assets import daily_assets, index_asset, report_asset, trips_assets, zones_assets
+from taxi_assets.assets import daily_assets, index_asset, published_files, report_asset, trips_assets, zones_assets
 from taxi_assets.assets.specs import complete_specs
 from taxi_assets.automation import (
     alert_sensors,
@@ -57,7 +57,10 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
     ]
     checks = [(dataset, trips_checks(dataset)) for dataset in DATASETS]
     return dg.Definitions(
-        assets=_linked_to_code(complete_specs(assets, roles)),
+        assets=[
+            *(published_files(dataset) for dataset in DATASETS),
+            *_linked_to_code(complete_specs(assets, roles)),
+        ],
         asset_checks=[check for _, each in checks for check in each],
         jobs=[
             *(trips_job(dataset) for dataset in DATASETS),

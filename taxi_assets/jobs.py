@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from taxi_assets.catalog import ZONES, ZONES_TABLE, Dataset, Layer
-from taxi_assets.partitions import PARTITION_TAG
+from taxi_assets.partitions import months_of
 
 if TYPE_CHECKING:
     from taxi_assets.automation.dagster_internals import UnresolvedAssetJobDefinition
@@ -58,9 +58,12 @@ def checks_job(dataset: Dataset, checks: Sequence[dg.AssetChecksDefinition]) -> 
     return dg.define_asset_job(
         checks_job_name(dataset),
         dg.AssetSelection.checks(*(key for each in checks for key in each.check_keys)),
+        # Dagster takes a job's partitions from its assets, and this one has none: without the config, the launchpad
+        # has no months to choose from.
+        config=dg.PartitionedConfig(months_of(dataset), run_config_for_partition_key_fn=lambda _: {}),
         description=(
-            f"Executes all asset checks of one month of {dataset.name} on the stored data; loads nothing. "
-            f"The run tag {PARTITION_TAG} selects the month."
+            f"Executes all asset checks of one month of {dataset.name} on the stored data; loads nothing. Choose the "
+            "month in the launchpad."
         ),
     )
 

@@ -21,8 +21,11 @@ def month_of_run(context: dg.AssetExecutionContext | dg.AssetCheckExecutionConte
     """The month of the run's partition.
 
     Raises:
-        Failure: the run has no partition, as for checks that are executed from an asset's page.
+        Failure: the run has no partition, as those that Dagster 1.13 starts for "Execute all" on an asset's page.
     """
     if not context.has_partition_key:
-        raise dg.Failure("the run has no month: set its tag dagster/partition, or use: taxi check green 2024-01")
+        raise dg.Failure(
+            "the run has no month: choose one in the launchpad of the dataset's job, such as green_trips_checks_job, "
+            "or use: taxi check green 2024-01"
+        )
     return Month.parse(context.partition_key)

@@ -7,6 +7,7 @@ from taxi_assets.assets.daily_trips import daily_assets
 from taxi_assets.assets.lake_index import index_asset
 from taxi_assets.assets.month_pages import report_asset
 from taxi_assets.assets.monthly_trips import trips_assets
+from taxi_assets.assets.published_files import published_files
 from taxi_assets.assets.taxi_zones import zones_assets
 
-__all__ = ["daily_assets", "index_asset", "report_asset", "trips_assets", "zones_assets"]
+__all__ = ["daily_assets", "index_asset", "published_files", "report_asset", "trips_assets", "zones_assets"]

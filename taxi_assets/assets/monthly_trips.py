@@ -13,6 +13,7 @@ import dagster as dg
 from pydantic import Field
 
 from taxi_assets.assets.specs import io_manager_key, table_in
+from taxi_assets.automation.observed_files import report_fetched
 from taxi_assets.catalog import (
     DEFAULT_RULES,
     PUBLICATION_LAG_DAYS,
@@ -23,7 +24,8 @@ from taxi_assets.catalog import (
     Layer,
     Store,
 )
-from taxi_assets.checks.shrinkage import refuse_shrunk, shrinkage_spec
+from taxi_assets.checks.known_columns import columns_result, columns_spec
+from taxi_assets.checks.shrinkage import shrinkage_result, shrinkage_spec
 from taxi_assets.io_managers.common import map_errors_to_failures
 from taxi_assets.io_managers.lake import FILE_NAME, PUBLISHED_WITH
 from taxi_assets.io_managers.metadata import column_lineage
@@ -43,7 +45,6 @@ from taxi_assets.stores.rows import Rows
 if TYPE_CHECKING:
     from taxi_assets.cleaning import Cleaned
 
-COLUMNS_KNOWN = "columns_known"
 CHANGES = "taxi/changes"
 _SHORTEST_LAG, _LONGEST_LAG = PUBLICATION_LAG_DAYS
 # Two publications are at most a month and the difference of the lags apart; after that, TLC has published a month that
@@ -99,6 +100,7 @@ def _published_with_clean(dataset: Dataset) -> dict[str, str]:
 def _raw(dataset: Dataset) -> dg.AssetsDefinition:
     @dg.asset(
         key=dataset.key(Layer.RAW),
+        deps=[dataset.published_key],
         description=f"TLC's source file, byte for byte. {dataset.description}",
         partitions_def=months_of(dataset),
         io_manager_key=io_manager_key(Store.LAKE),
@@ -116,8 +118,10 @@ def _raw(dataset: Dataset) -> dg.AssetsDefinition:
 
         with map_errors_to_failures(), scratch.folder() as folder:
             source_record.record().check_url(source.open().url)
-            raw = fetch_month(source.open(), dataset, month_of_run(context), folder, log_progress)
+            month = month_of_run(context)
+            raw = fetch_month(source.open(), dataset, month, folder, log_progress)
             source_record.record().check_and_record(raw, stores.lake())
+            report_fetched(context, dataset, month, raw)
             context.set_data_version(context.asset_key, dg.DataVersion(raw.sha256))
             yield dg.Output(raw)
 
@@ -156,14 +160,7 @@ def _clean(dataset: Dataset) -> dg.AssetsDefinition:
         },
         partitions_def=months_of(dataset),
         group_name=dataset.name,
-        check_specs=[
-            shrinkage_spec(dataset),
-            dg.AssetCheckSpec(
-                COLUMNS_KNOWN,
-                asset=clean_key,
-                description="The source file has the catalogue's columns and no others.",
-            ),
-        ],
+        check_specs=[shrinkage_spec(dataset), columns_spec(dataset)],
     )
     def clean_trips(
         context: dg.AssetExecutionContext,
@@ -181,16 +178,15 @@ def _clean(dataset: Dataset) -> dg.AssetsDefinition:
             cleaned_month(raw, dataset, month, config.rules, folder) as cleaned,
         ):
             _record_version(context, cleaned.clean)
-            yield from refuse_shrunk(cleaned, dataset, month, stores, accepted=config.accept_shrunk)
+            not_shrunk = shrinkage_result(cleaned, dataset, month, stores, accepted=config.accept_shrunk)
+            if not not_shrunk.passed:
+                yield not_shrunk
+                raise dg.Failure(not_shrunk.description, allow_retries=False)
             diff = version_diff(cleaned.clean, stores.lake(), dataset, month, folder)
             yield from _outputs(cleaned, raw_key, diff, folder / dataset.diff_file_template.format(month=month))
-            yield dg.AssetCheckResult(
-                check_name=COLUMNS_KNOWN,
-                asset_key=clean_key,
-                passed=not (cleaned.unknown_columns or cleaned.missing_columns),
-                severity=dg.AssetCheckSeverity.WARN,
-                metadata={"unknown": list(cleaned.unknown_columns), "missing": list(cleaned.missing_columns)},
-            )
+            # After the rows: automation conditions count a result only if it is newer than the materialization.
+            yield not_shrunk
+            yield columns_result(cleaned, dataset, month)
 
     return clean_trips
 

@@ -9,7 +9,8 @@ from taxi_assets.catalog import INDEX, LAKE_GROUP, ZONES, Layer, Store, ZoneLaye
 from taxi_assets.io_managers.tables import TABLE_NAME
 from taxi_assets.settings.places import Role
 
-_OWNERS = ["team:taxi-assets"]
+OWNERS = ["team:taxi-assets"]
+SOURCE_TAG = {"source": "nyc-tlc"}
 # Layer -> its store and its kinds beside the store's; Dagster shows four kinds at most.
 _KINDS: Mapping[str, tuple[Store, tuple[str, ...]]] = {
     Layer.RAW: (Store.LAKE, ("parquet",)),
@@ -50,8 +51,8 @@ def complete_specs(assets: Iterable[dg.AssetsDefinition], roles: Mapping[str, Ro
         store, made_of = _KINDS[layer]
         dataset = {} if group in (ZONES, LAKE_GROUP) else {"dataset": group}
         return spec.replace_attributes(
-            owners=_OWNERS,
-            tags={**spec.tags, **dataset, "layer": layer, "source": "nyc-tlc"},
+            owners=OWNERS,
+            tags={**spec.tags, **dataset, **SOURCE_TAG, "layer": layer},
             kinds={*made_of, roles[store].kind},
             code_version=versions[group, layer],
         )

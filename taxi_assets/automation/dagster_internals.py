@@ -21,6 +21,10 @@ Jobs:
 Run launchers:
     `CheckRunHealthResult`, `LaunchRunContext`, `WorkerStatus`: the types of the public `DefaultRunLauncher`'s methods.
 
+Asset checks:
+    `AssetCheckExecutionRecord`, `CheckStatus`, `PartitionKeyFilter`: results of checks by partition are in preview in
+    1.13, and in the instance's event log storage only.
+
 Instances:
     `InstanceRef`: the public `DagsterInstance.from_ref` takes one; only it accepts overrides of dagster.yaml.
     `RegisteredCodeLocationOrigin`, `RemoteRepositoryOrigin`: the UI lists a run under its job only by this origin.
@@ -38,6 +42,7 @@ from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGra
 from dagster._core.definitions.freshness import FreshnessStateRecord
 from dagster._core.definitions.selector import PartitionRangeSelector, PartitionsByAssetSelector, PartitionsSelector
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.execution.backfill import (
     BULK_ACTION_TERMINAL_STATUSES,
     BulkActionsFilter,
@@ -48,6 +53,8 @@ from dagster._core.instance import InstanceRef
 from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick, TickStatus
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as CheckStatus
 from dagster._core.utils import make_new_backfill_id
 
 if TYPE_CHECKING:
@@ -56,16 +63,19 @@ if TYPE_CHECKING:
 __all__ = [
     "BULK_ACTION_TERMINAL_STATUSES",
     "NO_OP_COMPUTE_LOGS",
+    "AssetCheckExecutionRecord",
     "BaseAssetGraph",
     "BulkActionStatus",
     "BulkActionsFilter",
     "CheckRunHealthResult",
+    "CheckStatus",
     "FreshnessStateRecord",
     "InstanceRef",
     "InstigatorState",
     "InstigatorTick",
     "LaunchRunContext",
     "PartitionBackfill",
+    "PartitionKeyFilter",
     "PartitionRangeSelector",
     "PartitionsByAssetSelector",
     "PartitionsSelector",

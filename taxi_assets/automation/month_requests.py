@@ -32,7 +32,7 @@ class MonthRequest:
     """A request for a month that is not loaded yet.
 
     Attributes:
-        version: of the requested file, as `version_of`; None if it is unknown.
+        version: of the requested file, as `RemoteFile.version`; None if it is unknown.
         at: when it was made, in seconds since 1970.
         after: storage id of the newest run at that moment; runs of the request have a higher one.
         tries: how many runs were requested for that version.
@@ -55,6 +55,7 @@ class Cursor:
         requested: month -> the request, until the month is loaded.
         looked: the requested month that was last evaluated.
         adopted: whether `requested` includes the months that failed before the sensor was started.
+        observed: the last month of the history that was reported on the external asset.
     """
 
     next: str
@@ -63,10 +64,11 @@ class Cursor:
     requested: dict[str, MonthRequest] = field(default_factory=dict)
     looked: str = ""
     adopted: bool = False
+    observed: str = ""
 
     @classmethod
     def parse(cls, text: str) -> "Cursor":
-        """The cursor that Dagster stored; cursors of older releases lack the requests."""
+        """The cursor that Dagster stored; cursors of older releases lack the later attributes."""
         facts = json.loads(text)
         requested = {month: MonthRequest(**one) for month, one in facts.pop("requested", {}).items()}
         return cls(**facts, requested=requested)
@@ -85,12 +87,6 @@ class Outcome(Enum):
     LOADED = "loaded"
     TRANSIENT = "failed since the source or a store was unavailable, or the process died"
     PERMANENT = "failed, and the same file will fail again"
-
-
-def version_of(published: RemoteFile) -> str:
-    """Identifies the file's version by its headers: ETag, else size, else modification date."""
-    facts = (published.etag, published.size, published.last_modified)
-    return str(next((value for value in facts if value), ""))
 
 
 def run_key(dataset: Dataset, month: Month, request: MonthRequest) -> str:
@@ -150,7 +146,7 @@ def next_request(request: MonthRequest, published: RemoteFile, outcome: Outcome,
         now: in seconds since 1970.
     """
     if _has_changed(request, published):
-        return MonthRequest(version_of(published))
+        return MonthRequest(published.version)
     if outcome is Outcome.NO_RUN:
         return request if now >= request.at + SECONDS_TO_START else None
     waited = now >= request.at + FIRST_WAIT * 3 ** (request.tries - 1)
@@ -161,7 +157,7 @@ def next_request(request: MonthRequest, published: RemoteFile, outcome: Outcome,
 
 def _has_changed(request: MonthRequest, published: RemoteFile) -> bool:
     if request.version is not None:
-        return request.version != version_of(published)
+        return request.version != published.version
     on = published.last_modified
     return on is not None and parsedate_to_datetime(on).timestamp() > request.at
 

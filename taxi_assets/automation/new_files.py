@@ -1,7 +1,7 @@
 """Publication sensors, one for each dataset: they poll the source by HEAD for new months and for replaced files.
 
-History before a sensor's start is left to backfills and to `catch_up_schedule`. The cursor and the retry policy are in
-`month_requests`.
+History before a sensor's start is left to backfills and to `catch_up_schedule`. What the source has is reported on
+external assets by `observed_files`. The cursor and the retry policy are in `month_requests`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,8 +27,8 @@ from taxi_assets.automation.month_requests import (
     next_request,
     outcome_of,
     run_key,
-    version_of,
 )
+from taxi_assets.automation.observed_files import ObservedFiles
 from taxi_assets.catalog import Dataset
 from taxi_assets.errors import BadFile, NotPublished, SourceUnavailable
 from taxi_assets.io_managers.load_log import REQUESTED_BY
@@ -79,18 +79,21 @@ class _Tick:
         self._dataset = dataset
         self._source = source
         self._scratch = scratch
+        self._observed = ObservedFiles(context.instance, dataset)
         self._fetched = 0
         self._notes: list[str] = []
 
     def result(self) -> dg.SensorResult:
         if self._cursor is None:
             self._cursor, requests = self._first_cursor(), []
+            self._observe_history(self._cursor)
         else:
             requests = self._requests(self._cursor)
         return dg.SensorResult(
             run_requests=requests,
             skip_reason=None if requests else "; ".join(self._notes),
             cursor=self._cursor.text,
+            asset_events=self._observed.events,
         )
 
     def _first_cursor(self) -> Cursor:
@@ -109,12 +112,24 @@ class _Tick:
         """The run requests of this tick; an error on one file does not block the others."""
         self._adopt_failed_months(cursor)
         requests: list[dg.RunRequest] = []
+        answers = True
         for requested in (self._new_months(cursor), self._requested_months(cursor), self._replaced_months(cursor)):
             try:
                 requests.extend(requested)
             except SourceUnavailable as error:
+                answers = False
                 self._notes.append(f"the source does not answer; the next tick asks it again: {error}")
+        if answers:
+            self._observe_history(cursor)
         return requests
+
+    def _observe_history(self, cursor: Cursor) -> None:
+        """Report the published months before the sensor's start, over several ticks; no run is requested for them."""
+        try:
+            for month in self._observed.history(cursor.observed, Month.parse(cursor.next), self._head):
+                cursor.observed = month
+        except SourceUnavailable as error:
+            self._notes.append(f"the source does not answer; the next tick asks it again: {error}")
 
     def _adopt_failed_months(self, cursor: Cursor) -> None:
         """Add months with failed runs that the cursor lacks; the first tick adds failures of any age."""
@@ -135,7 +150,7 @@ class _Tick:
                 self._notes.append(f"{self._source.url} has not published {self._dataset.name} {month} yet")
                 return
             cursor.next = str(month.plus(1))
-            yield self._request(cursor, month, MonthRequest(version_of(published)))
+            yield self._request(cursor, month, MonthRequest(published.version), published)
 
     def _requested_months(self, cursor: Cursor) -> Iterator[dg.RunRequest]:
         """Retries: run requests for months whose request has not ended in a loaded month."""
@@ -162,9 +177,9 @@ class _Tick:
             return
         following = next_request(request, published, outcome, calendar.now().timestamp())
         if following is not None:
-            yield self._request(cursor, month, following)
+            yield self._request(cursor, month, following, published)
             return
-        cursor.requested[str(month)] = replace(request, version=request.version or version_of(published))
+        cursor.requested[str(month)] = replace(request, version=request.version or published.version)
         if outcome is Outcome.PERMANENT:
             self._notes.append(
                 f"{month} failed; it is requested again when the source has another file. To retry earlier: "
@@ -179,7 +194,7 @@ class _Tick:
                 continue
             published = self._head(Month.parse(key))
             if published is not None and self._is_replaced(cursor, Month.parse(key), published):
-                yield self._request(cursor, Month.parse(key), MonthRequest(version_of(published)))
+                yield self._request(cursor, Month.parse(key), MonthRequest(published.version), published)
 
     def _is_replaced(self, cursor: Cursor, month: Month, published: RemoteFile) -> bool:
         """Whether the source file differs from the loaded one, by its headers first and by its SHA-256 last."""
@@ -188,8 +203,9 @@ class _Tick:
             return False
         if (published.etag, published.size) == (loaded.etag, loaded.size):
             cursor.seen.pop(str(month), None)
+            self._observed.add(month, published)
             return False
-        if cursor.seen.get(str(month)) == version_of(published):
+        if cursor.seen.get(str(month)) == published.version:
             return False
         if published.size is not None and published.size > _LARGEST_FETCHED:
             return True
@@ -207,10 +223,11 @@ class _Tick:
             self._notes.append(f"{month} has changed, and the new file cannot be loaded: {error}")
         else:
             self._notes.append(f"{month} has new headers and the same bytes")
-        cursor.seen[str(month)] = version_of(published)
+        cursor.seen[str(month)] = published.version
         return False
 
-    def _request(self, cursor: Cursor, month: Month, request: MonthRequest) -> dg.RunRequest:
+    def _request(self, cursor: Cursor, month: Month, request: MonthRequest, published: RemoteFile) -> dg.RunRequest:
+        self._observed.add(month, published)
         cursor.seen.pop(str(month), None)
         made = replace(request, at=int(calendar.now().timestamp()), after=newest_run(self._instance))
         cursor.requested[str(month)] = made

@@ -43,6 +43,7 @@ class ZoneLayer(StrEnum):
 ZONES = "zones"  # the group of the zones, and the first part of their keys
 LAKE_GROUP = "lake"  # the group of what the lake has for all datasets together
 INDEX = "index"  # of all months' pages: the last part of its key, after the group
+PUBLISHER = "tlc"  # the first part of the keys of external assets: files that the source has
 TABLE_STORES = (Store.POSTGRES, Store.WAREHOUSE)
 TRIPS_IN: Mapping[Store, Layer] = MappingProxyType(
     {Store.LAKE: Layer.CLEAN, Store.POSTGRES: Layer.POSTGRES, Store.WAREHOUSE: Layer.WAREHOUSE}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from taxi_assets.catalog.layers import Layer
+from taxi_assets.catalog.layers import PUBLISHER, Layer
 from taxi_assets.errors import InvalidRequest
 from taxi_assets.month import Month
 
@@ -182,6 +182,11 @@ class Dataset:
     def key(self, layer: Layer) -> list[str]:
         """The key of the asset that is this layer of the dataset."""
         return [self.name, layer.value]
+
+    @property
+    def published_key(self) -> list[str]:
+        """The key of the external asset that stands for TLC's files, as published."""
+        return [PUBLISHER, f"{self.name}_tripdata"]
 
     def path(self, layer: Layer) -> str:
         """The same with slashes, which is the layer's folder in the lake as well."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from taxi_assets.catalog import SOURCE_MONTH, SOURCE_ROW, TRIPS_IN, Dataset, Layer, Store
+from taxi_assets.checks.monthly import monthly_check
 from taxi_assets.io_managers.common import map_errors_to_failures
 from taxi_assets.month import Month
 from taxi_assets.partitions import month_of_run
@@ -22,23 +23,32 @@ from taxi_assets.stores.rows import Rows
 if TYPE_CHECKING:
     from taxi_assets.stores.lake import Lake
 
+EQUALS_CLEAN = "equals_clean"
+
 _cached: dict[object, Digest] = {}  # of the newest slice, which a run compares with two tables
 
 
 def content_check(store: Store, dataset: Dataset) -> dg.AssetChecksDefinition:
     """Blocking check of a table: compares a month with the lake; each store computes its own digest."""
 
-    @dg.asset_check(
-        asset=dataset.key(TRIPS_IN[store]),
+    @monthly_check(
+        dataset,
+        TRIPS_IN[store],
+        EQUALS_CLEAN,
         description="The table equals the lake in row count, total amount and content hash.",
         blocking=True,
     )
     def equals_clean(context: dg.AssetCheckExecutionContext, stores: StoresResource) -> dg.AssetCheckResult:
+        month = month_of_run(context)
         with map_errors_to_failures():
-            found = _compared(stores.lake(), stores.tables(store), dataset, month_of_run(context))
+            found = _compared(stores.lake(), stores.tables(store), dataset, month)
+        text = (
+            f"{dataset.name} {month} in {store}: {'; '.join(found.differences)}. "
+            f"To load the month again: taxi run {dataset.name} {month}"
+        )
         return dg.AssetCheckResult(
             passed=not found.differences,
-            description="; ".join(found.differences) or None,
+            description=text if found.differences else None,
             metadata={**_facts("clean", found.expected, dataset), **_facts("loaded", found.found, dataset)},
         )
 

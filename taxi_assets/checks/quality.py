@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from taxi_assets.catalog import OFTEN_LEFT_OUT, Dataset, Layer, disruption_between, published_rows
+from taxi_assets.checks.monthly import monthly_check_spec
 from taxi_assets.errors import SliceDamaged, SliceMissing
 from taxi_assets.io_managers.common import map_errors_to_failures
 from taxi_assets.jobs import clean_op_name
@@ -38,12 +39,20 @@ DESCRIPTIONS = {
     "codes_known": "Every code is in the catalogue.",
     "quarantine_as_usual": f"At most {USUAL_QUARANTINE:.0%} of the rows are in quarantine.",
 }
+_FETCH_AGAIN = "If TLC has published another file: taxi run {dataset} {month}"
+NEXT_STEPS = {
+    "rows_as_usual": _FETCH_AGAIN,
+    "nulls_as_usual": _FETCH_AGAIN,
+    "codes_known": "If TLC has introduced them, add them to the catalogue: taxi_assets/catalog/{dataset}.py",
+    "quarantine_as_usual": "The rows and their rules are in {dataset}/quarantined_trips; one row: "
+    "taxi explain {dataset} {month} ROW",
+}
 
 
 def quality_checks(dataset: Dataset) -> dg.AssetChecksDefinition:
     """Checks of the clean asset against the catalogue, the month before and the year before."""
     asset = dg.AssetKey(dataset.key(Layer.CLEAN))
-    spec = partial(dg.AssetCheckSpec, asset=asset)
+    spec = partial(monthly_check_spec, dataset, Layer.CLEAN)
 
     @dg.multi_asset_check(
         name=f"{clean_op_name(dataset)}_as_usual",
@@ -64,7 +73,7 @@ def quality_checks(dataset: Dataset) -> dg.AssetChecksDefinition:
         for name, finding in results.items():
             key = dg.AssetCheckKey(asset, name)
             if key in context.selected_asset_check_keys:
-                yield finding.result(key)
+                yield finding.result(key, file)
 
     return clean_as_usual
 
@@ -123,13 +132,15 @@ class _Finding:
         self._odd = odd
         self._metadata = metadata
 
-    def result(self, key: dg.AssetCheckKey) -> dg.AssetCheckResult:
+    def result(self, key: dg.AssetCheckKey, file: _File) -> dg.AssetCheckResult:
+        next_step = NEXT_STEPS[key.name].format(dataset=file.dataset.name, month=file.month)
+        text = f"{file.dataset.name} {file.month} in the lake: {'; '.join(self._odd)}. {next_step}"
         return dg.AssetCheckResult(
             asset_key=key.asset_key,
             check_name=key.name,
             passed=not self._odd,
             severity=dg.AssetCheckSeverity.WARN,
-            description="; ".join(self._odd) or None,
+            description=text if self._odd else None,
             metadata=self._metadata,
         )
 

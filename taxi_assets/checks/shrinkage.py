@@ -3,12 +3,13 @@
 The thresholds are in `cleaning.month_version`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from taxi_assets.catalog import TABLE_STORES, Dataset, Layer
+from taxi_assets.checks.monthly import monthly_check_spec
 from taxi_assets.errors import InvalidRequest, SliceDamaged, SliceMissing, TaxiError
 from taxi_assets.jobs import clean_op_name
 from taxi_assets.month import Month
@@ -28,9 +29,10 @@ NOT_SHRUNK = "not_shrunk"
 
 def shrinkage_spec(dataset: Dataset) -> dg.AssetCheckSpec:
     """The spec of the check; the step of the clean asset evaluates it."""
-    return dg.AssetCheckSpec(
+    return monthly_check_spec(
+        dataset,
+        Layer.CLEAN,
         NOT_SHRUNK,
-        asset=dataset.key(Layer.CLEAN),
         description=(
             "The new version has more than half of the rows of the loaded version, and less than ten times its share "
             "of quarantine. Otherwise no store replaces the month."
@@ -39,15 +41,15 @@ def shrinkage_spec(dataset: Dataset) -> dg.AssetCheckSpec:
     )
 
 
-def refuse_shrunk(
+def shrinkage_result(
     cleaned: "Cleaned",
     dataset: Dataset,
     month: Month,
     stores: StoresResource,
     *,
     accepted: bool,
-) -> Iterator[dg.AssetCheckResult]:
-    """Yield the check's result, and fail the step if the version must not be stored.
+) -> dg.AssetCheckResult:
+    """The check's result; the step must not store a version that fails it.
 
     Args:
         cleaned: the new version.
@@ -57,7 +59,6 @@ def refuse_shrunk(
         accepted: whether to store the version in any case.
 
     Raises:
-        Failure: the version lost too many rows; nothing was stored.
         InvalidRequest: a table holds the month from TLC and the new version is synthetic, or vice versa.
         StoreUnavailable: the lake does not answer.
     """
@@ -71,17 +72,14 @@ def refuse_shrunk(
         before = _version_of(lines)
     lost = shrinkage_reasons(before, now)
     text = _text(dataset, month, lost, now, before, accepted=accepted) if lost else None
-    stops = bool(lost) and not accepted
-    yield dg.AssetCheckResult(
+    return dg.AssetCheckResult(
         check_name=NOT_SHRUNK,
         asset_key=dataset.key(Layer.CLEAN),
-        passed=not stops,
+        passed=not lost or accepted,
         severity=dg.AssetCheckSeverity.ERROR,
         description=text,
         metadata={**_facts("new", now), **(_facts("loaded", before) if before else {}), "accepted": accepted},
     )
-    if stops:
-        raise dg.Failure(text, allow_retries=False)
 
 
 def _in_lake(stores: StoresResource, dataset: Dataset, month: Month) -> "MonthVersion | None":

@@ -19,7 +19,7 @@ from taxi_assets.errors import NotPublished, SliceDamaged, SliceMissing, SourceU
 from taxi_assets.io_managers.load_log import REQUESTED_BY
 from taxi_assets.jobs import ZONES_JOB, checks_job_name, cleaning_config, trips_job_name
 from taxi_assets.month import Month
-from taxi_assets.partitions import PARTITION_TAG, months_of
+from taxi_assets.partitions import months_of
 from taxi_assets.settings import Settings
 from taxi_assets.stores.factory import opened_stores
 
@@ -43,7 +43,6 @@ class Request:
         group: the asset group of the results, the first part of their keys.
         month: the partition, for a partitioned job.
         config: run config, for example the cleaning rules.
-        tags: of the run.
         is_required: False for a run that a command adds by itself, whose failure is a warning.
     """
 
@@ -52,7 +51,6 @@ class Request:
     group: str
     month: Month | None = None
     config: Mapping[str, object] | None = None
-    tags: Mapping[str, str] | None = None
     is_required: bool = True
 
 
@@ -96,8 +94,7 @@ def month_request(dataset: Dataset, month: Month, rules: Sequence[str], *, accep
 
 def checks_request(dataset: Dataset, month: Month) -> Request:
     """A run of the checks of one month."""
-    tags = {PARTITION_TAG: str(month)}
-    return Request(f"{dataset.name} {month}", checks_job_name(dataset), dataset.name, tags=tags)
+    return Request(f"{dataset.name} {month}", checks_job_name(dataset), dataset.name, month)
 
 
 def zones_request() -> Request:
@@ -170,7 +167,6 @@ def run(
             REQUESTED_BY: f"taxi run by {user_name()}",
             _MAX_RETRIES: "0",
             **process_tags(),
-            **(request.tags or {}),
         },
         raise_on_error=False,
         run_id=run_id,

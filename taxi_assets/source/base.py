@@ -30,6 +30,12 @@ class RemoteFile:
     last_modified: str | None = None
     checksums: tuple[Checksum, ...] = ()
 
+    @property
+    def version(self) -> str:
+        """Identifies the file's version by its headers: ETag, else size, else modification date; empty without them."""
+        facts = (self.etag, self.size, self.last_modified)
+        return str(next((value for value in facts if value), ""))
+
 
 class Source(Protocol):
     """A place with files under the paths that they have on TLC's CDN.

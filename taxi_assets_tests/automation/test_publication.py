@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from taxi_assets import month as calendar
-from taxi_assets.automation import month_requests, new_files
+from taxi_assets.automation import month_requests, new_files, observed_files
 from taxi_assets.source.base import RemoteFile
 
 from .world import World
@@ -27,6 +27,12 @@ def it_is(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
 
     it_is(datetime(2026, 11, 25, 12, tzinfo=UTC))
     return it_is
+
+
+@pytest.fixture(autouse=True)
+def no_history(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Months before the sensor's start are a subject of `test_observed`."""
+    monkeypatch.setattr(observed_files, "HISTORY_MONTHS_A_TICK", 0)
 
 
 def later(it_is: Callable[[datetime], None], **time: int) -> None:
@@ -370,6 +376,6 @@ def test_a_broken_replacement_is_fetched_once_and_not_at_every_tick(world: World
 
 def test_a_file_without_an_etag_is_told_by_its_size_and_then_by_its_date() -> None:
     on = "Thu, 22 Feb 2024 15:04:05 GMT"
-    assert month_requests.version_of(RemoteFile("", 5, '"e"', on)) == '"e"'
-    assert month_requests.version_of(RemoteFile("", 5, None, on)) == "5"
-    assert month_requests.version_of(RemoteFile("", None, None, on)) == on
+    assert RemoteFile("", 5, '"e"', on).version == '"e"'
+    assert RemoteFile("", 5, None, on).version == "5"
+    assert RemoteFile("", None, None, on).version == on

@@ -104,6 +104,8 @@ class World:
         )
         data = watching.evaluate_tick(context)
         self.cursors[sensor] = data.cursor
+        for event in data.asset_events:  # as the daemon does
+            self.instance.report_runless_asset_event(event)
         return [request.partition_key or "" for request in data.run_requests or []], data.skip_message
 
     def cursor(self, sensor: str) -> dict[str, Any]:

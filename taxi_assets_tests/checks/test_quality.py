@@ -55,25 +55,45 @@ def test_a_month_with_half_the_rows_of_its_neighbours_is_odd(home: Home, source:
     publish(source, "2024-01", 400)
     publish(source, "2024-02", 200)
     odd = odd_things(home, "2024-01", "2024-02")
-    assert "check rows_as_usual failed: 0.50 times the rows of the month before, 2024-01" in odd
+    assert (
+        "check rows_as_usual failed: green 2024-02 in the lake: 0.50 times the rows of the month before, 2024-01" in odd
+    )
+    assert "If TLC has published another file: taxi run green 2024-02" in odd
 
 
 def test_a_column_that_lost_its_values_is_odd(home: Home, source: Path) -> None:
     publish(source, "2024-01", 400)
     publish(source, "2024-02", 400, tip_amount=pa.nulls(400, pa.float64()))
     odd = odd_things(home, "2024-01", "2024-02")
-    assert "check nulls_as_usual failed: tip_amount is missing in 100% of the rows" in odd
+    assert "check nulls_as_usual failed: green 2024-02 in the lake: tip_amount is missing in 100% of the rows" in odd
 
 
 def test_a_code_that_nobody_has_explained_is_odd(home: Home, source: Path) -> None:
     publish(source, "2024-01", 300, payment_type=pa.array([42] * 300, pa.int64()))
     odd = odd_things(home, "2024-01")
-    assert "check codes_known failed: payment_type 42 in " in odd
+    assert "check codes_known failed: green 2024-01 in the lake: payment_type 42 in " in odd
+    assert "add them to the catalogue: taxi_assets/catalog/green.py" in odd
+
+
+def test_a_column_that_the_catalogue_does_not_know_is_odd(home: Home, source: Path) -> None:
+    publish(source, "2024-01", 300)
+    path = source / GREEN.file_name(Month(2024, 1))
+    table = pq.read_table(path).drop_columns("ehail_fee").append_column("surge_fee", pa.nulls(300, pa.float64()))
+    pq.write_table(table, path)
+    odd = odd_things(home, "2024-01")
+    assert (
+        "check columns_known failed: green 2024-01 in the lake: the source file has columns that the catalogue lacks: "
+        "surge_fee; the source file lacks columns of the catalogue: ehail_fee. If TLC has changed its columns, "
+        "add an era to the catalogue"
+    ) in odd
+    assert "then: taxi run green 2024-01" in odd
 
 
 def test_a_quarantine_that_takes_more_than_a_twentieth_is_odd(home: Home, source: Path) -> None:
     publish(source, "2024-01", 300, trip_distance=pa.array([-1.0] * 30 + [1.0] * 270))
-    assert "of the rows broke a rule" in odd_things(home, "2024-01")
+    odd = odd_things(home, "2024-01")
+    assert "of the rows broke a rule. The rows and their rules are in green/quarantined_trips" in odd
+    assert "taxi explain green 2024-01 ROW" in odd
 
 
 def usual_nulls(folder: Path, dataset: Dataset, month: str, other: str, **columns: pa.Array) -> str:
@@ -88,8 +108,8 @@ def usual_nulls(folder: Path, dataset: Dataset, month: str, other: str, **column
             table = table.set_column(table.schema.get_field_index(name), name, values)
         pq.write_table(table, path)
         lake.load(dataset, Month.parse(key), path)
-    finding = nulls_as_usual(File(lake.lake, dataset, Month.parse(month)))
-    return finding.result(dg.AssetCheckKey(dg.AssetKey("clean"), "nulls_as_usual")).description or ""
+    file = File(lake.lake, dataset, Month.parse(month))
+    return nulls_as_usual(file).result(dg.AssetCheckKey(dg.AssetKey("clean"), "nulls_as_usual"), file).description or ""
 
 
 @pytest.mark.parametrize(

@@ -108,8 +108,11 @@ def test_what_was_done_to_a_table_in_postgres_and_duckdb_is_named(laptop: Home, 
     in_duckdb(laptop, statement)
     told = differences(laptop, MONTHS[what])
     assert told.keys() == {"green/postgres_trips", "green/warehouse_trips"}
-    for one in told.values():
-        assert_named(one, what)
+    for store in ("postgres", "warehouse"):
+        text = told[f"green/{store}_trips"]
+        assert_named(text, what)
+        assert text.startswith(f"green {MONTHS[what]} in {store}: ")
+        assert text.endswith(f". To load the month again: taxi run green {MONTHS[what]}")
 
 
 @pytest.mark.parametrize("what", TAMPERING)

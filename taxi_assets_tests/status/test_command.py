@@ -70,6 +70,7 @@ def test_a_gap_between_loaded_months_is_told_with_what_to_do(gap: World) -> None
         "last_month": THIRD,
         "states": everywhere("missing"),
         "why": {},
+        "failed_checks": {},
         "under_way": False,
         "next": f"taxi run green {SECOND}..{THIRD}",
     }

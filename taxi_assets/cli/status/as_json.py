@@ -26,6 +26,7 @@ def as_json(status: Status, *, synthetic: bool) -> str:
             "last_month": str(problem.last),
             "states": problem.states,
             "why": problem.why,
+            "failed_checks": problem.failed_checks,
             "under_way": problem.is_in_progress,
             "next": problem.next_step,
         }

@@ -9,6 +9,7 @@ import dagster as dg
 
 from taxi_assets.automation.event_log import recent_runs
 from taxi_assets.catalog import Dataset, Layer, Store
+from taxi_assets.cli.status.failed_checks import FailedChecks, failed_checks
 from taxi_assets.cli.status.history import History
 from taxi_assets.cli.status.states import DatasetStatus, State, Status
 from taxi_assets.errors import SourceUnavailable, TaxiError
@@ -30,6 +31,7 @@ class _Collected:
     held: Mapping[str, set[Month]]
     published: set[Month] | None
     history: History
+    failed_checks: FailedChecks
 
     def status(self) -> DatasetStatus:
         states = {
@@ -51,11 +53,12 @@ class _Collected:
             self.history.in_progress,
             why,
             self.history.recorded.rules(),
+            self.failed_checks,
         )
 
     def _state(self, store: str, month: Month) -> State | None:
         if month in self.held[store]:
-            if self.history.failed(store, month):
+            if self.history.failed(store, month) or (month, store) in self.failed_checks:
                 return State.FAILED
             return State.STALE if self.history.why_stale(store, month) else State.LOADED
         if self.published is not None and month not in self.published:
@@ -96,6 +99,7 @@ def read_status(
         publishing = [threads.submit(_published, source, dataset) for dataset in datasets]
         runs = recent_runs(instance)
         histories = [History(instance, dataset, runs) for dataset in datasets]
+        wrong = [failed_checks(instance, dataset) for dataset in datasets]
         held = {store: answer.result() for store, answer in holding.items()}
         published = [answer.result() for answer in publishing]
     silent = {store: answer for store, answer in held.items() if isinstance(answer, str)}
@@ -108,8 +112,9 @@ def read_status(
             {store: answer[dataset.name] for store, answer in held.items() if not isinstance(answer, str)},
             None if isinstance(months, str) else months,
             history,
+            checks,
         ).status()
-        for dataset, months, history in zip(datasets, published, histories, strict=True)
+        for dataset, months, history, checks in zip(datasets, published, histories, wrong, strict=True)
     ]
     return Status(statuses, list(stores), silent)
 

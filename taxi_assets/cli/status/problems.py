@@ -1,6 +1,6 @@
 """Months that need action, grouped, with the command to run next."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -20,6 +20,7 @@ class Problem:
         is_in_progress: whether each of them has a run in progress.
         why: store -> reasons, for stores in which they are stale.
         rules: the rules that they were cleaned by; None for the default set.
+        failed_checks: store -> names of the blocking checks that found these months wrong there.
     """
 
     dataset: str
@@ -29,6 +30,7 @@ class Problem:
     is_in_progress: bool
     why: Mapping[str, tuple[str, ...]]
     rules: tuple[str, ...] | None
+    failed_checks: Mapping[str, Sequence[str]]
 
     @property
     def months(self) -> str:
@@ -49,8 +51,9 @@ def problems_of(status: DatasetStatus) -> Iterator[Problem]:
         number, (month, states) = numbered
         wrong = _wrong(status, month, states)
         reasons = tuple(_why(status, month, wrong).items())
+        checks = tuple(_failed_checks(status, month, wrong).items())
         in_progress = month in status.in_progress
-        return (month.plus(-number), tuple(wrong.items()), reasons, in_progress, status.rules.get(month))
+        return (month.plus(-number), tuple(wrong.items()), reasons, checks, in_progress, status.rules.get(month))
 
     for _, alike in groupby(enumerate(status.by_month()), grouping_key):
         months = [one for _, one in alike]
@@ -65,6 +68,7 @@ def problems_of(status: DatasetStatus) -> Iterator[Problem]:
                 first in status.in_progress,
                 _why(status, first, wrong),
                 status.rules.get(first),
+                _failed_checks(status, first, wrong),
             )
 
 
@@ -74,3 +78,10 @@ def _wrong(status: DatasetStatus, month: Month, states: Mapping[str, State]) -> 
 
 def _why(status: DatasetStatus, month: Month, wrong: Mapping[str, State]) -> dict[str, tuple[str, ...]]:
     return {store: status.why[month, store] for store in wrong if (month, store) in status.why}
+
+
+def _failed_checks(status: DatasetStatus, month: Month, wrong: Mapping[str, State]) -> dict[str, Sequence[str]]:
+    found = {
+        store: status.failed_checks.get((month, store), ()) for store, state in wrong.items() if state is State.FAILED
+    }
+    return {store: tuple(names) for store, names in found.items() if names}

@@ -103,13 +103,24 @@ def _print_problems(console: Console, one: DatasetStatus, status: Status, *, eve
 
 
 def wording(problem: Problem, stores: Sequence[str]) -> str:
-    """For example `missing`, if all stores have that state, or `failed in postgres, stale (rules changed) in lake`."""
+    """For example `missing`, if all stores have that state, or `failed in postgres, stale (rules changed) in lake`.
+
+    Stores that are failed since a check found the month wrong there are named with it: `check equals_clean failed in
+    postgres`.
+    """
     alike: dict[tuple[State, tuple[str, ...]], list[str]] = {}
+    by_check: dict[str, list[str]] = {}
     for store, state in problem.states.items():
-        alike.setdefault((state, problem.why.get(store, ())), []).append(store)
+        names = problem.failed_checks.get(store, ())
+        if not names:
+            alike.setdefault((state, problem.why.get(store, ())), []).append(store)
+        for name in names:
+            by_check.setdefault(name, []).append(store)
     parts = []
     for (state, why), where in alike.items():
         words = f"{state} ({', '.join(why)})" if why else str(state)
         text = f"{words} in {' and '.join(where)}" if len(where) < len(stores) or len(stores) == 1 else words
         parts.append(f"[{_SYMBOLS[state][1]}]{text}[/{_SYMBOLS[state][1]}]")
+    for name, where in by_check.items():
+        parts.append(f"[red]check {name} failed in {' and '.join(where)}[/red]")
     return ", ".join(parts)

@@ -6,6 +6,7 @@ from enum import StrEnum
 from itertools import groupby
 
 from taxi_assets.catalog import Dataset, Store
+from taxi_assets.cli.status.failed_checks import FailedChecks
 from taxi_assets.month import Month
 
 STORES = tuple(store.value for store in Store)
@@ -16,8 +17,8 @@ class State(StrEnum):
 
     `loaded`: there, and made from the newest file by the current catalogue. `stale`: there, but made from an older
     file, by other rules than the lake's month, or by rules or columns that have changed since. `failed`: its newest run
-    failed before it replaced the month there. `missing`: the source has it and the store does not. `not_published`: the
-    source does not have it yet.
+    failed before it replaced the month there, or the newest result of a blocking check says that the month there is
+    wrong. `missing`: the source has it and the store does not. `not_published`: the source does not have it yet.
     """
 
     LOADED = "loaded"
@@ -57,6 +58,7 @@ class DatasetStatus:
         why: reasons of the stale ones, for example `rules changed`, by month and store.
         rules: month -> names of the rules that its rows in the lake were cleaned by; None for the default set. Months
             of which Dagster has no record are left out.
+        failed_checks: month and store -> names of the blocking checks whose newest result failed.
     """
 
     dataset: Dataset
@@ -65,6 +67,7 @@ class DatasetStatus:
     in_progress: Collection[Month]
     why: Mapping[tuple[Month, str], tuple[str, ...]] = field(default_factory=dict)
     rules: Mapping[Month, tuple[str, ...] | None] = field(default_factory=dict)
+    failed_checks: FailedChecks = field(default_factory=dict)
 
     def by_month(self) -> Iterator[tuple[Month, Mapping[str, State]]]:
         """Every month with its state in each store that answered."""

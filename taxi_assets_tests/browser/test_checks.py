@@ -1,0 +1,61 @@
+"""Checks of single months in the UI: launched from the job's launchpad, and shown apart on the asset's page."""
+
+import subprocess
+
+import psycopg
+import pytest
+
+from taxi_assets.catalog import Layer
+from taxi_assets.stores.postgres.embedded import embedded_url
+from taxi_assets_tests.daemon.machines import Machine, laptop
+from taxi_assets_tests.homes import TAXI
+
+pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install '.[dev]'")
+
+from .test_ui import FEBRUARY, GREEN, JANUARY, PATIENCE
+from .ui import CHROMIUM, Ui, window
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}: apt-get install chromium"),
+]
+
+
+def damage_january_in_postgres(machine: Machine) -> None:
+    with psycopg.connect(embedded_url(machine.home / "postgres"), autocommit=True) as connection:
+        connection.execute(
+            "UPDATE taxi.green_trips SET pickup_location_id = dropoff_location_id, "
+            "dropoff_location_id = pickup_location_id WHERE source_month = '2024-01-01'"
+        )
+
+
+def launch_checks(ui: Ui, month: str, ends: str) -> None:
+    ui.open("/locations/taxi_assets/jobs/green_trips_checks_job/playground")
+    box = ui.page.get_by_placeholder("Partition")
+    box.fill(month)
+    ui.see(month).click()
+    ui.page.get_by_role("button", name="Launch Run").click()
+    ui.see(ends, PATIENCE)
+
+
+def test_a_month_is_checked_from_the_ui_and_a_good_one_hides_no_bad_one() -> None:
+    with laptop(source="sample") as machine, window(machine.url) as ui:
+        command = [TAXI, "run", GREEN.name, f"{JANUARY}..{FEBRUARY}"]
+        subprocess.run(command, cwd=machine.folder, env=machine.environment, check=True, capture_output=True)
+        damage_january_in_postgres(machine)
+        launch_checks(ui, str(JANUARY), "RUN_FAILURE")
+        launch_checks(ui, str(FEBRUARY), "RUN_SUCCESS")
+
+        ui.open(f"/assets/{GREEN.path(Layer.POSTGRES)}?view=checks")
+        ui.see("Failed")
+        ui.page.get_by_text("Partitions", exact=True).last.click()
+        ui.page.get_by_placeholder("Filter by partition").fill("2024-0")
+        ui.see(str(FEBRUARY)).click()
+        ui.see_times("Passed", 1)
+        ui.see(str(JANUARY)).click()
+        ui.see(
+            f"green {JANUARY} in postgres: pickup_location_id and dropoff_location_id are exchanged. "
+            f"To load the month again: taxi run green {JANUARY}"
+        )
+        ui.picture("checks")
