@@ -50,6 +50,7 @@ def sensor() -> dg.SensorDefinition:
         "Sends an alert for every backfill that ended with failed months: the months, their errors, link.",
         _begin,
         _examine,
+        slowness=2,
     )
 
 

@@ -73,6 +73,7 @@ def sensor() -> dg.SensorDefinition:
         "failed ticks are not reported until one has succeeded.",
         lambda _: Cursor(datetime.now(tz=UTC).timestamp()).text,
         _examine,
+        slowness=2,
     )
 
 
