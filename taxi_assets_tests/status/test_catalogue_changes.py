@@ -12,6 +12,7 @@ from taxi_assets.cli.status.staleness import RecordedVersions
 from taxi_assets.definitions import build_definitions
 from taxi_assets.month import Month
 from taxi_assets_tests.automation.world import GREEN, World
+from taxi_assets_tests.stores.servers import new_database
 
 from .conftest import a_world
 from .looking import EVERYWHERE, FIRST, SECOND, THIRD, document, everywhere, make, states, taxi
@@ -22,7 +23,7 @@ CLEAN = dg.AssetKey(GREEN.key(Layer.CLEAN))
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[World]:
     """A world to look at only: two months cleaned by the default rules, and between them one by others."""
-    with a_world(tmp_path_factory.mktemp("changes"), postgres_url) as world:
+    with a_world(tmp_path_factory.mktemp("changes"), new_database(postgres_url)) as world:
         for month in (FIRST, SECOND, THIRD):
             world.publish(month)
         assert world.load(FIRST).success
