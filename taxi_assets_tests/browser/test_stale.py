@@ -15,7 +15,6 @@ pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: 
 
 from playwright.sync_api import expect
 
-from . import changed_rule
 from .ui import CHROMIUM, window
 
 pytestmark = [
@@ -31,7 +30,7 @@ MONTH = "2024-01"
 class ChangedLaptop(Laptop):
     """A laptop on which a rule is changed between a `taxi run` and `dagster dev`."""
 
-    definitions = changed_rule.__name__
+    definitions = f"{__package__}.changed_rule"  # by name: to import it would change the rule for all other tests
 
     def taxi(self, *arguments: str) -> None:
         subprocess.run([TAXI, *arguments], cwd=self.folder, env=self.environment, check=True, capture_output=True)
