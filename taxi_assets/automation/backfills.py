@@ -26,7 +26,6 @@ from taxi_assets.io_managers.load_log import REQUESTED_BY
 from taxi_assets.month import Month
 
 UNDER_WAY = (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING)
-BACKFILL_TAG = "dagster/backfill"  # Dagster's own, on the runs of a backfill
 _DAEMON = "BACKFILL"
 _SECONDS_BETWEEN_HEARTBEATS = 120  # the daemon writes one every 30 seconds, later while a code location reloads
 

@@ -8,8 +8,8 @@ Asset backfills:
     `PartitionBackfill`, `PartitionsByAssetSelector`, `PartitionsSelector`, `PartitionRangeSelector`,
     `make_new_backfill_id`: Python has no public way to request a backfill.
     `BaseAssetGraph`: the type of the public `repository_def.asset_graph`.
-    `BULK_ACTION_TERMINAL_STATUSES`, `BulkActionStatus`, `BulkActionsFilter`: the public `get_backfills` returns
-    backfills with such a status, and takes such a filter.
+    `BulkActionStatus`, `BulkActionsFilter`: the public `get_backfills` returns backfills with such a status, and takes
+    such a filter.
 
 Alerts:
     `InstigatorState`, `InstigatorTick`, `TickStatus`: no public call returns the ticks of a sensor or schedule.
@@ -43,12 +43,7 @@ from dagster._core.definitions.freshness import FreshnessStateRecord
 from dagster._core.definitions.selector import PartitionRangeSelector, PartitionsByAssetSelector, PartitionsSelector
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 from dagster._core.event_api import PartitionKeyFilter
-from dagster._core.execution.backfill import (
-    BULK_ACTION_TERMINAL_STATUSES,
-    BulkActionsFilter,
-    BulkActionStatus,
-    PartitionBackfill,
-)
+from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
 from dagster._core.instance import InstanceRef
 from dagster._core.launcher.base import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
@@ -61,7 +56,6 @@ if TYPE_CHECKING:
     import click
 
 __all__ = [
-    "BULK_ACTION_TERMINAL_STATUSES",
     "NO_OP_COMPUTE_LOGS",
     "AssetCheckExecutionRecord",
     "BaseAssetGraph",

@@ -13,11 +13,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from taxi_assets.automation.dagster_internals import (
-    BULK_ACTION_TERMINAL_STATUSES,
-    BulkActionsFilter,
-    BulkActionStatus,
-)
+from taxi_assets.automation.backfills import UNDER_WAY
+from taxi_assets.automation.dagster_internals import BulkActionsFilter
 from taxi_assets.automation.event_log import BACKFILL, ROOT_RUN
 from taxi_assets.automation.event_tables import EventTables
 
@@ -92,8 +89,7 @@ def _parents(instance: dg.DagsterInstance, runs: Sequence[dg.DagsterRun]) -> set
 
 
 def _backfills_in_progress(instance: dg.DagsterInstance) -> set[str]:
-    statuses = [status for status in BulkActionStatus if status not in BULK_ACTION_TERMINAL_STATUSES]
-    return {one.backfill_id for one in instance.get_backfills(filters=BulkActionsFilter(statuses=statuses))}
+    return {one.backfill_id for one in instance.get_backfills(filters=BulkActionsFilter(statuses=UNDER_WAY))}
 
 
 def _delete(instance: dg.DagsterInstance, tables: EventTables, run_ids: Sequence[str]) -> int:

@@ -9,8 +9,8 @@ import dagster as dg
 from rich.console import Console
 from rich.markup import escape
 
-from taxi_assets.automation.backfills import BACKFILL_TAG, UNDER_WAY, is_daemon_running, request_backfill
-from taxi_assets.automation.event_log import WILL_RETRY
+from taxi_assets.automation.backfills import UNDER_WAY, is_daemon_running, request_backfill
+from taxi_assets.automation.event_log import BACKFILL, WILL_RETRY
 from taxi_assets.automation.run_errors import failed_steps
 from taxi_assets.catalog import Dataset
 from taxi_assets.cli.plan import Plan
@@ -144,7 +144,7 @@ class _Watched:
 
     def news(self) -> Iterator[str]:
         """A line for each month whose run has ended since the last call."""
-        runs = self._instance.get_runs(dg.RunsFilter(tags={BACKFILL_TAG: self._submitted.id}))
+        runs = self._instance.get_runs(dg.RunsFilter(tags={BACKFILL: self._submitted.id}))
         self._newest = {}
         for run in runs:  # newest first
             if PARTITION_TAG in run.tags:

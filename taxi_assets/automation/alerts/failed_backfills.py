@@ -56,14 +56,10 @@ def sensor() -> dg.SensorDefinition:
 
 def _begin(instance: dg.DagsterInstance) -> str:
     """Backfills in progress count, those that have ended do not."""
-    from taxi_assets.automation.dagster_internals import (
-        BULK_ACTION_TERMINAL_STATUSES,
-        BulkActionsFilter,
-        BulkActionStatus,
-    )
+    from taxi_assets.automation.backfills import UNDER_WAY
+    from taxi_assets.automation.dagster_internals import BulkActionsFilter
 
-    in_progress = [status for status in BulkActionStatus if status not in BULK_ACTION_TERMINAL_STATUSES]
-    after = _last_examined(instance.get_backfills(filters=BulkActionsFilter(statuses=in_progress)))
+    after = _last_examined(instance.get_backfills(filters=BulkActionsFilter(statuses=UNDER_WAY)))
     return Cursor(after, [one.backfill_id for one in _created_after(instance, after) if _has_ended(one)]).text
 
 
@@ -93,9 +89,9 @@ def _last_examined(backfills: Sequence["PartitionBackfill"]) -> float:
 
 
 def _has_ended(backfill: "PartitionBackfill") -> bool:
-    from taxi_assets.automation.dagster_internals import BULK_ACTION_TERMINAL_STATUSES
+    from taxi_assets.automation.backfills import UNDER_WAY
 
-    return backfill.status in BULK_ACTION_TERMINAL_STATUSES
+    return backfill.status not in UNDER_WAY
 
 
 def _text(instance: dg.DagsterInstance, backfill: "PartitionBackfill", link: str) -> str | None:
