@@ -66,14 +66,13 @@ def require_submittable(plan: Plan, instance: dg.DagsterInstance, settings: Sett
         )
 
 
-def submit(instance: dg.DagsterInstance, plan: Plan, asset_graph: Callable[[], Any]) -> list[Submitted]:
-    """Submit the plan: a backfill for each dataset and each set of rules."""
+def submit(instance: dg.DagsterInstance, plan: Plan, asset_graph: Callable[[], Any]) -> Iterator[Submitted]:
+    """Submit the plan, a backfill for each dataset and each set of rules, and yield each once it is submitted."""
     months: dict[tuple[str, tuple[str, ...] | None], list[Month]] = {}
     datasets = {group.dataset.name: group.dataset for group in plan.groups}
     for group in plan.groups:
         months.setdefault((group.dataset.name, group.problem.rules), []).extend(group.months)
     graph = asset_graph()
-    submitted = []
     for (name, rules), chosen in months.items():
         dataset = datasets[name]
         one = Submitted("", dataset, chosen, rules)
@@ -86,15 +85,21 @@ def submit(instance: dg.DagsterInstance, plan: Plan, asset_graph: Callable[[], A
             title=f"taxi backfill: {one.name}",
             run_config=None if rules is None else cleaning_config(dataset, rules),
         )
-        submitted.append(Submitted(backfill, dataset, chosen, rules))
-    return submitted
+        yield Submitted(backfill, dataset, chosen, rules)
 
 
-def print_submitted(console: Console, submitted: Sequence[Submitted], ui: str) -> None:
-    """Print id and link of each backfill."""
-    for one in submitted:
-        console.print(f"backfill {one.id}: {escape(one.name)}", soft_wrap=True)
-        console.print(f"  {escape(link_of(one, ui))}", soft_wrap=True)
+def print_submitted(console: Console, submitted: Submitted, ui: str) -> None:
+    """Print the backfill's id and link."""
+    console.print(f"backfill {submitted.id}: {escape(submitted.name)}", soft_wrap=True)
+    console.print(f"  {escape(link_of(submitted, ui))}", soft_wrap=True)
+
+
+def print_interrupted(console: Console, submitted: Sequence[Submitted]) -> None:
+    """Print what becomes of the backfills, which a signal to the command does not end."""
+    if submitted:
+        console.print(f"no longer watched; the daemon goes on with the backfill{'s' if submitted[1:] else ''}")
+    else:
+        console.print("nothing was submitted")
 
 
 def link_of(submitted: Submitted, ui: str) -> str:

@@ -23,6 +23,7 @@ from taxi_assets.stores.factory import opened_stores
 if TYPE_CHECKING:
     import dagster as dg
 
+    from taxi_assets.cli.backfill import Submitted
     from taxi_assets.cli.plan import Plan
 
 _RULES = "Rules to clean by, instead of those that each month was cleaned by, or else the default ones."
@@ -83,12 +84,13 @@ def backfill(dataset: str | None, months: str | None, rules: str | None, watch: 
             screen.print("nothing to load")
             return
         backfills.require_submittable(planned.plan, instance, planned.settings)
-        submitted = backfills.submit(instance, planned.plan, partial(_asset_graph, planned.settings))
-        backfills.print_submitted(screen, submitted, ui)
-        if not watch:
-            return
-        with interrupts.on_interrupt(lambda _: screen.print("no longer watched; the daemon goes on with the backfill")):
-            sys.exit(0 if backfills.watch(screen, instance, submitted) else 1)
+        submitted: list[Submitted] = []
+        with interrupts.on_interrupt(lambda _: backfills.print_interrupted(screen, submitted)):
+            for one in backfills.submit(instance, planned.plan, partial(_asset_graph, planned.settings)):
+                submitted.append(one)
+                backfills.print_submitted(screen, one, ui)
+            if watch:
+                sys.exit(0 if backfills.watch(screen, instance, submitted) else 1)
 
 
 @contextmanager
