@@ -1,9 +1,10 @@
-"""CPU time of `taxi dev` at rest, with every sensor and schedule switched on and a webhook for alerts.
+"""CPU time of `taxi dev` at rest: with every sensor and schedule switched off, then with all on and a webhook for alerts.
 
 python -m benchmarks.idle [--minutes 5] [--loaded]
 
-CPU time does not depend on what else the machine does, wall time would. A fresh home by default; with --loaded one in
-which every month of every dataset is loaded and published, which takes some minutes to make.
+The difference is what sensors and schedules take; what is there without them is Dagster's. CPU time does not depend on
+what else the machine does, wall time would. A fresh home by default; with --loaded one in which every month of every
+dataset is loaded and published, which takes some minutes to make.
 """
 
 import argparse
@@ -38,7 +39,8 @@ _ROLES = {  # a part of a process's command line -> what it is
 }
 _INSTIGATORS = """
 { repositoriesOrError { ... on RepositoryConnection { nodes {
-    name location { name } sensors { name sensorState { status } } schedules { name scheduleState { status } }
+    name location { name }
+    sensors { name sensorState { id status } } schedules { name scheduleState { id status } }
 } } } }"""
 _START_SENSOR = """
 mutation ($selector: SensorSelector!) {
@@ -48,10 +50,14 @@ _START_SCHEDULE = """
 mutation ($selector: ScheduleSelector!) {
   startSchedule(scheduleSelector: $selector) { __typename ... on Error { message } }
 }"""
+_STOP_SENSOR = """
+mutation ($id: String!) { stopSensor(id: $id) { __typename ... on PythonError { message } } }"""
+_STOP_SCHEDULE = """
+mutation ($id: String!) { stopRunningSchedule(id: $id) { __typename ... on PythonError { message } } }"""
 
 
 def main() -> None:
-    """Start it, let it settle, measure, and print the CPU time of each process."""
+    """Start it, measure it off and on, and print the CPU time of each process."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.idle", description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--loaded", action="store_true", help="with every month of every dataset loaded")
@@ -63,21 +69,26 @@ def main() -> None:
         months = load_everything(Settings.from_environment(variables), home / "published") if asked.loaded else 0
         (home / "published" / "trip-data").mkdir(parents=True, exist_ok=True)
         with _dev(Path(folder), variables) as (process, url):
+            _switch_off_everything(url)
+            off = _share_of_a_core(process, asked.minutes)
             names = _switch_on_everything(url)
-            time.sleep(_SECONDS_TO_SETTLE)
-            before, started = _cpu_seconds(process), time.monotonic()
-            time.sleep(asked.minutes * 60)
-            after, seconds = _cpu_seconds(process), time.monotonic() - started
-    used = Counter({role: after[role] - before[role] for role in after})
-    table = Table(
-        title=f"{months} months loaded, on: {', '.join(names)}; {seconds:.0f} s at rest", title_justify="left"
-    )
-    for column in ("process", "CPU seconds", "of one core"):
-        table.add_column(column, justify="left" if column == "process" else "right")
-    for role, cpu in used.most_common():
-        table.add_row(role, f"{cpu:.2f}", f"{cpu / seconds:.2%}")
-    table.add_row("all", f"{used.total():.2f}", f"{used.total() / seconds:.2%}")
+            on = _share_of_a_core(process, asked.minutes)
+    table = Table(title=f"{months} months loaded; sensors and schedules: {', '.join(names)}", title_justify="left")
+    for column in ("share of one core", "off", "on", "difference"):
+        table.add_column(column, justify="left" if column == "share of one core" else "right")
+    for role in [*sorted(on, key=lambda role: -on[role]), "all"]:
+        without, with_ = (found.total() if role == "all" else found[role] for found in (off, on))
+        table.add_row(role, f"{without:.2%}", f"{with_:.2%}", f"{with_ - without:+.2%}")
     Console(width=150).print(table)
+
+
+def _share_of_a_core(process: psutil.Process, minutes: float) -> Counter[str]:
+    """Let it settle, then measure: CPU time over wall time of each role."""
+    time.sleep(_SECONDS_TO_SETTLE)
+    before, started = _cpu_seconds(process), time.monotonic()
+    time.sleep(minutes * 60)
+    after, seconds = _cpu_seconds(process), time.monotonic() - started
+    return Counter({role: (after[role] - before[role]) / seconds for role in after})
 
 
 @contextmanager
@@ -118,6 +129,15 @@ def _switch_on_everything(url: str) -> list[str]:
                 if one[f"{kind}State"]["status"] != "RUNNING":
                     _ask(url, mutation, selector={f"{kind}Name": one["name"], **place})
     return sorted(names)
+
+
+def _switch_off_everything(url: str) -> None:
+    for repository in _ask(url, _INSTIGATORS)["repositoriesOrError"]["nodes"]:
+        for kind, mutation in (("sensor", _STOP_SENSOR), ("schedule", _STOP_SCHEDULE)):
+            for one in repository[f"{kind}s"]:
+                state = one[f"{kind}State"]
+                if state["status"] == "RUNNING":
+                    _ask(url, mutation, id=state["id"])
 
 
 def _cpu_seconds(root: psutil.Process) -> Counter[str]:

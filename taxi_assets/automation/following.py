@@ -5,11 +5,11 @@ The conditions themselves are the assets': `assets.monthly_trips.follow_clean`.
 
 import dagster as dg
 
-SECONDS_BETWEEN_TICKS = 300
+SECONDS_BETWEEN_TICKS = 600
 
 
 def automation_condition_sensor() -> dg.SensorDefinition:
-    """The sensor that Dagster would define itself, under the same name, at a tenth of its cost at rest.
+    """The sensor that Dagster would define itself, under the same name, at a twentieth of its cost at rest.
 
     An evaluation of all assets takes a third of a second of the daemon's CPU time, and Dagster does one every 30
     seconds.
