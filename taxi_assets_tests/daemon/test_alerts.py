@@ -18,11 +18,11 @@ from taxi_assets.settings import Settings
 
 from .backfills import Backfill
 from .machines import Machine
-from .watched import GREEN, ask, hurried_laptop, sensor, start_sensor, until, webhook
+from .watched import GREEN, hurried_laptop, sensor, start_sensor, until, webhook
 
-pytestmark = [pytest.mark.daemon, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.daemon, pytest.mark.timeout(900), pytest.mark.xdist_group(__name__)]
 
-PATIENCE = 300
+PATIENCE = 600
 MONTHS = tuple(Month(2024, 1).until(Month(2024, 3)))
 _SET_CURSOR = """
 mutation ($sensor: SensorSelector!, $cursor: String) {
@@ -60,13 +60,13 @@ def statuses(machine: Machine) -> list[str]:
     """Of the sensor's ticks, newest first."""
     query = """query ($sensor: SensorSelector!) {
       sensorOrError(sensorSelector: $sensor) { ... on Sensor { sensorState { ticks(limit: 500) { status } } } } }"""
-    ticks = ask(machine, query, sensor=sensor())["sensorOrError"]["sensorState"]["ticks"]
+    ticks = machine.ask(query, sensor=sensor())["sensorOrError"]["sensorState"]["ticks"]
     return [tick["status"] for tick in ticks]
 
 
 def ticks_with(machine: Machine, cursor: str | None, status: str) -> bool:
     """Set the sensor's cursor, also after a tick that was under way; whether the newest tick ended so."""
-    ask(machine, _SET_CURSOR, sensor=sensor(), cursor=cursor)
+    machine.ask(_SET_CURSOR, sensor=sensor(), cursor=cursor)
     return statuses(machine)[:1] == [status]
 
 
