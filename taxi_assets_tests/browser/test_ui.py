@@ -5,7 +5,7 @@ import pytest
 from taxi_assets.catalog import Layer, dataset_named
 from taxi_assets.month import Month
 from taxi_assets_tests.daemon.backfills import expected_store, stored_rows
-from taxi_assets_tests.daemon.machines import laptop
+from taxi_assets_tests.daemon.machines import Machine
 
 pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install '.[dev]'")
 
@@ -15,7 +15,8 @@ from .ui import CHROMIUM, Ui, window
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
+    pytest.mark.xdist_group("ui"),
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}: apt-get install chromium"),
 ]
 
@@ -36,11 +37,11 @@ PLOTS = (
     "taxi/source_rows",
 )
 GRAPH_HEIGHT = 1600  # of a window in which all nodes of a dataset show: those outside of it are not drawn
-PATIENCE = 180  # the daemon looks after backfills every 30 seconds
+PATIENCE = 300  # the daemon looks after backfills every 30 seconds
 
 
-def test_months_are_loaded_looked_at_and_watched_from_the_ui() -> None:
-    with laptop(source="sample") as machine, window(machine.url) as ui:
+def test_months_are_loaded_looked_at_and_watched_from_the_ui(machine: Machine) -> None:
+    with window(machine.url) as ui:
         ui.open("/")
         ui.follow("Lineage")
         for group in GROUPS:

@@ -19,7 +19,7 @@ _ARGUMENTS = (
     "--disable-sync",
 )
 _WIDTH, _HEIGHT = 1440, 900
-_SECONDS = 30  # for a page to show what it has; a loaded machine takes ten
+_SECONDS = 60  # for a page to show what it has; a loaded machine takes ten
 _NOTHING_LOADS = ".bp5-spinner, [class*=Spinner], [class*=LoadingSpinner]"
 
 
