@@ -20,7 +20,7 @@ from taxi_assets_tests.homes import TAXI, Home
 from taxi_assets_tests.source.cdn import serving
 from taxi_assets_tests.stores.servers import new_database
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group(__name__)]
 
 SECONDS_TO_END = 60  # of a busy machine; what is interrupted would go on for longer, or for ever
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
