@@ -10,8 +10,15 @@ from taxi_assets_tests.servers.gcs import GcsServer, gcs_server
 from taxi_assets_tests.stores.servers import folder_for_server
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What may take longest begins first, so that no worker is left with it when the others have ended."""
+    for item in items:
+        # Where groups stay on one worker, pytest-xdist 3.8 adds the name of the group to `_nodeid`, which pytest no
+        # longer reads since 9.2: without this, groups are silently ignored.
+        with_group = getattr(item, "_nodeid", item.nodeid)
+        if with_group != item.nodeid:
+            item._id = type(item._id).parse(with_group)
 
     def longest(item: pytest.Item) -> float:
         limit = item.get_closest_marker("timeout")

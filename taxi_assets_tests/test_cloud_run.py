@@ -142,7 +142,7 @@ def test_real_months_go_from_the_bucket_into_bigquery_by_one_job_each(
     )
     assert home.taxi("run", "zones", "--source", REAL_FILES).returncode == 0
     expected = {"2022-01": 62_018, "2022-02": 68_911, "2022-03": 78_033}
-    for _ in range(3):
+    for _ in range(2):  # into nothing, and in the place of what is there
         before = len(bigquery.requests())
         ran = home.taxi("run", "green", "2022-01..2022-03", "--source", REAL_FILES)
         assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -57,6 +57,12 @@ query ($job: String!) {
   runsOrError(filter: {pipelineName: $job}) { ... on Runs { results { status } } ... on Error { message } }
 }"""
 
+_UNDER_WAY = """{
+  runsOrError(filter: {statuses: [QUEUED, NOT_STARTED, STARTING, STARTED, CANCELING]}) {
+    ... on Runs { results { id } } ... on Error { message }
+  }
+}"""
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -147,6 +153,11 @@ def kill_runs(backfill: Backfill, kills: int, seconds: float) -> None:
 def runs_of(machine: Machine, job: str) -> list[str]:
     """The status of each run of the job, newest first."""
     return [run["status"] for run in machine.ask(_RUNS, job=job)["runsOrError"]["results"]]
+
+
+def runs_are_over(machine: Machine) -> bool:
+    """Whether no run waits or is under way."""
+    return machine.ask(_UNDER_WAY)["runsOrError"]["results"] == []
 
 
 def expected_rows(dataset: Dataset, month: Month) -> tuple[int, int]:
