@@ -103,6 +103,8 @@ class Machine(ABC):
         for process in self._processes():
             with suppress(psutil.NoSuchProcess):
                 process.kill()
+        for started in self._started:
+            started.wait()
         if embedded.is_made(self.home / "postgres"):
             server = embedded.get_server(self.home / "postgres", start=False)
             server.cleanup_mode = "delete"
