@@ -169,7 +169,7 @@ class Laptop(Machine):
         """`dagster dev` ends when its daemon does; the runs under way go on to their end."""
         [daemon] = [process for process in self._processes() if "dagster._daemon" in _command(process)]
         daemon.kill()
-        self._started.pop().wait(SECONDS_TO_START)
+        self._started[-1].wait(SECONDS_TO_START)
 
 
 class Server(Machine):
