@@ -5,6 +5,8 @@ later takes the place of the one before.
 """
 
 import multiprocessing
+import os
+from collections.abc import Mapping
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
@@ -18,3 +20,8 @@ FORKS.set_forkserver_preload(
         "pyarrow.parquet",
     ]
 )
+
+
+def take_over(environment: Mapping[str, str]) -> None:
+    """Set in a forked process what it does not have: the variables that were set after the first was forked."""
+    os.environ.update(environment)

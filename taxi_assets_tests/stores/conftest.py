@@ -4,14 +4,14 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
 
-from taxi_assets_tests.forks import FORKS
+from taxi_assets_tests.forks import FORKS, take_over
 
 OF_PROCESSES = [pytest.mark.slow, pytest.mark.xdist_group("processes")]  # one worker starts what they are forked off
 
 
 @pytest.fixture(scope="module")  # they keep the environment of their start, where a module's servers are named
 def processes() -> Iterator[Executor]:
-    with ProcessPoolExecutor(2, FORKS, initializer=os.environ.update, initargs=(dict(os.environ),)) as pool:
+    with ProcessPoolExecutor(2, FORKS, initializer=take_over, initargs=(dict(os.environ),)) as pool:
         yield pool
 
 
