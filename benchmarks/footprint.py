@@ -1,10 +1,11 @@
 """What one run takes of the things that a fleet shares: scratch space on its host, connections to Postgres.
 
 python -m benchmarks.footprint [--dataset yellow] [--rows N]
+python -m benchmarks.footprint --services
 
 The run is `taxi run` with the lake in GCS, the warehouse in BigQuery (both emulated), and the tables and Dagster's
 records in two databases of one Postgres server, as on a worker of a fleet. Sizes and connections are looked at every
-20 ms; how many sessions were opened in all, the server counts.
+20 ms; how many sessions were opened in all, the server counts. The services are those of deploy/, at rest for a minute.
 """
 
 import argparse
@@ -27,12 +28,13 @@ from taxi_assets.month import Month
 from taxi_assets.sample import write_month
 from taxi_assets.source.files import month_path
 from taxi_assets.stores.postgres.embedded import embedded_url
-from taxi_assets_tests.daemon.machines import PROJECT, records_url
+from taxi_assets_tests.daemon.machines import PROJECT, records_url, server
 from taxi_assets_tests.servers.bigquery import bigquery_server
 from taxi_assets_tests.servers.gcs import gcs_server
 from taxi_assets_tests.stores.servers import folder_for_server
 
 MONTH = Month(2024, 1)
+_AT_REST = 60  # seconds
 _ACTIVITY = "SELECT datname, count(*) FROM pg_stat_activity WHERE datname IN ('dagster', 'taxi') GROUP BY 1"
 _SESSIONS = "SELECT datname, sessions FROM pg_stat_database WHERE datname IN ('dagster', 'taxi')"
 
@@ -42,7 +44,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.footprint", description=__doc__.partition("\n")[0])
     parser.add_argument("--dataset", default="yellow")
     parser.add_argument("--rows", type=int, default=1_369_769)
+    parser.add_argument("--services", action="store_true", help="measure the services instead of a run")
     given = parser.parse_args()
+    if given.services:
+        _measure_services()
+        return
     dataset = dataset_named(given.dataset)
     with (
         folder_for_server() as database,
@@ -102,6 +108,20 @@ def _measure(dataset: Dataset, size: int, url: str, variables: Mapping[str, str]
     for name, count in peaks.items():
         opened = sessions[name]
         print(f"database {name}: {count} connections at a time, {opened} opened, {opened / seconds:.1f} a second")
+
+
+def _measure_services() -> None:
+    with server("sample") as services:
+        url = services.environment["DAGSTER_POSTGRES_URL"].replace("+psycopg2", "")
+        peak, ends = 0, time.monotonic() + _AT_REST
+        with psycopg.connect(url, autocommit=True) as connection:
+            before = dict(connection.execute(_SESSIONS).fetchall())["dagster"]
+            while time.monotonic() < ends:
+                counts = dict(connection.execute(_ACTIVITY).fetchall())
+                peak = max(peak, counts["dagster"] - 1)  # without this connection
+                time.sleep(0.02)
+            opened = dict(connection.execute(_SESSIONS).fetchall())["dagster"] - before
+    print(f"services at rest: {peak} connections at a time, {opened / _AT_REST:.1f} opened a second")
 
 
 def _bytes_in(folder: Path) -> int:

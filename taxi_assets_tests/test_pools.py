@@ -59,9 +59,12 @@ def fleet(records: str, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-@pytest.mark.parametrize("file", ["dagster.yaml", "deploy/dagster.yaml"])
-def test_the_shipped_instances_limit_the_pool(file: str) -> None:
-    pools = yaml.safe_load((PROJECT / file).read_text())["concurrency"]["pools"]
+INSTANCES = [PROJECT / "dagster.yaml", *sorted((PROJECT / "deploy").rglob("dagster.yaml"))]
+
+
+@pytest.mark.parametrize("file", INSTANCES, ids=lambda file: str(file.relative_to(PROJECT)))
+def test_every_shipped_instance_limits_the_pool(file: Path) -> None:
+    pools = yaml.safe_load(file.read_text())["concurrency"].get("pools")
     assert pools == {"default_limit": 4, "granularity": "op"}
 
 
