@@ -5,11 +5,13 @@ import os
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pytest
 
 from taxi_assets.io_managers import GCSLakeIOManager
 from taxi_assets.resources.google_cloud import GCSResource
 from taxi_assets.settings import Settings
+from taxi_assets.stores.duckdb.engine import query_config
 from taxi_assets.stores.scratch import MARK, PREFIX, scratch_folder
 from taxi_assets_tests.homes import Home
 
@@ -66,6 +68,16 @@ def test_the_steps_of_a_run_take_their_folders_from_there(tmp_path: Path) -> Non
     with home.definitions.resources["scratch"].folder() as folder:
         assert folder.parent == tmp_path / "big"
     assert list((tmp_path / "big").iterdir()) == []
+
+
+def test_what_a_query_spills_there_is_bounded(tmp_path: Path) -> None:
+    with duckdb.connect(config={**query_config(tmp_path), "max_temp_directory_size": "1MB"}) as connection:
+        connection.execute("SET memory_limit = '20MB'")
+        with pytest.raises(duckdb.OutOfMemoryException, match="max_temp_directory_size"):
+            connection.execute("CREATE TABLE sorted AS SELECT hash(i) AS h FROM range(10_000_000) t(i) ORDER BY h")
+    with duckdb.connect(config=query_config(tmp_path)) as connection:
+        [bound] = connection.sql("SELECT current_setting('max_temp_directory_size')").fetchone() or [None]
+    assert bound == "3.7 GiB"
 
 
 def test_a_lake_in_a_bucket_outside_of_runs_leaves_nothing(tmp_path: Path) -> None:
