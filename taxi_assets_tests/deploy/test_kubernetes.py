@@ -84,6 +84,25 @@ def test_the_instance_loads_and_keeps_its_records_in_postgres(
         assert not instance.run_retries_retry_on_asset_or_op_failure
 
 
+def test_the_kept_instance_is_that_of_the_values() -> None:
+    """The chart copies these parts, under other names; test_chart.py compares all of it where the chart is at hand."""
+    instance = yaml.safe_load(INSTANCE.read_text())
+    launcher = instance["run_launcher"]["config"]
+    for kept, name in (("env_vars", "envVars"), ("volumes", "volumes"), ("volume_mounts", "volumeMounts")):
+        assert launcher[kept] == LAUNCHER[name]
+    assert launcher["resources"] == LAUNCHER["resources"]
+    assert launcher["run_k8s_config"] == {_snake(name): value for name, value in LAUNCHER["runK8sConfig"].items()}
+    for kept, values in (
+        (instance["run_monitoring"], VALUES["dagsterDaemon"]["runMonitoring"]),
+        (instance["run_retries"], VALUES["dagsterDaemon"]["runRetries"]),
+        (instance["concurrency"]["pools"], VALUES["concurrency"]["pools"]),
+        (instance["concurrency"]["runs"], VALUES["concurrency"]["runs"]),
+    ):
+        assert kept == {_snake(name): value for name, value in values.items()}
+    coordinator = VALUES["dagsterDaemon"]["runCoordinator"]["config"]["customRunCoordinator"]
+    assert instance["run_coordinator"] == coordinator
+
+
 def test_what_a_run_is_does_not_depend_on_where_it_runs() -> None:
     """But for the launcher, the number of runs and the time that a node takes, the instances are the same."""
     machine = yaml.safe_load((PROJECT / "deploy" / "dagster.yaml").read_text())
@@ -150,6 +169,10 @@ def test_the_image_is_pinned_and_its_user_is_a_number_other_than_root() -> None:
     for line in lines:
         if line.startswith("COPY") and "--from" not in line:
             assert all((PROJECT / name).exists() for name in line.split()[1:-1])
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?=[A-Z])", "_", name).lower()
 
 
 def _gib(text: str) -> int:
