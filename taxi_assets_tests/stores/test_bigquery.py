@@ -13,6 +13,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery as google_bigquery
 from google.cloud.bigquery_storage import BigQueryReadClient
 from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
+from taxi_assets.stores.bigquery.empty_months import TABLE, line_of
 
 from taxi_assets.catalog import dataset_named
 from taxi_assets.errors import InvalidRequest, SchemaMismatch, StoreError
@@ -20,7 +21,6 @@ from taxi_assets.month import Month
 from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.bigquery import reading
 from taxi_assets.stores.bigquery.client import open_client
-from taxi_assets.stores.bigquery.empty_months import TABLE, line_of
 from taxi_assets.stores.bigquery.store import BigQueryStore
 from taxi_assets.stores.lake.gcs.client import open_client as open_gcs
 from taxi_assets.stores.lake.gcs.store import GCSLake
@@ -37,7 +37,7 @@ TRIPS = TableSlice("trips", JANUARY)
 
 def store_in(
     dataset: str,
-    month_column: str = MONTH_COLUMN,
+    key_column: str = MONTH_COLUMN,
     *,
     location: str | None = None,
     require_partition_filter: bool = False,
@@ -46,7 +46,7 @@ def store_in(
         partial(open_client, PROJECT, location),
         PROJECT,
         dataset,
-        month_column,
+        key_column,
         location=location,
         require_partition_filter=require_partition_filter,
         patience=20,
