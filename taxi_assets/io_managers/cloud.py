@@ -18,6 +18,7 @@ from taxi_assets.io_managers.tables import TableIOManager
 from taxi_assets.settings import parse_lake
 from taxi_assets.settings.places import Bucket
 from taxi_assets.stores.base import TableStore
+from taxi_assets.stores.partition import Partition
 from taxi_assets.stores.scratch import scratch_folder
 
 if TYPE_CHECKING:
@@ -82,11 +83,19 @@ class BigQueryIOManager(TableIOManager):
     BigQuery loads rows that lie in GCS directly from there; other rows are uploaded as Parquet.
     """
 
+    reserved_tables = frozenset({"loaded_empty_months", "loaded_empty_windows"})
+
     bigquery: dg.ResourceDependency[dagster_gcp.BigQueryResource]
     dataset: str = Field(description="BigQuery dataset that holds the tables; created if it is missing.")
     require_partition_filter: bool = Field(
         default=False, description="Whether queries must filter by partition, so that none scans the whole table."
     )
+
+    def require_partition(self, partition: Partition) -> None:
+        """Refuse what BigQuery has no native partition for: see `TableIOManager.require_partition`."""
+        from taxi_assets.stores.bigquery.tables import Partitioning
+
+        Partitioning.of("", partition)
 
     def open_store(self, key_column: str | None = None) -> TableStore:
         """The tables in the dataset."""

@@ -48,6 +48,9 @@ class BaseLakeIOManager(dg.ConfigurableIOManager):
     )
     _drafts: dict[tuple[TableSlice, str], "Draft"] = PrivateAttr(default_factory=dict)
 
+    def require_partition(self, partition: Partition) -> None:
+        """Any partition has a folder: see `TableIOManager.require_partition`."""
+
     @abstractmethod
     def store(self) -> "Lake":
         """The lake."""

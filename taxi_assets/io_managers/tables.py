@@ -1,14 +1,13 @@
-"""IO managers for database tables: the base class, Postgres and DuckDB. BigQuery's is in `cloud`.
+"""IO managers for database tables: the base class, and Postgres. DuckDB's is in `duckdb_file`, BigQuery's in `cloud`.
 
 The definition metadata `dagster/table_name` names the table, else the last part of the asset key does. All tables lie
 in one schema or dataset. The key column identifies the partition of a row; it is added if the rows lack it.
 """
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import dagster as dg
-import dagster_duckdb
 from pydantic import Field
 
 from taxi_assets.errors import InvalidRequest
@@ -21,8 +20,8 @@ from taxi_assets.io_managers.common import (
 )
 from taxi_assets.io_managers.load_log import entry_of
 from taxi_assets.resources.postgres import PostgresResource
-from taxi_assets.settings.urls import local_path
 from taxi_assets.stores.base import Stored, TableSlice, TableStore
+from taxi_assets.stores.partition import Partition
 from taxi_assets.stores.rows import Rows
 
 TABLE_NAME = "dagster/table_name"
@@ -45,6 +44,16 @@ class TableIOManager(dg.ConfigurableIOManager):
     store_name: str | None = Field(
         default=None, description="This store's name in the audit table; by default the first part of the asset key."
     )
+
+    #: Tables that the store keeps records of its own in.
+    reserved_tables: ClassVar[frozenset[str]] = frozenset()
+
+    def require_partition(self, partition: Partition) -> None:
+        """Refuse a partition that the store cannot replace atomically.
+
+        Raises:
+            SchemaMismatch: the text has the reason, and a way out.
+        """
 
     @abstractmethod
     def open_store(self, key_column: str | None = None) -> TableStore:
@@ -89,24 +98,6 @@ class PostgresIOManager(TableIOManager):
         from taxi_assets.stores.postgres.store import PostgresStore
 
         return PostgresStore(self.postgres.dsn, self.schema_name, key_column)
-
-
-class DuckDBIOManager(TableIOManager):
-    """Keeps each asset in a table of a DuckDB file, replaced a partition at a time, each in one transaction."""
-
-    duckdb: dg.ResourceDependency[dagster_duckdb.DuckDBResource]
-    schema_name: str = Field(default="public", description="Schema that holds the tables; created if it is missing.")
-    patience: float = Field(
-        default=300,
-        description="Seconds to wait for other processes with the file open, as notebooks; loads queue without limit.",
-    )
-
-    def open_store(self, key_column: str | None = None) -> TableStore:
-        """The tables in the file."""
-        from taxi_assets.stores.duckdb.store import DuckDBStore
-
-        path = local_path("the DuckDB resource's database", self.duckdb.database)
-        return DuckDBStore(path, self.schema_name, key_column, lock_patience=self.patience)
 
 
 def _table_of(context: dg.InputContext | dg.OutputContext, store: TableStore) -> str:

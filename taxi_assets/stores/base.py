@@ -63,8 +63,8 @@ def other_partitioning(where: str, remedy: str, *, holds: object, wanted: object
         wanted: what the asset is divided into; None if it has no partitions.
     """
     return SchemaMismatch(
-        f"{where} holds {holds or 'one whole table'}, and the asset has {wanted or 'no partitions'} now: {remedy}, or give the asset another name, "
-        "and materialize it again"
+        f"{where} holds {holds or 'one whole table'}, and the asset has {wanted or 'no partitions'} now: {remedy}, "
+        "or give the asset another name, and materialize it again"
     )
 
 

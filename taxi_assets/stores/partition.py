@@ -173,7 +173,18 @@ def require_no_overlap(table: str, keys: Iterable[Key], partition: Partition) ->
         return
     within = [key for key in keys if not isinstance(key, str) and partition.key < key < partition.end]  # type: ignore[operator]
     if within:
-        raise SchemaMismatch(
-            f"{table} has a partition that begins at {text_of(min(within))}, within {partition}: its windows have "
-            "changed. Remove the table, or give the asset another name, and materialize it again"
-        )
+        raise overlapping(table, partition, f"a partition begins at {text_of(min(within))}")
+
+
+def overlapping(table: str, partition: Partition, found: str) -> SchemaMismatch:
+    """The error for a window that another partition of the table overlaps.
+
+    Args:
+        table: the table's name.
+        partition: that is to be loaded.
+        found: what is there.
+    """
+    return SchemaMismatch(
+        f"{table} cannot take {partition}, since its windows have changed ({found}): remove the table, or give the "
+        "asset another name, and materialize it again"
+    )

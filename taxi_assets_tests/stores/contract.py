@@ -26,6 +26,7 @@ from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.duckdb.rows_digest import digest_of
 from taxi_assets.stores.rows import Rows
 
+from .partition_contract import PartitionContract
 from .versions import (
     ROWS,
     AnyStore,
@@ -122,7 +123,7 @@ def assert_same(found: pa.Table, given: pa.Table) -> None:
     assert repr(found.select(given.column_names).to_pydict()) == repr(given.to_pydict())
 
 
-class StoreContract:
+class StoreContract(PartitionContract):
     """What every store does; a subclass brings the fixture `store`."""
 
     table = "trips"

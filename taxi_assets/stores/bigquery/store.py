@@ -19,9 +19,16 @@ from taxi_assets.stores.bigquery.connection import Dataset
 from taxi_assets.stores.bigquery.definition import ensure_table
 from taxi_assets.stores.bigquery.loading import append, load
 from taxi_assets.stores.bigquery.reading import find_row, keys_of, read_rows, selection
-from taxi_assets.stores.bigquery.tables import DIALECT, TYPE_NAMES, Partitioning, partition_of, require_names
+from taxi_assets.stores.bigquery.tables import (
+    DIALECT,
+    TYPE_NAMES,
+    Partitioning,
+    exceeds_native,
+    partition_of,
+    require_names,
+)
 from taxi_assets.stores.digest import Digest, Parts, digest_query
-from taxi_assets.stores.partition import Key, Partition, key_column, months_among
+from taxi_assets.stores.partition import Key, Partition, key_column, months_among, require_no_overlap
 from taxi_assets.stores.rows import Rows
 
 
@@ -76,6 +83,8 @@ class BigQueryStore:
             partitioning = Partitioning.of(key_column(self._key_column, piece.partition), piece.partition)
         with self._dataset.failures():
             table = ensure_table(self._dataset, piece.table, rows.schema, partitioning, **options)
+            if piece.partition is not None and exceeds_native(piece.partition):
+                require_no_overlap(self.table_name(piece.table), keys_of(self._dataset, table), piece.partition)
             job = load(self._dataset, table, partition_of(self.table_name(piece.table), piece.partition), rows)
             count = int(job.output_rows or 0)
             if piece.partition is not None and count == 0:

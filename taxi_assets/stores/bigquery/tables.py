@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 import pyarrow as pa
 from google.cloud.bigquery import SchemaField, Table, TableReference, TimePartitioning
 
 from taxi_assets.errors import SchemaMismatch
+from taxi_assets.month import Month
 from taxi_assets.stores.arrow import description, require_distinct
 from taxi_assets.stores.base import other_partitioning
 from taxi_assets.stores.digest import Dialect
@@ -77,8 +78,9 @@ class Partitioning(NamedTuple):
                 f"BigQuery has no partition for the name {partition}: it has partitions of time only, and without one "
                 "a load is not atomic. Leave the asset without partitions there, or keep it in Postgres or DuckDB"
             )
-        key = partition.key
-        if isinstance(key, datetime) and (key.minute, key.second, key.microsecond) != (0, 0, 0):
+        if kind is Kind.TIME and not all(
+            bound is None or _is_whole_hour(bound) for bound in (partition.key, partition.end)
+        ):
             raise SchemaMismatch(
                 f"BigQuery has no partition for the window that begins at {partition}: its smallest are whole hours. "
                 "Use hourly windows, or keep the asset in Postgres or DuckDB"
@@ -137,6 +139,18 @@ def arrow_schema(table: Table) -> pa.Schema:
         [_field(column) for column in table.schema],
         None if table.description is None else {"description": table.description},
     )
+
+
+def _is_whole_hour(bound: Key) -> bool:
+    return isinstance(bound, datetime) and (bound.minute, bound.second, bound.microsecond) == (0, 0, 0)
+
+
+def exceeds_native(partition: Partition) -> bool:
+    """True: the window is longer than the native partition that holds it, so that others may begin within it."""
+    key, end = partition.key, partition.end
+    if isinstance(partition, Month) or isinstance(key, str) or end is None:
+        return False
+    return end - key > (timedelta(hours=1) if isinstance(key, datetime) else timedelta(days=1))
 
 
 _DECORATORS = {Kind.MONTH: "%Y%m", Kind.DATE: "%Y%m%d", Kind.TIME: "%Y%m%d%H"}

@@ -52,11 +52,9 @@ def _define(
         take_advisory_lock(table.connection, _definition_of(table.schema))  # two concurrent IF NOT EXISTS fail
         table.create(schema, types, partitioning)
     elif table.partitioning() != partitioning:
-        name = f"{table.schema}.{table.name}"
-        remedy = f"drop it (DROP TABLE {name})"
-        raise other_partitioning(name, remedy, holds=table.partitioning(), wanted=partitioning)
+        raise _other_partitioning(table, table.partitioning(), partitioning)
     existing = {column.name: column for column in table.columns()}
-    _require_same_types(table, types, existing)
+    _require_same_types(table, types, existing, partitioning)
     added = [(name, kind) for name, kind in types.items() if name not in existing]
     if added:
         when_unlocked(table.connection, lock_patience, *table.added_columns(added))
@@ -67,11 +65,21 @@ def _define(
             table.comment(field.name, text)
 
 
+def _other_partitioning(table: Table, holds: object, wanted: object) -> SchemaMismatch:
+    name = f"{table.schema}.{table.name}"
+    return other_partitioning(name, f"drop it (DROP TABLE {name})", holds=holds, wanted=wanted)
+
+
 def _definition_of(name: str) -> str:
     return f"{name} definition"
 
 
-def _require_same_types(table: Table, types: dict[str, str], existing: dict[str, TableColumn]) -> None:
+def _require_same_types(
+    table: Table, types: dict[str, str], existing: dict[str, TableColumn], partitioning: Partitioning | None
+) -> None:
+    key = None if partitioning is None else existing.get(partitioning.column)
+    if key is not None and key.type != types[key.name]:
+        raise _other_partitioning(table, f"{partitioning} ({key.type})", f"{partitioning} ({types[key.name]})")
     different = [
         f"{name} is {existing[name].type} in the table and {kind} in the rows"
         for name, kind in types.items()

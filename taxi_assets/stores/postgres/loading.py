@@ -9,7 +9,7 @@ from psycopg import sql
 
 from taxi_assets.stores import load_log
 from taxi_assets.stores.base import TableSlice
-from taxi_assets.stores.partition import Partition
+from taxi_assets.stores.partition import Partition, overlapping
 from taxi_assets.stores.postgres.connection import when_unlocked
 from taxi_assets.stores.postgres.copy_writer import ShortQueueWriter
 from taxi_assets.stores.postgres.definition import lock_definition
@@ -40,10 +40,14 @@ def attach_partition(table: Table, partition: Partition, lock_patience: float) -
     """Exchange the new table for the present partition.
 
     Raises:
+        SchemaMismatch: another partition of the table overlaps it, since the windows have changed.
         StoreUnavailable: the table stayed locked.
     """
     lock_definition(table)  # until the commit no other load adds a column; those added during this load are copied
-    when_unlocked(table.connection, lock_patience, *exchange(table, partition))
+    try:
+        when_unlocked(table.connection, lock_patience, *exchange(table, partition))
+    except psycopg.errors.InvalidObjectDefinition as error:  # which loading into a new table has for nothing else
+        raise overlapping(f"{table.schema}.{table.name}", partition, str(error).partition("\n")[0]) from error
 
 
 def replace_all(table: Table, rows: Rows) -> int:
