@@ -7,7 +7,7 @@ import pytest
 from taxi_assets.stores.postgres.embedded import embedded_url
 from taxi_assets_tests.servers.bigquery import BigQueryServer, bigquery_server, why_no_bigquery_server
 from taxi_assets_tests.servers.gcs import GcsServer, gcs_server
-from taxi_assets_tests.stores.servers import folder_for_server
+from taxi_assets_tests.stores.servers import folder_for_server, spare_the_disk
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -26,9 +26,11 @@ def environment(**variables: str) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A real server of this session's own."""
+    """A real server of this session's own, which no test kills."""
     with folder_for_server() as folder:
-        yield embedded_url(folder)
+        url = embedded_url(folder)
+        spare_the_disk(url)
+        yield url
 
 
 @pytest.fixture(scope="session")
