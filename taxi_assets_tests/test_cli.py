@@ -246,6 +246,7 @@ def real_home(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Em
     return EmbeddedHome(tmp_path_factory.mktemp("real_home"), TAXI_POSTGRES=new_database(postgres_url))
 
 
+@pytest.mark.xdist_group("real months")
 @pytest.mark.skipif(not REAL_FILES.exists(), reason="TLC's own files are not beside the project")
 @pytest.mark.parametrize(
     ("dataset", "months", "clean"),
