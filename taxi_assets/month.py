@@ -66,6 +66,16 @@ class Month:
         """The value of `source_month` in every table."""
         return date(self.year, self.number, 1)
 
+    @property
+    def key(self) -> date:
+        """The key of the month as a partition of a table: its first day."""
+        return self.first_day
+
+    @property
+    def end(self) -> date:
+        """The first day of the next month."""
+        return self.plus(1).first_day
+
     def plus(self, months: int) -> "Month":
         """The month that many months later, or earlier for a negative number."""
         years, zero_based = divmod(self.year * 12 + self.number - 1 + months, 12)

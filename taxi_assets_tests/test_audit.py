@@ -91,7 +91,7 @@ def load(store: DuckDBStore | PostgresStore, piece: TableSlice, **facts: str) ->
 
     known = {"taxi/source_sha256": "a", "taxi/rules": "x", "taxi/code_version": "1", **facts}
     entry = Entry("load_audit", "somewhere", facts.get("run", "r"), "alice", datetime.now(tz=UTC), known)
-    rows = pa.table({"amount": [1.0], **({"source_month": [piece.month.first_day]} if piece.month else {})})
+    rows = pa.table({"amount": [1.0], **({"source_month": [piece.partition.key]} if piece.partition else {})})
     store.replace(piece, Rows.from_table(rows), entry)
 
 

@@ -1,24 +1,32 @@
 """IO managers for a lake of Parquet files, Postgres, BigQuery and DuckDB.
 
 They do not import the catalogue: names come from asset keys and definition metadata, types and comments from the Arrow
-schema, months from the partitions. So they work in any project with monthly assets. Those for Google Cloud are imported
-on first use.
+schema, keys from the partitions. So they work in any project. Each is imported on first use, so that none needs the
+libraries of another.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-from taxi_assets.io_managers.lake import LakeIOManager
-from taxi_assets.io_managers.tables import DuckDBIOManager, PostgresIOManager
 
 if TYPE_CHECKING:
     from taxi_assets.io_managers.cloud import BigQueryIOManager, GCSLakeIOManager
+    from taxi_assets.io_managers.duckdb_file import DuckDBIOManager
+    from taxi_assets.io_managers.lake import LakeIOManager
+    from taxi_assets.io_managers.tables import PostgresIOManager
+    from taxi_assets.io_managers.validation import storable
 
-__all__ = ["BigQueryIOManager", "DuckDBIOManager", "GCSLakeIOManager", "LakeIOManager", "PostgresIOManager"]
+__all__ = ["BigQueryIOManager", "DuckDBIOManager", "GCSLakeIOManager", "LakeIOManager", "PostgresIOManager", "storable"]
+_MODULES = {
+    "BigQueryIOManager": "cloud",
+    "DuckDBIOManager": "duckdb_file",
+    "GCSLakeIOManager": "cloud",
+    "LakeIOManager": "lake",
+    "PostgresIOManager": "tables",
+    "storable": "validation",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("BigQueryIOManager", "GCSLakeIOManager"):
-        from taxi_assets.io_managers import cloud
-
-        return getattr(cloud, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

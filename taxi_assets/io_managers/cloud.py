@@ -18,6 +18,7 @@ from taxi_assets.io_managers.tables import TableIOManager
 from taxi_assets.settings import parse_lake
 from taxi_assets.settings.places import Bucket
 from taxi_assets.stores.base import TableStore
+from taxi_assets.stores.partition import Partition
 from taxi_assets.stores.scratch import scratch_folder
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class GCSLakeIOManager(BaseLakeIOManager):
     )
     locks: str | None = Field(
         default=None,
-        description="Folder for locks that serialize runs of the same month on this machine; by default there are "
+        description="Folder for locks that serialize runs of the same partition on this machine; by default there are "
         "none, and a run whose inputs are replaced meanwhile fails.",
     )
     _run_scratch: Path | None = PrivateAttr(None)
@@ -64,7 +65,7 @@ class GCSLakeIOManager(BaseLakeIOManager):
             raise InvalidRequest(f"a lake in a bucket is at gs://bucket/prefix, not at {self.url!r}")
         locks = None if self.locks is None else Path(self.locks)
         scratch = self._run_scratch or self._scratch_outside_of_runs()
-        return GCSLake(self.gcs.get_client, place.name, place.prefix, scratch, self.month_column, turns=locks)
+        return GCSLake(self.gcs.get_client, place.name, place.prefix, scratch, self.key_column, turns=locks)
 
     def _scratch_outside_of_runs(self) -> Path:
         if self._private is None:
@@ -77,18 +78,28 @@ class GCSLakeIOManager(BaseLakeIOManager):
 
 
 class BigQueryIOManager(TableIOManager):
-    """Keeps each asset in a BigQuery table, partitioned by month and replaced a month at a time by one load job.
+    """Keeps each asset in a BigQuery table, replaced a partition at a time, each by one load job.
+
+    Windows need a native partition: whole hours, whole days or months. Names have none, and are refused.
 
     BigQuery loads rows that lie in GCS directly from there; other rows are uploaded as Parquet.
     """
 
+    reserved_tables = frozenset({"loaded_empty_months", "loaded_empty_windows"})
+
     bigquery: dg.ResourceDependency[dagster_gcp.BigQueryResource]
     dataset: str = Field(description="BigQuery dataset that holds the tables; created if it is missing.")
     require_partition_filter: bool = Field(
-        default=False, description="Whether queries must filter by month, so that none scans the whole table."
+        default=False, description="Whether queries must filter by partition, so that none scans the whole table."
     )
 
-    def open_store(self) -> TableStore:
+    def require_partition(self, partition: Partition) -> None:
+        """Refuse what BigQuery has no native partition for: see `TableIOManager.require_partition`."""
+        from taxi_assets.stores.bigquery.tables import Partitioning
+
+        Partitioning.of("", partition)
+
+    def open_store(self, key_column: str | None = None) -> TableStore:
         """The tables in the dataset."""
         from taxi_assets.stores.bigquery.store import BigQueryStore
 
@@ -96,7 +107,7 @@ class BigQueryIOManager(TableIOManager):
             self._client,
             self.bigquery.project or self._client().project,
             self.dataset,
-            self.month_column,
+            key_column,
             location=self.bigquery.location,
             require_partition_filter=self.require_partition_filter,
         )

@@ -1,25 +1,28 @@
 """Shared code of the IO managers: from a Dagster context to a slice, one store call, and metadata back.
 
-An output is a `pandas.DataFrame`, a `pyarrow.Table` or `Rows`; an input is loaded as its annotation says, by default
-as a DataFrame: one partition, several, or all. Partitions are months; an unpartitioned output is a whole table.
-Reading and writing are the work of `stores`.
+`frames` has the types of outputs and inputs, `partitions` their partitions: one, several, or all. An output without
+partitions is a whole table. Reading and writing are the work of `stores`.
 """
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
-from taxi_assets.errors import SourceUnavailable, TaxiError
+from taxi_assets.errors import SchemaMismatch, SourceUnavailable, TaxiError
+from taxi_assets.io_managers.frames import as_rows, from_rows
 from taxi_assets.io_managers.inputs import record_input, require_current_inputs
 from taxi_assets.io_managers.metadata import COLUMN_SCHEMA, PREVIEW_ROWS, slice_metadata
-from taxi_assets.month import Month
+from taxi_assets.io_managers.partitions import Parts, input_partitions, output_partitions, split_by_key
 from taxi_assets.stores.arrow import description
 from taxi_assets.stores.base import Store, Stored, TableSlice
+from taxi_assets.stores.partition import Partition
+from taxi_assets.stores.partition import key_column as key_column_of
 from taxi_assets.stores.rows import Rows
 
 RETRIES = 2
@@ -80,36 +83,6 @@ def interrupt_if_run_ended(context: dg.OutputContext) -> None:
         )
 
 
-def as_rows(value: object) -> Rows:
-    """The output of an asset as rows.
-
-    Raises:
-        TypeError: the value has another type.
-    """
-    if isinstance(value, Rows):
-        return value
-    if isinstance(value, pa.Table):
-        return Rows.from_table(value)
-    if _type_name(type(value)) == "pandas.DataFrame":
-        return Rows.from_pandas(value)
-    raise TypeError(f"cannot store a {type(value).__name__}: return a pandas.DataFrame, a pyarrow.Table or Rows")
-
-
-def from_rows(rows: Rows, wanted: object) -> Any:
-    """The rows in the annotated type of an input, by default a DataFrame.
-
-    Raises:
-        TypeError: the annotation is another type.
-    """
-    if wanted is Rows:
-        return rows
-    if wanted is pa.Table:
-        return rows.to_table()
-    if wanted in (None, Any, type(None)) or _type_name(wanted) == "pandas.DataFrame":
-        return rows.to_pandas()
-    raise TypeError(f"cannot load rows as {wanted}: annotate the input as pandas.DataFrame, pyarrow.Table or Rows")
-
-
 def definition_metadata(context: dg.InputContext | dg.OutputContext) -> Mapping[str, Any]:
     """The definition metadata of the asset that is written or read; for an input, that of the upstream asset."""
     if isinstance(context, dg.InputContext):
@@ -117,24 +90,79 @@ def definition_metadata(context: dg.InputContext | dg.OutputContext) -> Mapping[
     return context.definition_metadata or {}
 
 
-def store_slice(
-    context: dg.OutputContext, replace: Callable[[TableSlice, Rows], Stored], table: str, value: object
-) -> TableSlice:
-    """Replace the output's slice, add the materialization's metadata, and return the slice."""
+@dataclass(frozen=True)
+class Destination:
+    """Where an output goes.
+
+    Attributes:
+        table: the table in the store.
+        replace: replaces one slice of it.
+        place_of: a slice -> metadata that name its place.
+        key_column: the key column's name; by default that of the partitions' kind.
+    """
+
+    table: str
+    replace: Callable[[TableSlice, Rows], Stored]
+    place_of: Callable[[TableSlice], Mapping[str, Any]]
+    key_column: str | None = None
+
+
+def store_output(context: dg.OutputContext, value: object, to: Destination) -> None:
+    """Replace the slices of the output, one after another, and add their metadata to the materializations.
+
+    Each partition is replaced atomically. Where one fails, those before it stay and are recorded as materialized.
+
+    Args:
+        context: of the output.
+        value: rows; of several partitions with the key column, or as a mapping: partition key -> rows.
+        to: where they go.
+    """
     interrupt_if_run_ended(context)
-    piece = TableSlice(table, output_month(context))
-    started = time.monotonic()
     with map_errors_to_failures():
-        rows = _described(as_rows(value), context).confirmed_by(partial(require_current_inputs, context))
-        seen = _Preview(rows)
-        stored = replace(piece, seen.rows)
-        preview = seen.first_rows()
+        partitions = output_partitions(context)
+        if partitions is None or (len(partitions) == 1 and not isinstance(value, Mapping)):
+            piece = TableSlice(to.table, None if partitions is None else next(iter(partitions.values())))
+            context.add_output_metadata(_replace_one(context, to, piece, as_rows(value)))
+            return
+        parts = _parts_of(value, to.key_column, partitions)
+    stored: dict[str, Mapping[str, Any]] = {}
+    try:
+        for key, rows in parts.items():
+            with map_errors_to_failures():
+                stored[key] = _replace_one(context, to, TableSlice(to.table, partitions[key]), rows)
+    except BaseException:
+        for key, metadata in stored.items():
+            context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
+        raise
+    for key, metadata in stored.items():
+        context.step_context.add_asset_metadata(metadata, context.asset_key, key)
+
+
+def _parts_of(value: object, key_column: str | None, partitions: Mapping[str, Partition]) -> Parts:
+    if not isinstance(value, Mapping):
+        first = next(iter(partitions.values()))
+        return split_by_key(as_rows(value), key_column_of(key_column, first), partitions)
+    if set(value) != set(partitions):
+        raise SchemaMismatch(
+            f"the output has the partitions {', '.join(map(str, value)) or 'none'}, and this run materializes "
+            f"{', '.join(partitions)}: return rows for each of them, and for no other"
+        )
+    return {key: as_rows(value[key]) for key in partitions}
+
+
+def _replace_one(context: dg.OutputContext, to: Destination, piece: TableSlice, rows: Rows) -> Mapping[str, Any]:
+    """Replace the slice, and return the materialization's metadata."""
+    started = time.monotonic()
+    described = _described(rows, context).confirmed_by(partial(require_current_inputs, context))
+    seen = _Preview(described)
+    stored = to.replace(piece, seen.rows)
+    preview = seen.first_rows()
     pa.default_memory_pool().release_unused()  # some 60 MB, which Google's libraries allocate next
     seconds = time.monotonic() - started
     asset = context.asset_key.to_user_string()
-    context.log.info(f"{asset} {piece.month or ''}: {stored.rows:,} rows in {seconds:.1f} s".replace(" :", ":"))
-    context.add_output_metadata(slice_metadata(stored, rows.provenance, preview, seconds))
-    return piece
+    of = "" if piece.partition is None else f" {piece.partition}"
+    context.log.info(f"{asset}{of}: {stored.rows:,} rows in {seconds:.1f} s")
+    return {**slice_metadata(stored, described.provenance, preview, seconds), **to.place_of(piece)}
 
 
 def _described(rows: Rows, context: dg.OutputContext) -> Rows:
@@ -155,7 +183,7 @@ def load_slice(
     context: dg.InputContext,
     store: Store,
     table: str,
-    read: Callable[[str, Sequence[Month] | None], Rows] | None = None,
+    read: Callable[[str, Sequence[Partition] | None], Rows] | None = None,
 ) -> Any:
     """The rows of the input's partitions, or of the whole table.
 
@@ -166,45 +194,18 @@ def load_slice(
         read: replaces `store.read`.
     """
     with map_errors_to_failures():
-        rows = (read or store.read)(table, months_of_input(context, store, table))
+        rows = (read or store.read)(table, present_partitions(context, store, table))
         record_input(context, rows)
         return from_rows(rows, context.dagster_type.typing_type)
 
 
-def month_of(partitions: dg.PartitionsDefinition, key: str) -> Month:
-    """The month of a partition key.
-
-    Raises:
-        TypeError: the partitions are not months.
-    """
-    if not isinstance(partitions, dg.TimeWindowPartitionsDefinition):
-        raise TypeError(f"partitions must be months, and {key!r} is not one")
-    window = partitions.time_window_for_partition_key(key)
-    month = Month.of(window.start)
-    if (window.start.day, Month.of(window.end)) != (1, month.plus(1)):
-        raise TypeError(f"partitions must be months, and {key!r} is not one")
-    return month
-
-
-def output_month(context: dg.OutputContext) -> Month | None:
-    """The output's month; None for a whole table."""
-    if not context.has_asset_partitions:
-        return None
-    keys = list(context.asset_partition_keys)
-    if len(keys) != 1:
-        raise TypeError(f"{len(keys)} partitions in one output: run one partition at a time")
-    return month_of(context.asset_partitions_def, keys[0])
-
-
-def months_of_input(context: dg.InputContext, store: Store, table: str) -> list[Month] | None:
-    """The input's months, without missing ones if it allows that; None for a whole table."""
-    if not context.has_asset_partitions:
-        return None
-    months = [month_of(context.asset_partitions_def, key) for key in context.asset_partition_keys]
-    if (context.definition_metadata or {}).get("allow_missing_partitions"):
-        present = set(store.months(table))
-        return [month for month in months if month in present]
-    return months
+def present_partitions(context: dg.InputContext, store: Store, table: str) -> list[Partition] | None:
+    """The input's partitions, without missing ones if it allows that; None for a whole table."""
+    partitions = input_partitions(context)
+    if partitions is None or not (context.definition_metadata or {}).get("allow_missing_partitions"):
+        return partitions
+    present = set(store.keys(table))
+    return [partition for partition in partitions if partition.key in present]
 
 
 class _Preview:
@@ -226,9 +227,3 @@ class _Preview:
             if self._first is None:
                 self._first = batch.slice(0, PREVIEW_ROWS)
             yield batch
-
-
-def _type_name(kind: object) -> str:
-    # By name, since importing pandas takes longer than loading all definitions.
-    module = getattr(kind, "__module__", "")
-    return f"{module.partition('.')[0]}.{getattr(kind, '__name__', '')}"

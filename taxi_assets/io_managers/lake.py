@@ -1,11 +1,11 @@
-"""Lake IO manager: writes assets as Parquet files by month, or stores files unchanged.
+"""Lake IO manager: writes assets as Parquet files by partition, or stores files unchanged.
 
 File layout and atomic writes are the work of `stores.lake`.
 """
 
 import time
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,21 +14,21 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from taxi_assets.io_managers.common import (
+    Destination,
     definition_metadata,
-    from_rows,
     interrupt_if_run_ended,
     load_slice,
     map_errors_to_failures,
-    month_of,
-    output_month,
-    store_slice,
+    store_output,
 )
+from taxi_assets.io_managers.frames import from_rows
 from taxi_assets.io_managers.inputs import require_current_inputs, step_of
 from taxi_assets.io_managers.metadata import file_metadata, raw_metadata
-from taxi_assets.month import Month
+from taxi_assets.io_managers.partitions import input_partitions, output_partitions
 from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.settings.urls import local_path
 from taxi_assets.stores.base import Stored, TableSlice
+from taxi_assets.stores.partition import Partition
 from taxi_assets.stores.rows import Rows, schema_of_parquet
 
 if TYPE_CHECKING:
@@ -42,11 +42,14 @@ PUBLISHED_WITH = "taxi/published_with"
 class BaseLakeIOManager(dg.ConfigurableIOManager):
     """Base class of the lake IO managers; a subclass implements `store`."""
 
-    month_column: str = Field(
-        default="source_month",
-        description="DATE column with the first day of a row's month, if rows have it; see the table IO managers.",
+    key_column: str | None = Field(
+        default=None,
+        description="Column with the key of a row's partition, if rows have it; see the table IO managers.",
     )
     _drafts: dict[tuple[TableSlice, str], "Draft"] = PrivateAttr(default_factory=dict)
+
+    def require_partition(self, partition: Partition) -> None:
+        """Any partition has a folder: see `TableIOManager.require_partition`."""
 
     @abstractmethod
     def store(self) -> "Lake":
@@ -56,7 +59,7 @@ class BaseLakeIOManager(dg.ConfigurableIOManager):
         """Replace the asset's slice or file with the output: at once, or when the draft it belongs to is published."""
         path, store = _path(context), self.store()
         with map_errors_to_failures():
-            draft = self._draft(context, output_month(context))
+            draft = self._draft(context, _only_one((output_partitions(context) or {}).values()))
         is_last = draft is not None and (context.definition_metadata or {})[PUBLISHED_WITH] == path
         if isinstance(obj, RawFile | Path):
             interrupt_if_run_ended(context)
@@ -82,8 +85,10 @@ class BaseLakeIOManager(dg.ConfigurableIOManager):
                     draft.publish()
                 return stored
 
-            piece = store_slice(context, replace, path, obj)
-            context.add_output_metadata({"dagster/uri": dg.MetadataValue.url(store.uri(piece))})
+            def place_of(piece: TableSlice) -> dict[str, dg.MetadataValue]:
+                return {"dagster/uri": dg.MetadataValue.url(store.uri(piece))}
+
+            store_output(context, obj, Destination(path, replace, place_of, self.key_column))
 
     def load_input(self, context: dg.InputContext) -> Any:
         """The asset's rows in the input's annotated type, or its file for a `RawFile` or a `Path`."""
@@ -91,11 +96,15 @@ class BaseLakeIOManager(dg.ConfigurableIOManager):
         file_name = known.get(FILE_NAME)
         path, store = _path(context), self.store()
         with map_errors_to_failures():
-            draft = None if known.get(PUBLISHED_WITH) == path else self._draft(context, _only_month(context))
+            draft = (
+                None
+                if known.get(PUBLISHED_WITH) == path
+                else self._draft(context, _only_one(input_partitions(context)))
+            )
         if file_name is None:
             return load_slice(context, store, path, draft.read if draft else store.read)
         if context.has_asset_partitions:
-            file_name = file_name.format(month=month_of(context.asset_partitions_def, context.asset_partition_key))
+            file_name = file_name.format(month=context.asset_partition_key, partition=context.asset_partition_key)
         with map_errors_to_failures():
             raw = (draft or store).get_file(path, file_name)
         wanted = context.dagster_type.typing_type
@@ -104,14 +113,14 @@ class BaseLakeIOManager(dg.ConfigurableIOManager):
         is_table = raw.path.suffix == ".parquet"
         return from_rows(Rows.from_parquet([raw.path]), wanted) if is_table and wanted is not RawFile else raw
 
-    def _draft(self, context: dg.InputContext | dg.OutputContext, month: Month | None) -> "Draft | None":
-        """The run's draft that publishes the asset, if its metadata names one; waits for the lock on the month."""
+    def _draft(self, context: dg.InputContext | dg.OutputContext, partition: Partition | None) -> "Draft | None":
+        """The run's draft that publishes the asset, if its metadata names one; waits for the lock on the partition."""
         last = definition_metadata(context).get(PUBLISHED_WITH)
         step = step_of(context)
-        if last is None or step is None or (month is None and context.has_asset_partitions):
+        if last is None or step is None or (partition is None and context.has_asset_partitions):
             return None
         key = step.dagster_run.root_run_id or step.dagster_run.run_id
-        piece = TableSlice(last, month)
+        piece = TableSlice(last, partition)
         if (piece, key) not in self._drafts:
             self._drafts[piece, key] = self.store().draft(piece, key, context.log.info)
         return self._drafts[piece, key]
@@ -125,11 +134,11 @@ class LakeIOManager(BaseLakeIOManager):
     """Keeps each asset in a folder named after its key: `green/clean_trips/month=2024-01/…parquet`.
 
     For an asset that returns a `RawFile`, or the `Path` of a file, the file is stored unchanged under its name; the
-    definition metadata `taxi/file_name` is the name, with `{month}` for the partition.
+    definition metadata `taxi/file_name` is the name, with `{month}` or `{partition}` for the partition key.
 
     Assets can be published together: their definition metadata `taxi/published_with` names the last of them, for
     example `green/clean_trips`, which names itself. All become visible when that one is stored. Before, only their own
-    run and its re-executions see them. On one machine, runs of the same month take turns by a lock.
+    run and its re-executions see them. On one machine, runs of the same partition take turns by a lock.
     """
 
     folder: str = Field(description="Folder of the lake; created if it is missing.")
@@ -149,13 +158,13 @@ class LakeIOManager(BaseLakeIOManager):
         """
         from taxi_assets.stores.lake.folder.store import LocalLake
 
-        return LocalLake(local_path("the lake's folder", self.folder), self.month_column)
+        return LocalLake(local_path("the lake's folder", self.folder), self.key_column)
 
 
-def _only_month(context: dg.InputContext) -> Month | None:
-    if not context.has_asset_partitions or len(context.asset_partition_keys) != 1:
-        return None
-    return month_of(context.asset_partitions_def, context.asset_partition_key)
+def _only_one(partitions: Iterable[Partition] | None) -> Partition | None:
+    """The partition, if it is the only one."""
+    found = list(partitions or ())
+    return found[0] if len(found) == 1 else None
 
 
 def _path(context: dg.InputContext | dg.OutputContext) -> str:

@@ -1,32 +1,42 @@
-"""IO managers for database tables: the base class, Postgres and DuckDB. BigQuery's is in `cloud`.
+"""IO managers for database tables: the base class, and Postgres. DuckDB's is in `duckdb_file`, BigQuery's in `cloud`.
 
 The definition metadata `dagster/table_name` names the table, else the last part of the asset key does. All tables lie
-in one schema or dataset. A DATE column with the first day of the month identifies the partition of a row; it is added
-if the rows lack it.
+in one schema or dataset. The key column identifies the partition of a row; it is added if the rows lack it.
 """
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import dagster as dg
-import dagster_duckdb
 from pydantic import Field
 
 from taxi_assets.errors import InvalidRequest
-from taxi_assets.io_managers.common import definition_metadata, load_slice, map_errors_to_failures, store_slice
+from taxi_assets.io_managers.common import (
+    Destination,
+    definition_metadata,
+    load_slice,
+    map_errors_to_failures,
+    store_output,
+)
 from taxi_assets.io_managers.load_log import entry_of
 from taxi_assets.resources.postgres import PostgresResource
-from taxi_assets.settings.urls import local_path
 from taxi_assets.stores.base import Stored, TableSlice, TableStore
+from taxi_assets.stores.partition import Partition
 from taxi_assets.stores.rows import Rows
 
 TABLE_NAME = "dagster/table_name"
+PARTITION_EXPR = "partition_expr"  # Dagster's own, which its IO managers for databases read as well
 
 
 class TableIOManager(dg.ConfigurableIOManager):
     """Base class of the table IO managers; a subclass implements `open_store`."""
 
-    month_column: str = Field(default="source_month", description="DATE column with the first day of a row's month.")
+    key_column: str | None = Field(
+        default=None,
+        description="Column with the key of a row's partition: a window's start, or a name; by default source_month "
+        "for months, window_start for other windows, partition_key for names. An asset's metadata partition_expr goes "
+        "before it.",
+    )
     audit_table: str | None = Field(
         default=None,
         description="Audit table: one row per load, in the load's transaction if the store has any; none if not set.",
@@ -35,14 +45,25 @@ class TableIOManager(dg.ConfigurableIOManager):
         default=None, description="This store's name in the audit table; by default the first part of the asset key."
     )
 
+    #: Tables that the store keeps records of its own in.
+    reserved_tables: ClassVar[frozenset[str]] = frozenset()
+
+    def require_partition(self, partition: Partition) -> None:
+        """Refuse a partition that the store cannot replace atomically.
+
+        Raises:
+            SchemaMismatch: the text has the reason, and a way out.
+        """
+
     @abstractmethod
-    def open_store(self) -> TableStore:
-        """The store, ready to use."""
+    def open_store(self, key_column: str | None = None) -> TableStore:
+        """The store, ready to use, for tables with that key column."""
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Replace the asset's table, or one month of it, with the output."""
+        """Replace the asset's table, or partitions of it, with the output."""
         with map_errors_to_failures():
-            store = self.open_store()
+            column = self._key_column(context)
+            store = self.open_store(column)
             table = _table_of(context, store)
 
         def replace(piece: TableSlice, rows: Rows) -> Stored:
@@ -50,47 +71,33 @@ class TableIOManager(dg.ConfigurableIOManager):
             entry = None if self.audit_table is None else entry_of(context, self.audit_table, name, rows)
             return store.replace(piece, rows, entry)
 
-        piece = store_slice(context, replace, table, obj)
-        context.add_output_metadata({TABLE_NAME: store.table_name(piece.table)})
+        place = {TABLE_NAME: store.table_name(table)}
+        store_output(context, obj, Destination(table, replace, lambda _: place, column))
 
     def load_input(self, context: dg.InputContext) -> Any:
         """The rows of the input's partitions in its annotated type."""
         with map_errors_to_failures():
-            store = self.open_store()
+            store = self.open_store(self._key_column(context))
             table = _table_of(context, store)
         return load_slice(context, store, table)
 
+    def _key_column(self, context: dg.InputContext | dg.OutputContext) -> str | None:
+        column = definition_metadata(context).get(PARTITION_EXPR)
+        return self.key_column if column is None else str(getattr(column, "value", column))
+
 
 class PostgresIOManager(TableIOManager):
-    """Keeps each asset in a Postgres table, partitioned by month and replaced a month at a time in one transaction."""
+    """Keeps each asset in a Postgres table, replaced a partition at a time, each in one transaction."""
 
     postgres: dg.ResourceDependency[PostgresResource]
     schema_name: str = Field(default="public", description="Schema that holds the tables; created if it is missing.")
 
-    def open_store(self) -> TableStore:
+    def open_store(self, key_column: str | None = None) -> TableStore:
         """The tables on the server; each connection starts an embedded server that is not running."""
         self.postgres.dsn()  # fails at once if an embedded server cannot start
         from taxi_assets.stores.postgres.store import PostgresStore
 
-        return PostgresStore(self.postgres.dsn, self.schema_name, self.month_column)
-
-
-class DuckDBIOManager(TableIOManager):
-    """Keeps each asset in a table of a DuckDB file, replaced a month at a time in one transaction."""
-
-    duckdb: dg.ResourceDependency[dagster_duckdb.DuckDBResource]
-    schema_name: str = Field(default="public", description="Schema that holds the tables; created if it is missing.")
-    patience: float = Field(
-        default=300,
-        description="Seconds to wait for other processes with the file open, as notebooks; loads queue without limit.",
-    )
-
-    def open_store(self) -> TableStore:
-        """The tables in the file."""
-        from taxi_assets.stores.duckdb.store import DuckDBStore
-
-        path = local_path("the DuckDB resource's database", self.duckdb.database)
-        return DuckDBStore(path, self.schema_name, self.month_column, lock_patience=self.patience)
+        return PostgresStore(self.postgres.dsn, self.schema_name, key_column)
 
 
 def _table_of(context: dg.InputContext | dg.OutputContext, store: TableStore) -> str:

@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, datetime, time
+from datetime import UTC, datetime, time
 
 import pyarrow as pa
 
 from taxi_assets.errors import SchemaMismatch
-from taxi_assets.month import Month
+from taxi_assets.stores.partition import Key, Kind, Partition, key_column, kind_of
 from taxi_assets.stores.rows import Rows, conform
 
 _STORED_AS = {
@@ -93,89 +93,105 @@ def require_distinct(names: Iterable[str], store: str) -> None:
         )
 
 
-def with_month(rows: Rows, column: str, month: Month | None) -> Rows:
-    """The rows with the month's first day as a DATE in the column, which is added where they lack it.
+def with_key(rows: Rows, column: str | None, partition: Partition | None) -> Rows:
+    """The rows with the partition's key in the column, which is added where they lack it.
+
+    Args:
+        rows: of one partition.
+        column: the key column's name; by default that of the partition's kind.
+        partition: None for a whole table: the rows as they are.
 
     Raises:
-        SchemaMismatch: while streaming, where the rows have the column with another value: see `of_month`.
+        SchemaMismatch: while streaming, where the rows have the column with another value: see `of_partition`.
     """
-    if month is None or column in rows.schema.names:
-        return of_month(rows, column, month)
-    field = pa.field(
-        column, pa.date32(), nullable=False, metadata={"description": "First day of the month of the partition."}
-    )
+    if partition is None or key_column(column, partition) in rows.schema.names:
+        return of_partition(rows, column, partition)
+    kind = kind_of(partition)
+    text = "First day of the month of the partition." if kind is Kind.MONTH else "Key of the partition."
+    field = pa.field(key_column(column, partition), kind.key_type, nullable=False, metadata={"description": text})
     schema = rows.schema.append(field)
 
     def open_batches() -> Iterator[pa.RecordBatch]:
         for batch in rows.batches():
-            months = pa.repeat(pa.scalar(month.first_day), batch.num_rows)
-            yield conform(batch.append_column(field, months), schema)
+            keys = pa.repeat(pa.scalar(partition.key, kind.key_type), batch.num_rows)
+            yield conform(batch.append_column(field, keys), schema)
 
     return Rows(schema, open_batches, confirm=rows.confirm)
 
 
-def of_month(rows: Rows, column: str, month: Month | None) -> Rows:
-    """The rows with the column, if they have it, as a DATE that is the month's first day in every row.
+def of_partition(rows: Rows, column: str | None, partition: Partition | None) -> Rows:
+    """The rows with the key column, if they have it, in its type and with the partition's key in every row.
 
     A timestamp at midnight (pandas has no type for dates), also with a time zone, and text such as 2024-01-01 are cast
-    to a DATE. Readers select a month by that DATE: a row with another value would be loaded and never be found.
+    to a DATE; a time without a zone counts as UTC where the key is an instant. Readers select a partition by its key: a
+    row with another value would be loaded and never be found.
 
     Raises:
         SchemaMismatch: while streaming, where a row has another value; the text names the column and the value.
     """
-    index = rows.schema.get_field_index(column)
-    if month is None or index < 0:
+    if partition is None:
         return rows
-    field = rows.schema.field(index)
-    schema = rows.schema.set(index, field.with_type(pa.date32()))
+    name = key_column(column, partition)
+    index = rows.schema.get_field_index(name)
+    if index < 0:
+        return rows
+    field, wanted = rows.schema.field(index), kind_of(partition).key_type
+    schema = rows.schema.set(index, field.with_type(wanted))
 
     def open_batches() -> Iterator[pa.RecordBatch]:
         for batch in rows.batches():
-            days = _days(batch.column(index), column, month)
-            yield pa.RecordBatch.from_arrays([*batch.columns[:index], days, *batch.columns[index + 1 :]], schema=schema)
+            keys = _keys(batch.column(index), name, partition)
+            yield pa.RecordBatch.from_arrays([*batch.columns[:index], keys, *batch.columns[index + 1 :]], schema=schema)
 
-    return rows.watched(open_batches) if field.type == pa.date32() else Rows(schema, open_batches, confirm=rows.confirm)
+    return rows.watched(open_batches) if field.type == wanted else Rows(schema, open_batches, confirm=rows.confirm)
 
 
-def other_month(column: str, month: Month, value: object) -> SchemaMismatch:
-    """The error for rows of which one is not of the month."""
+def other_key(column: str, partition: Partition, value: object) -> SchemaMismatch:
+    """The error for rows of which one is not of the partition."""
     found = "no value" if value is None else repr(str(value))
+    key_type = {Kind.NAME: "text", Kind.TIME: "instant"}.get(kind_of(partition), "DATE")
     return SchemaMismatch(
-        f"{column} must hold the DATE {month.first_day} in every row of {month}, and one holds {found}: "
-        f"put that day into the column, or leave the column out, and it is filled in"
+        f"{column} must hold the {key_type} {partition.key} in every row of {partition}, and one holds {found}: "
+        f"put that into the column, or leave the column out, and it is filled in"
     )
 
 
-def _days(values: pa.Array, column: str, month: Month) -> pa.Array:
-    """The values as dates, after a check that each is the month's first day."""
+def _keys(values: pa.Array, column: str, partition: Partition) -> pa.Array:
+    """The values in the key's type, after a check that each is the partition's key."""
     import pyarrow.compute as pc  # 0.06 s, which loading the definitions does not wait for
 
+    kind = kind_of(partition)
     if len(values) == 0:
-        return pa.nulls(0, pa.date32())
+        return pa.nulls(0, kind.key_type)
     found = values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
-    if pa.types.is_timestamp(found.type) and found.type.tz is not None:
-        found = pc.local_timestamp(found)
     if pa.types.is_string_view(found.type):
         found = found.cast(pa.string())
+    if pa.types.is_timestamp(found.type) and found.type.tz is not None and kind is not Kind.TIME:
+        found = pc.local_timestamp(found)
     if found.null_count:
-        raise other_month(column, month, None)
+        raise other_key(column, partition, None)
     # By the extremes: to compare with a value, Arrow would import pandas, which makes an array of it.
-    extremes = pc.min_max(found).as_py().values() if _may_be_days(found.type) else [found[0].as_py()]
+    extremes = pc.min_max(found).as_py().values() if _may_be_keys(found.type) else [found[0].as_py()]
     for value in extremes:
-        if not _stands_for(value, month.first_day):
-            raise other_month(column, month, value)
-    return found.cast(pa.date32())
+        if not stands_for(value, partition.key):
+            raise other_key(column, partition, value)
+    if pa.types.is_string(found.type) or pa.types.is_large_string(found.type):
+        return pa.repeat(pa.scalar(partition.key, kind.key_type), len(found))
+    return found.cast(kind.key_type)
 
 
-def _may_be_days(kind: pa.DataType) -> bool:
+def _may_be_keys(kind: pa.DataType) -> bool:
     is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
     return bool(is_text or pa.types.is_timestamp(kind) or pa.types.is_date(kind))
 
 
-def _stands_for(value: object, day: date) -> bool:
-    if isinstance(value, datetime):
-        return value == datetime.combine(day, time())
-    return value in (day, str(day))
+def stands_for(value: object, key: Key) -> bool:
+    """True: the value of a key column, in any type that can hold the key, is the key."""
+    if isinstance(key, datetime):
+        return isinstance(value, datetime) and (value if value.tzinfo else value.replace(tzinfo=UTC)) == key
+    if isinstance(value, datetime) and not isinstance(key, str):
+        return value == datetime.combine(key, time())
+    return value in (key, str(key))
 
 
 def description(field: pa.Field | pa.Schema) -> str | None:

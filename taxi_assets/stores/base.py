@@ -1,4 +1,4 @@
-"""The protocol of the stores, and the unit that they replace and read: a table, or one month of it."""
+"""The protocol of the stores, and the unit that they replace and read: a table, or one partition of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from taxi_assets.errors import SchemaMismatch
 from taxi_assets.month import Month
+from taxi_assets.stores.partition import Key, Kind, Partition, kind_of
 
 if TYPE_CHECKING:
     from taxi_assets.stores.digest import Digest, Parts
@@ -17,13 +18,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TableSlice:
-    """A whole table (`month` is None) or one month of a table partitioned by month."""
+    """A whole table (`partition` is None) or one partition of a table."""
 
     table: str
-    month: Month | None = None
+    partition: Partition | None = None
+
+    @property
+    def kind(self) -> Kind | None:
+        """The kind of the table's partitions; None where it has none."""
+        return None if self.partition is None else kind_of(self.partition)
 
     def __str__(self) -> str:
-        return self.table if self.month is None else f"{self.table} {self.month}"
+        return self.table if self.partition is None else f"{self.table} {self.partition}"
 
 
 @dataclass(frozen=True)
@@ -45,20 +51,20 @@ class Stored:
     scan_bytes: int | None = None
 
 
-def other_partitioning(where: str, remedy: str, *, by_month: bool) -> SchemaMismatch:
-    """The error for a month of a table that is one whole, and for the whole of a table of months.
+def other_partitioning(where: str, remedy: str, *, holds: object, wanted: object) -> SchemaMismatch:
+    """The error for a partition of a table that is one whole, or has partitions of another kind, and for the reverse.
 
-    An asset that gains or loses partitions would otherwise keep its old rows beside the new ones.
+    An asset that gains, loses or changes partitions would otherwise keep its old rows beside the new ones.
 
     Args:
         where: the table's name.
         remedy: how to remove the table.
-        by_month: True: the rows are a month of it.
+        holds: what the table is divided into; None if it is one whole.
+        wanted: what the asset is divided into; None if it has no partitions.
     """
-    holds, asset = ("one whole table", "has months") if by_month else ("months", "has no partitions")
     return SchemaMismatch(
-        f"{where} holds {holds}, and the asset {asset} now: {remedy}, or give the asset another name, "
-        "and materialize it again"
+        f"{where} holds {holds or 'one whole table'}, and the asset has {wanted or 'no partitions'} now: {remedy}, "
+        "or give the asset another name, and materialize it again"
     )
 
 
@@ -66,9 +72,10 @@ class Store(Protocol):
     """What every store does."""
 
     def replace(self, piece: TableSlice, rows: "Rows") -> Stored: ...  # noqa: D102
-    def read(self, table: str, months: Sequence[Month] | None = None) -> "Rows": ...  # noqa: D102
+    def read(self, table: str, partitions: Sequence[Partition] | None = None) -> "Rows": ...  # noqa: D102
     def count(self, piece: TableSlice) -> int: ...  # noqa: D102
     def row(self, piece: TableSlice, key: Mapping[str, Any]) -> dict[str, Any] | None: ...  # noqa: D102
+    def keys(self, table: str) -> list[Key]: ...  # noqa: D102
     def months(self, table: str) -> list[Month]: ...  # noqa: D102
 
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 LOAD_LOG = "load_audit"  # the audit table in each database
 
-_MONTH_COLUMN = "source_month"
 _READERS_LOCK_PATIENCE = 5  # seconds that a command waits for DuckDB's file, before it reports who holds it
 
 
@@ -39,25 +38,22 @@ def opened_stores(settings: Settings, names: Iterable[str]) -> Iterator[Mapping[
         yield {name: openers[name] for name in names}
 
 
-def open_lake(
-    place: LakePlace, scratch: Path, *, month_column: str = _MONTH_COLUMN, locks: Path | None = None
-) -> "Lake":
+def open_lake(place: LakePlace, scratch: Path, *, locks: Path | None = None) -> "Lake":
     """The lake in a folder or a bucket.
 
     Args:
         place: where it is.
         scratch: a folder for uploads to a bucket and downloads from it; its owner removes it.
-        month_column: where rows have this column, each must hold its month's first day in it.
         locks: a folder of locks by which runs of one month on this machine queue for a bucket; None: the slower fails.
     """
     if isinstance(place, Bucket):
         from taxi_assets.stores.lake.gcs.client import open_client
         from taxi_assets.stores.lake.gcs.store import GCSLake
 
-        return GCSLake(open_client, place.name, place.prefix, scratch, month_column, turns=locks)
+        return GCSLake(open_client, place.name, place.prefix, scratch, turns=locks)
     from taxi_assets.stores.lake.folder.store import LocalLake
 
-    return LocalLake(place.path, month_column)
+    return LocalLake(place.path)
 
 
 def dsn_of(place: PostgresPlace) -> str:
@@ -74,7 +70,7 @@ def dsn_of(place: PostgresPlace) -> str:
     return place.dsn.get_secret_value()
 
 
-def open_postgres(place: PostgresPlace, *, schema: str = SCHEMA, month_column: str = _MONTH_COLUMN) -> "PostgresStore":
+def open_postgres(place: PostgresPlace, *, schema: str = SCHEMA) -> "PostgresStore":
     """The store on the server; an embedded one is started now, and again by any connection that finds it stopped.
 
     Raises:
@@ -84,24 +80,21 @@ def open_postgres(place: PostgresPlace, *, schema: str = SCHEMA, month_column: s
     from taxi_assets.stores.postgres.store import PostgresStore
 
     dsn = dsn_of(place)
-    return PostgresStore(partial(dsn_of, place) if isinstance(place, Embedded) else dsn, schema, month_column)
+    return PostgresStore(partial(dsn_of, place) if isinstance(place, Embedded) else dsn, schema)
 
 
-def open_warehouse(
-    place: WarehousePlace, *, schema: str = SCHEMA, month_column: str = _MONTH_COLUMN, lock_patience: float = 300
-) -> TableStore:
+def open_warehouse(place: WarehousePlace, *, schema: str = SCHEMA, lock_patience: float = 300) -> TableStore:
     """The warehouse in a DuckDB file or a BigQuery dataset; makes no connection.
 
     Args:
         place: where it is.
         schema: the schema in a DuckDB file; a dataset has none.
-        month_column: the DATE column with the first day of a row's month.
         lock_patience: seconds to wait for another program that has the DuckDB file open.
     """
     if isinstance(place, DuckDB):
         from taxi_assets.stores.duckdb.store import DuckDBStore
 
-        return DuckDBStore(place.path, schema, month_column, lock_patience=lock_patience)
+        return DuckDBStore(place.path, schema, lock_patience=lock_patience)
     from taxi_assets.stores.bigquery.client import open_client
     from taxi_assets.stores.bigquery.store import BigQueryStore
 
@@ -109,7 +102,6 @@ def open_warehouse(
         partial(open_client, place.project, place.location),
         place.project,
         place.dataset,
-        month_column,
         location=place.location,
         require_partition_filter=place.require_partition_filter,
     )

@@ -7,7 +7,7 @@ provenance get a line as well.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -91,7 +91,7 @@ class Entry:
         """The audit table's line for the slice, whose rows are in the store since that time."""
         values: dict[str, Any] = {
             "table_name": piece.table,
-            "source_month": None if piece.month is None else piece.month.first_day,
+            "source_month": month_of(piece),
             "store": self.store,
             "run_id": self.run_id,
             "started_by": self.started_by,
@@ -103,6 +103,12 @@ class Entry:
             fact = self.origin.get(f"{PROVENANCE}{field.name}")
             values[field.name] = int(fact) if fact is not None and field.type == _COUNT else fact
         return Rows.from_table(pa.Table.from_pylist([values], SCHEMA))
+
+
+def month_of(piece: TableSlice) -> date | None:
+    """The audit table's `source_month` of a slice: the day on which its month or window begins."""
+    key = None if piece.partition is None else piece.partition.key
+    return key.date() if isinstance(key, datetime) else None if isinstance(key, str) else key
 
 
 class Readable(Protocol):
@@ -119,7 +125,7 @@ def lines_of(store: Readable, audit_table: str, piece: TableSlice) -> list[Line]
     """
     import pyarrow.compute as pc  # 0.06 s, which loading the definitions does not wait for
 
-    month = None if piece.month is None else piece.month.first_day
+    month = month_of(piece)
     lines: list[Line] = []
     try:
         rows = store.read(audit_table)

@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import psycopg
 import pytest
+from dagster_shared.utils.warnings import BetaWarning
 
 from taxi_assets_tests.servers.bigquery import BigQueryServer
 from taxi_assets_tests.servers.gcs import GcsServer, new_bucket
@@ -36,6 +38,21 @@ def assert_lands(definitions: dg.Definitions) -> None:
     sales = definitions.load_asset_value(["sales"], partition_key="2024-02-01")
     assert sorted(sales["amount"]) == [7.0, 12.5]
     assert definitions.load_asset_value(["revenue"], partition_key="2024-02-01")["revenue"].tolist() == [19.5]
+
+
+def test_the_example_for_partitions_lands_in_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.warns(BetaWarning, match="backfill_policy"):
+        definitions = example("Partitions")
+    tags = {"dagster/asset_partition_range_start": "2024-01-30", "dagster/asset_partition_range_end": "2024-02-01"}
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = definitions.resolve_implicit_global_asset_job_def()
+        assert job.execute_in_process(tags=tags, instance=instance).success
+    with duckdb.connect("weather.duckdb") as connection:
+        found = connection.execute(
+            "SELECT CAST(window_start AS VARCHAR), count(*) FROM public.readings GROUP BY 1 ORDER BY 1"
+        ).fetchall()
+    assert found == [("2024-01-30", 2), ("2024-01-31", 2), ("2024-02-01", 2)]
 
 
 def test_the_example_for_gcs_lands_in_the_bucket(gcs: GcsServer) -> None:

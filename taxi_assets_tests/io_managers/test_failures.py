@@ -125,7 +125,7 @@ def test_in_a_notebook_the_text_says_what_is_wrong() -> None:
 
 
 def duckdb(folder: Path) -> DuckDBIOManager:
-    return DuckDBIOManager(duckdb=DuckDBResource(database=str(folder / "warehouse.duckdb")), month_column="month")
+    return DuckDBIOManager(duckdb=DuckDBResource(database=str(folder / "warehouse.duckdb")), key_column="month")
 
 
 def lake(folder: Path) -> LakeIOManager:

@@ -49,6 +49,8 @@ def fetched(tmp_path: Path) -> RawFile:
 
 
 class TestGCSLake(StoreContract):
+    key_column = None
+
     table = "clean/trips"
     frame_types: ClassVar[dict[str, pa.DataType]] = LocalLakeContract.frame_types
 

@@ -47,6 +47,8 @@ def fetched(tmp_path: Path) -> RawFile:
 
 
 class TestLake(StoreContract):
+    key_column = None
+
     table = "clean/trips"
     # Parquet keeps Arrow's own types.
     frame_types: ClassVar[dict[str, pa.DataType]] = {

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 
-from taxi_assets.month import Month
 from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.bigquery.store import BigQueryStore
 from taxi_assets.stores.duckdb.store import DuckDBStore
 from taxi_assets.stores.lake.folder.store import LocalLake
 from taxi_assets.stores.lake.gcs.store import GCSLake
 from taxi_assets.stores.load_log import Entry
+from taxi_assets.stores.partition import Partition
 from taxi_assets.stores.postgres.store import PostgresStore
 from taxi_assets.stores.rows import Rows
 
@@ -41,8 +41,8 @@ def few_rows_of(version: int) -> Rows:
     return rows_of(version, FEW, FEW_IN_BATCH)
 
 
-def months_asked(piece: TableSlice) -> list[Month] | None:
-    return None if piece.month is None else [piece.month]
+def months_asked(piece: TableSlice) -> list[Partition] | None:
+    return None if piece.partition is None else [piece.partition]
 
 
 def version_of(store: AnyStore, piece: TableSlice, rows: int = ROWS) -> int:

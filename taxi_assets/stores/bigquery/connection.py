@@ -8,11 +8,12 @@ from typing import Any
 from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 
-from taxi_assets.month import Month
 from taxi_assets.stores.bigquery.load_jobs import Loader
 from taxi_assets.stores.bigquery.tables import require_names
 from taxi_assets.stores.google_errors import google_failures
+from taxi_assets.stores.partition import Kind, Partition, kind_of
 
+_PARAMETERS = {Kind.MONTH: "DATE", Kind.DATE: "DATE", Kind.TIME: "TIMESTAMP", Kind.NAME: "STRING"}
 _TRIES = 4  # that fit into the patience, where each request waits for an answer in vain
 
 
@@ -100,24 +101,24 @@ class Dataset:
     def query(
         self,
         query: str,
-        months: Sequence[Month] | None = None,
+        partitions: Sequence[Partition] | None = None,
         page_size: int | None = None,
         key: Sequence[bigquery.ScalarQueryParameter] = (),
     ) -> Any:
-        """The rows of the query, with its parameters for months and for a row's key."""
+        """The rows of the query, with its parameters for partitions and for a row's key."""
         return self.client.query_and_wait(
             query,
-            job_config=_query_config(months, key),
+            job_config=_query_config(partitions, key),
             page_size=page_size,
             api_timeout=self.timeout,
             retry=self.retry,
         )
 
-    def scan_bytes(self, query: str, months: Sequence[Month] | None) -> int:
+    def scan_bytes(self, query: str, partitions: Sequence[Partition] | None) -> int:
         """The bytes that the query is billed for, by a dry run."""
         job = self.client.query(
             query,
-            job_config=_query_config(months, (), dry_run=True, use_query_cache=False),
+            job_config=_query_config(partitions, (), dry_run=True, use_query_cache=False),
             job_retry=None,  # the client's own goes on for ten minutes, in spite of the other options
             **self.trying,
         )
@@ -131,10 +132,10 @@ class Dataset:
 
 
 def _query_config(
-    months: Sequence[Month] | None, key: Sequence[bigquery.ScalarQueryParameter], **options: bool
+    partitions: Sequence[Partition] | None, key: Sequence[bigquery.ScalarQueryParameter], **options: bool
 ) -> bigquery.QueryJobConfig:
     bound = [
-        bigquery.ScalarQueryParameter(f"month_{number}", "DATE", month.first_day)
-        for number, month in enumerate(months or ())
+        bigquery.ScalarQueryParameter(f"key_of_partition_{number}", _PARAMETERS[kind_of(one)], one.key)
+        for number, one in enumerate(partitions or ())
     ]
     return bigquery.QueryJobConfig(query_parameters=[*bound, *key], **options)

@@ -8,12 +8,12 @@ from google.cloud import bigquery
 
 from taxi_assets.errors import InvalidRequest
 from taxi_assets.stores.bigquery.connection import Dataset
-from taxi_assets.stores.bigquery.tables import adapt, new_table
+from taxi_assets.stores.bigquery.tables import Partitioning, adapt, new_table
 from taxi_assets.stores.retries import retry_conflicts
 
 
 def ensure_table(
-    dataset: Dataset, name: str, schema: pa.Schema, month_column: str | None, *, require_partition_filter: bool
+    dataset: Dataset, name: str, schema: pa.Schema, partitioning: Partitioning | None, *, require_partition_filter: bool
 ) -> bigquery.Table:
     """The table with every column of the schema; it and its dataset are created where they do not exist.
 
@@ -23,14 +23,14 @@ def ensure_table(
     """
 
     def change(table: bigquery.Table) -> list[str]:
-        return adapt(table, schema, month_column, require_partition_filter=require_partition_filter)
+        return adapt(table, schema, partitioning, require_partition_filter=require_partition_filter)
 
     try:
         table = _change(dataset, name, change)
     except NotFound:
         _ensure_dataset(dataset)
         created = new_table(
-            dataset.reference(name), schema, month_column, require_partition_filter=require_partition_filter
+            dataset.reference(name), schema, partitioning, require_partition_filter=require_partition_filter
         )
         dataset.client.create_table(created, exists_ok=True, **dataset.trying)
         table = _change(dataset, name, change)

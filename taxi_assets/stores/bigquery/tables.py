@@ -3,6 +3,8 @@
 import json
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
 
 import pyarrow as pa
 from google.cloud.bigquery import SchemaField, Table, TableReference, TimePartitioning
@@ -12,6 +14,7 @@ from taxi_assets.month import Month
 from taxi_assets.stores.arrow import description, require_distinct
 from taxi_assets.stores.base import other_partitioning
 from taxi_assets.stores.digest import Dialect
+from taxi_assets.stores.partition import Key, Kind, Partition, kind_of
 
 TYPE_NAMES = {
     pa.bool_(): "BOOL",
@@ -56,15 +59,47 @@ def require_names(table: str, columns: Iterable[str]) -> None:
     require_distinct(names, "BigQuery")
 
 
+class Partitioning(NamedTuple):
+    """How a table is partitioned: MONTH, DAY or HOUR, and the key column."""
+
+    type: str
+    column: str
+
+    @classmethod
+    def of(cls, column: str, partition: Partition) -> "Partitioning":
+        """What the partition needs. A window of several days is the native partition of its first day.
+
+        Raises:
+            SchemaMismatch: BigQuery has no native partition for it, which a load job could replace.
+        """
+        kind = kind_of(partition)
+        if kind is Kind.NAME:
+            raise SchemaMismatch(
+                f"BigQuery has no partition for the name {partition}: it has partitions of time only, and without one "
+                "a load is not atomic. Leave the asset without partitions there, or keep it in Postgres or DuckDB"
+            )
+        if kind is Kind.TIME and not all(
+            bound is None or _is_whole_hour(bound) for bound in (partition.key, partition.end)
+        ):
+            raise SchemaMismatch(
+                f"BigQuery has no partition for the window that begins at {partition}: its smallest are whole hours. "
+                "Use hourly windows, or keep the asset in Postgres or DuckDB"
+            )
+        return cls({Kind.MONTH: "MONTH", Kind.DATE: "DAY", Kind.TIME: "HOUR"}[kind], column)
+
+    def __str__(self) -> str:
+        return f"partitions by {self.type} of {self.column}"
+
+
 def new_table(
-    reference: TableReference, schema: pa.Schema, month_column: str | None, *, require_partition_filter: bool
+    reference: TableReference, schema: pa.Schema, partitioning: Partitioning | None, *, require_partition_filter: bool
 ) -> Table:
-    """A table for rows of the schema; partitioned by month where a month column is given."""
+    """A table for rows of the schema; partitioned where that is given."""
     table = Table(reference, [_column(field) for field in schema])
     table.description = description(schema)
     table.labels = _labels(schema)
-    if month_column is not None:
-        table.time_partitioning = TimePartitioning("MONTH", month_column)
+    if partitioning is not None:
+        table.time_partitioning = TimePartitioning(*partitioning)
         table.require_partition_filter = require_partition_filter
     clustering = _hint(schema, b"cluster_by")
     if clustering is not None:
@@ -72,25 +107,22 @@ def new_table(
     return table
 
 
-def adapt(table: Table, schema: pa.Schema, month_column: str | None, *, require_partition_filter: bool) -> list[str]:
+def adapt(table: Table, schema: pa.Schema, wanted: Partitioning | None, *, require_partition_filter: bool) -> list[str]:
     """Extend the table to rows of the schema, and return the names of the properties that changed.
 
     Raises:
         SchemaMismatch: a column has another type, or the table is partitioned the other way.
     """
-    partitioning = table.time_partitioning
-    found = None if partitioning is None else (partitioning.type_, partitioning.field)
-    wanted = None if month_column is None else ("MONTH", month_column)
-    if found != wanted and None in (found, wanted):
-        name = f"{table.project}.{table.dataset_id}.{table.table_id}"
-        raise other_partitioning(name, f"drop it (DROP TABLE `{name}`)", by_month=wanted is not None)
+    present = table.time_partitioning
+    found = None if present is None else Partitioning(present.type_, present.field)
     if found != wanted:
-        raise SchemaMismatch(f"{table.full_table_id} is partitioned by {found}, and the rows need {wanted}")
+        name = f"{table.project}.{table.dataset_id}.{table.table_id}"
+        raise other_partitioning(name, f"drop it (DROP TABLE `{name}`)", holds=found, wanted=wanted)
     before = (list(table.schema), table.description, dict(table.labels), bool(table.require_partition_filter))
     table.schema = _merged(table, schema)
     table.description = description(schema) or table.description
     table.labels = {**table.labels, **_labels(schema)}
-    if month_column is not None:
+    if wanted is not None:
         table.require_partition_filter = require_partition_filter
     after = (list(table.schema), table.description, dict(table.labels), bool(table.require_partition_filter))
     names = ("schema", "description", "labels", "require_partition_filter")
@@ -109,9 +141,33 @@ def arrow_schema(table: Table) -> pa.Schema:
     )
 
 
-def partition_of(table: str, month: Month | None) -> str:
-    """The destination of a load job: the table, or the partition of the month."""
-    return table if month is None else f"{table}${month.year:04d}{month.number:02d}"
+def _is_whole_hour(bound: Key) -> bool:
+    return isinstance(bound, datetime) and (bound.minute, bound.second, bound.microsecond) == (0, 0, 0)
+
+
+def exceeds_native(partition: Partition) -> bool:
+    """True: the window is longer than the native partition that holds it, so that others may begin within it."""
+    key, end = partition.key, partition.end
+    if isinstance(partition, Month) or isinstance(key, str) or end is None:
+        return False
+    return end - key > (timedelta(hours=1) if isinstance(key, datetime) else timedelta(days=1))
+
+
+_DECORATORS = {Kind.MONTH: "%Y%m", Kind.DATE: "%Y%m%d", Kind.TIME: "%Y%m%d%H"}
+
+
+def partition_of(table: str, partition: Partition | None) -> str:
+    """The destination of a load job: the table, or the partition of it."""
+    if partition is None or isinstance(partition.key, str):
+        return table
+    return f"{table}${partition.key.strftime(_DECORATORS[kind_of(partition)])}"
+
+
+def key_of_decorator(name: str) -> Key:
+    """The key of the partition with that id, `202401`, `20240105` or `2024010507`."""
+    if len(name) == len("2024010507"):
+        return datetime.strptime(name, "%Y%m%d%H").replace(tzinfo=UTC)
+    return date(int(name[:4]), int(name[4:6]), int(name[6:] or 1))
 
 
 def _merged(table: Table, schema: pa.Schema) -> list[SchemaField]:

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import duckdb
 
-from taxi_assets.month import Month
 from taxi_assets.stores import load_log
-from taxi_assets.stores.arrow import other_month, type_names
+from taxi_assets.stores.arrow import other_key, type_names
 from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.duckdb.engine import TYPE_NAMES
 from taxi_assets.stores.duckdb.sql import in_files, quoted, streamed
-from taxi_assets.stores.duckdb.tables import Table, in_months, number
+from taxi_assets.stores.duckdb.tables import Table, in_partitions, number
+from taxi_assets.stores.partition import Partition, key_column
 from taxi_assets.stores.rows import Rows
 
 _INCOMING = "incoming_rows"
@@ -30,21 +30,22 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.commit()
 
 
-def replace_rows(table: Table, month_column: str, month: Month | None, rows: Rows) -> int:
+def replace_rows(table: Table, column: str | None, partition: Partition | None, rows: Rows) -> int:
     """Delete the slice, insert the rows by name, and return their number; inside the caller's transaction.
 
     Raises:
-        SchemaMismatch: a row is of another month.
+        SchemaMismatch: a row is of another partition.
     """
-    months = None if month is None else [month]
-    where, bound = in_months(month_column, months)
+    partitions = None if partition is None else [partition]
+    where, bound = in_partitions(column, partitions)
     table.connection.execute(f"DELETE FROM {table.identifier}{where}", bound)
     inserted = _insert(table, rows)
-    count = table.count(month_column, months)
-    if month is not None and count != inserted:
-        raise other_month(month_column, month, _value_of_other_month(table, rows, month_column, month))
-    if month is not None:
-        table.record_month(month)
+    count = table.count(column, partitions)
+    if partition is not None and count != inserted:
+        name = key_column(column, partition)
+        raise other_key(name, partition, _other_value(table, rows, name, partition))
+    if partition is not None:
+        table.record(partition)
     return count
 
 
@@ -64,10 +65,10 @@ def _insert(table: Table, rows: Rows) -> int:
         return number(table.connection.execute(f"{insert} {_INCOMING}"))
 
 
-def _value_of_other_month(table: Table, rows: Rows, column: str, month: Month) -> object:
-    """The month column's value in one of the rows that are not of the month; the rows lie in files."""
+def _other_value(table: Table, rows: Rows, column: str, partition: Partition) -> object:
+    """The key column's value in one of the rows that are not of the partition; the rows lie in files."""
     query = f"SELECT {quoted(column)} FROM {in_files(rows)} WHERE {quoted(column)} IS DISTINCT FROM ? LIMIT 1"
-    [(value,)] = table.connection.execute(query, [month.first_day]).fetchall()
+    [(value,)] = table.connection.execute(query, [partition.key]).fetchall()
     return value
 
 
@@ -78,6 +79,6 @@ def _newest_line(audit_table: Table, piece: TableSlice) -> datetime | None:
         f"SELECT epoch_us(max(finished_at)) FROM {audit_table.identifier} "
         "WHERE table_name = ? AND source_month IS NOT DISTINCT FROM ?"
     )
-    month = None if piece.month is None else piece.month.first_day
+    month = load_log.month_of(piece)
     [(microseconds,)] = audit_table.connection.execute(query, [piece.table, month]).fetchall()
     return None if microseconds is None else datetime.fromtimestamp(0, tz=UTC) + timedelta(microseconds=microseconds)

@@ -9,32 +9,34 @@ import duckdb
 import pyarrow as pa
 
 from taxi_assets.errors import SliceMissing
-from taxi_assets.month import Month
 from taxi_assets.stores.duckdb.connection import DuckDBFile
 from taxi_assets.stores.duckdb.sql import quoted
-from taxi_assets.stores.duckdb.tables import Table, in_months
+from taxi_assets.stores.duckdb.tables import Table, in_partitions
 from taxi_assets.stores.os_errors import disk_failures
+from taxi_assets.stores.partition import Partition, missing_from
 from taxi_assets.stores.rows import BATCH_ROWS, Rows, conform
 
 _IN_MEMORY = 32 << 20  # bytes of rows that are spooled without a file
 
 
-def read_rows(file: DuckDBFile, schema: str, table: str, month_column: str, months: Sequence[Month] | None) -> Rows:
-    """The rows of the table, or of these months of it.
+def read_rows(
+    file: DuckDBFile, schema: str, table: str, column: str | None, partitions: Sequence[Partition] | None
+) -> Rows:
+    """The rows of the table, or of these partitions of it.
 
     Raises:
-        SliceMissing: the table, or a month of it, does not exist.
+        SliceMissing: the table, or a partition of it, does not exist.
     """
-    where, bound = in_months(month_column, months)
+    where, bound = in_partitions(column, partitions)
     if not file.exists():
         raise SliceMissing(f"{file} has no {schema}.{table}: materialize it first")
     with file.reading() as connection:
         found = Table(connection, schema, table)
         query = f"FROM {found.identifier}{where}"
         columns = found.columns()
-        missing = sorted(set(months or ()) - set(found.months())) if columns else []
+        missing = missing_from(found.keys(), partitions) if columns and partitions is not None else []
         if not columns or missing:
-            what = f"{table} {', '.join(str(month) for month in missing)}".strip()
+            what = f"{table} {', '.join(missing)}".strip()
             raise SliceMissing(f"{file} has no {schema}.{what}: materialize it first")
         arrow_schema = found.arrow_schema()
 

@@ -9,14 +9,15 @@ from typing import Any
 
 from taxi_assets.month import Month
 from taxi_assets.stores import load_log
-from taxi_assets.stores.arrow import storable, type_names, with_month
+from taxi_assets.stores.arrow import storable, type_names, with_key
 from taxi_assets.stores.base import Stored, TableSlice
 from taxi_assets.stores.digest import Digest, Parts, digest_query
 from taxi_assets.stores.duckdb.connection import DuckDBFile
 from taxi_assets.stores.duckdb.engine import TYPE_NAMES
 from taxi_assets.stores.duckdb.loading import append_audit_line, replace_rows, transaction
 from taxi_assets.stores.duckdb.reading import find_row, read_rows
-from taxi_assets.stores.duckdb.tables import DIALECT, Table, in_months, require_same_partitioning
+from taxi_assets.stores.duckdb.tables import DIALECT, Table, in_partitions, require_same_partitioning
+from taxi_assets.stores.partition import Key, Partition, key_column, months_among
 from taxi_assets.stores.rows import Rows
 
 
@@ -26,15 +27,16 @@ class DuckDBStore:
     Args:
         path: the database file; created where it does not exist.
         schema: the schema that holds the tables; created where it does not exist.
-        month_column: the DATE column with the first day of a row's month.
+        key_column: the column of partitions; by default `source_month` for months, `window_start` for other windows,
+            `partition_key` for names.
         lock_patience: seconds to wait for another program that has the file open; loads wait for each other without
             limit.
     """
 
-    def __init__(self, path: Path, schema: str, month_column: str, *, lock_patience: float = 300) -> None:
+    def __init__(self, path: Path, schema: str, key_column: str | None = None, *, lock_patience: float = 300) -> None:
         self._file = DuckDBFile(path, lock_patience)
         self._schema = schema
-        self._month_column = month_column
+        self._key_column = key_column
 
     def table_name(self, table: str) -> str:
         """The table's name in SQL."""
@@ -44,34 +46,34 @@ class DuckDBStore:
         """Make the slice hold exactly these rows, in one transaction; an entry adds a line to the audit table in it.
 
         Raises:
-            SchemaMismatch: the table, or DuckDB, does not have a column's type, a row is of another month, or the table
-                was loaded by month and this is the whole, or the other way round.
+            SchemaMismatch: the table, or DuckDB, does not have a column's type, a row is of another partition, or the
+                table is partitioned in another way.
             StoreUnavailable: another program kept the file open, or the disk is full.
             StoreError: DuckDB refuses the rows, or the file cannot be written.
             Overtaken: another run replaced what the rows were made from.
         """
-        rows = with_month(storable(rows), self._month_column, piece.month)
+        rows = with_key(storable(rows), self._key_column, piece.partition)
         types = type_names(rows.schema, TYPE_NAMES, "DuckDB")
         with self._file.writing(f"{self._schema}.{piece}") as connection, transaction(connection):
             table = Table(connection, self._schema, piece.table)
-            require_same_partitioning(table, piece, self._month_column)
+            require_same_partitioning(table, piece)
             table.ensure(rows.schema, types)
-            count = replace_rows(table, self._month_column, piece.month, rows)
+            count = replace_rows(table, self._key_column, piece.partition, rows)
             if entry is not None:
                 append_audit_line(Table(connection, self._schema, entry.audit_table), piece, count, entry)
             rows.confirm()
             return Stored(count, None, rows.schema, types)
 
-    def read(self, table: str, months: Sequence[Month] | None = None) -> Rows:
-        """The rows of the table, or of these months of it.
+    def read(self, table: str, partitions: Sequence[Partition] | None = None) -> Rows:
+        """The rows of the table, or of these partitions of it.
 
         All are copied out of the file before the first is returned: no process can write while a reader has the file
         open, however slowly it reads.
 
         Raises:
-            SliceMissing: the table, or a month of it, does not exist.
+            SliceMissing: the table, or a partition of it, does not exist.
         """
-        return read_rows(self._file, self._schema, table, self._month_column, months)
+        return read_rows(self._file, self._schema, table, self._key_column, partitions)
 
     def count(self, piece: TableSlice) -> int:
         """Rows in the slice; 0 where it does not exist."""
@@ -79,7 +81,7 @@ class DuckDBStore:
             return 0
         with self._file.reading() as connection:
             table = Table(connection, self._schema, piece.table)
-            return table.count(self._month_column, _months(piece)) if table.columns() else 0
+            return table.count(self._key_column, _partitions(piece)) if table.columns() else 0
 
     def digest(self, piece: TableSlice, parts: Parts, position: str, total: str | None = None) -> Digest:
         """A digest of the slice, computed by DuckDB: see `stores.digest`."""
@@ -89,7 +91,7 @@ class DuckDBStore:
             table = Table(connection, self._schema, piece.table)
             if not table.columns():
                 return Digest(0, 0, dict.fromkeys(parts, 0))
-            where, bound = in_months(self._month_column, _months(piece))
+            where, bound = in_partitions(self._key_column, _partitions(piece))
             query = digest_query(DIALECT, f"{table.identifier}{where}", parts, position, total)
             return Digest.of(connection.execute(query, bound).fetchone() or (), parts)
 
@@ -97,18 +99,25 @@ class DuckDBStore:
         """A row of the slice that has these values; None where there is none."""
         if not self._file.exists():
             return None
-        wanted = {**key, **({} if piece.month is None else {self._month_column: piece.month.first_day})}
+        wanted = {
+            **key,
+            **({} if piece.partition is None else {key_column(self._key_column, piece.partition): piece.partition.key}),
+        }
         with self._file.reading() as connection:
             table = Table(connection, self._schema, piece.table)
             return find_row(table, wanted) if table.columns() else None
 
-    def months(self, table: str) -> list[Month]:
-        """The months of the table that were loaded, oldest first."""
+    def keys(self, table: str) -> list[Key]:
+        """The keys of the table's partitions that were loaded, in order."""
         if not self._file.exists():
             return []
         with self._file.reading() as connection:
-            return Table(connection, self._schema, table).months()
+            return Table(connection, self._schema, table).keys()
+
+    def months(self, table: str) -> list[Month]:
+        """The months of the table that were loaded, oldest first."""
+        return months_among(self.keys(table))
 
 
-def _months(piece: TableSlice) -> list[Month] | None:
-    return None if piece.month is None else [piece.month]
+def _partitions(piece: TableSlice) -> list[Partition] | None:
+    return None if piece.partition is None else [piece.partition]

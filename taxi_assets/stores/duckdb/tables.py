@@ -1,17 +1,26 @@
-"""Tables in a DuckDB file: names, DDL, schemas, and the list of months that were loaded."""
+"""Tables in a DuckDB file: names, DDL, schemas, and the list of partitions that were loaded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import duckdb
 import pyarrow as pa
 
 from taxi_assets.errors import SchemaMismatch
-from taxi_assets.month import Month
 from taxi_assets.stores.arrow import description, require_distinct
 from taxi_assets.stores.base import TableSlice, other_partitioning
 from taxi_assets.stores.digest import Dialect
 from taxi_assets.stores.duckdb.engine import ARROW_TYPES
 from taxi_assets.stores.duckdb.sql import literal, quoted
+from taxi_assets.stores.partition import (
+    Key,
+    Kind,
+    Partition,
+    key_column,
+    key_from,
+    kind_of,
+    require_no_overlap,
+    text_of,
+)
 
 DIALECT = Dialect(
     quoted=quoted,
@@ -21,8 +30,9 @@ DIALECT = Dialect(
     days=lambda date: f"({date} - DATE '1970-01-01')",
     text=lambda text: f"CAST('0x' || md5({text})[:8] AS BIGINT)",
 )
-# Distinguishes an empty month from a missing one; changes in the transaction that changes the rows.
-_LOADED = "loaded_months"
+# Distinguish an empty partition from a missing one; change in the transaction that changes the rows.
+_LOADED_MONTHS = "loaded_months"
+_LOADED_PARTITIONS = "loaded_partitions"  # that are no months
 
 
 class Table:
@@ -63,18 +73,17 @@ class Table:
         )
         return pa.schema(_field(*row) for row in found.fetchall())
 
-    def months(self) -> list[Month]:
-        """The months that were loaded, oldest first, also those without rows."""
-        if not self._loaded.columns() or not self.columns():
-            return []
-        found = self.connection.execute(
-            f"SELECT month FROM {self._loaded.identifier} WHERE table_name = ? ORDER BY month", [self.name]
-        )
-        return [Month.of(day) for (day,) in found.fetchall()]
+    def kind(self) -> Kind | None:
+        """The kind of the partitions that were loaded; None where none was."""
+        return next((kind for kind, _ in self._loaded()), None)
 
-    def count(self, month_column: str, months: Sequence[Month] | None = None) -> int:
-        """Rows of the table, or of these months of it."""
-        where, bound = in_months(month_column, months)
+    def keys(self) -> list[Key]:
+        """The keys of the partitions that were loaded, in order, also those without rows."""
+        return sorted(key for _, key in self._loaded())  # all of one type
+
+    def count(self, column: str | None, partitions: Sequence[Partition] | None = None) -> int:
+        """Rows of the table, or of these partitions of it."""
+        where, bound = in_partitions(column, partitions)
         return number(self.connection.execute(f"SELECT count(*) FROM {self.identifier}{where}", bound))
 
     def ensure(self, schema: pa.Schema, types: dict[str, str]) -> None:
@@ -99,15 +108,14 @@ class Table:
                 self.connection.execute(f"ALTER TABLE {self.identifier} ADD COLUMN {quoted(column)} {kind}")
         self._comment_on_columns(schema)
 
-    def record_month(self, month: Month) -> None:
-        """Add the month to those that were loaded."""
-        self.connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {self._loaded.identifier} "
-            "(table_name VARCHAR, month DATE, PRIMARY KEY (table_name, month))"
-        )
-        self.connection.execute(
-            f"INSERT OR IGNORE INTO {self._loaded.identifier} VALUES (?, ?)", [self.name, month.first_day]
-        )
+    def record(self, partition: Partition) -> None:
+        """Add the partition to those that were loaded."""
+        kind = kind_of(partition)
+        if kind is Kind.MONTH:
+            _add(self._loaded_months, {"table_name": "VARCHAR", "month": "DATE"}, [self.name, partition.key])
+        else:
+            columns = dict.fromkeys(("table_name", "kind", "key"), "VARCHAR")
+            _add(self._loaded_partitions, columns, [self.name, kind.name, text_of(partition.key)])
 
     def _create(self, schema: pa.Schema, types: dict[str, str]) -> None:
         columns = ", ".join(
@@ -115,8 +123,9 @@ class Table:
         )
         self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {self._quoted_schema}")
         self.connection.execute(f"CREATE TABLE {self.identifier} ({columns})")
-        if self._loaded.columns():  # the months of an earlier table of this name, which was dropped
-            self.connection.execute(f"DELETE FROM {self._loaded.identifier} WHERE table_name = ?", [self.name])
+        for loaded in (self._loaded_months, self._loaded_partitions):
+            if loaded.columns():  # the partitions of an earlier table of this name, which was dropped
+                self.connection.execute(f"DELETE FROM {loaded.identifier} WHERE table_name = ?", [self.name])
         self.connection.execute(f"COMMENT ON TABLE {self.identifier} IS {literal(description(schema) or '')}")
 
     def _comment_on_columns(self, schema: pa.Schema) -> None:
@@ -131,9 +140,24 @@ class Table:
             if text is not None and text != comments[field.name]:
                 self.connection.execute(f"COMMENT ON COLUMN {self.identifier}.{quoted(field.name)} IS {literal(text)}")
 
+    def _loaded(self) -> list[tuple[Kind, Key]]:
+        found: list[tuple[Kind, Key]] = []
+        if not self.columns():
+            return found
+        for loaded, columns in ((self._loaded_months, "'MONTH', month"), (self._loaded_partitions, "kind, key")):
+            if loaded.columns():
+                query = f"SELECT {columns} FROM {loaded.identifier} WHERE table_name = ?"
+                for name, key in self.connection.execute(query, [self.name]).fetchall():
+                    found.append((Kind[name], key_from(Kind[name], str(key))))
+        return found
+
     @property
-    def _loaded(self) -> "Table":
-        return Table(self.connection, self.schema, _LOADED)
+    def _loaded_months(self) -> "Table":
+        return Table(self.connection, self.schema, _LOADED_MONTHS)
+
+    @property
+    def _loaded_partitions(self) -> "Table":
+        return Table(self.connection, self.schema, _LOADED_PARTITIONS)
 
     @property
     def _quoted_schema(self) -> str:
@@ -141,26 +165,44 @@ class Table:
         return f"{quoted(database)}.{quoted(self.schema)}"
 
 
-def require_same_partitioning(table: Table, piece: TableSlice, month_column: str) -> None:
-    """Refuse a month of a table that is one whole, and the whole of a table of months.
+def _add(table: Table, columns: Mapping[str, str], values: Sequence[object]) -> None:
+    definitions = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+    table.connection.execute(
+        f"CREATE TABLE IF NOT EXISTS {table.identifier} ({definitions}, PRIMARY KEY ({', '.join(columns)}))"
+    )
+    places = ", ".join("?" * len(values))
+    table.connection.execute(f"INSERT OR IGNORE INTO {table.identifier} VALUES ({places})", list(values))
+
+
+def require_same_partitioning(table: Table, piece: TableSlice) -> None:
+    """Refuse a partition of a table that is one whole or has partitions of another kind, and the reverse.
 
     Raises:
-        SchemaMismatch: the table has rows and is partitioned the other way.
+        SchemaMismatch: the table has rows and is partitioned in another way.
     """
     if not table.columns():
         return
-    holds_months = bool(table.months())
-    is_new = not holds_months and table.count(month_column) == 0
-    if not is_new and holds_months != (piece.month is not None):
-        raise other_partitioning(str(table), f"drop it (DROP TABLE {table})", by_month=not holds_months)
+    held = table.kind()
+    is_new = held is None and table.count(None) == 0
+    if not is_new and held is not piece.kind:
+        raise other_partitioning(str(table), f"drop it (DROP TABLE {table})", holds=held, wanted=piece.kind)
+    if piece.partition is not None:
+        require_no_overlap(str(table), table.keys(), piece.partition)
 
 
-def in_months(column: str, months: Sequence[Month] | None) -> tuple[str, list[object]]:
-    """The WHERE clause that selects the months, and the values to bind; empty for all rows."""
-    if months is None:
+def in_partitions(column: str | None, partitions: Sequence[Partition] | None) -> tuple[str, list[object]]:
+    """The WHERE clause that selects the partitions, and the values to bind; empty for all rows.
+
+    Args:
+        column: the key column's name; by default that of the partitions' kind.
+        partitions: None for the whole table.
+    """
+    if partitions is None:
         return "", []
-    days = [month.first_day for month in months]
-    return f" WHERE {quoted(column)} IN ({', '.join('?' * len(days))})", list(days)
+    if not partitions:
+        return " WHERE false", []
+    keys: list[object] = [partition.key for partition in partitions]
+    return f" WHERE {quoted(key_column(column, partitions[0]))} IN ({', '.join('?' * len(keys))})", keys
 
 
 def number(answer: duckdb.DuckDBPyConnection) -> int:

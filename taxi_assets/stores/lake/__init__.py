@@ -1,7 +1,7 @@
-"""The lake: Parquet files by table and month, and the source's files byte for byte, in a folder or in a bucket.
+"""The lake: Parquet files by table and partition, and the source's files byte for byte, in a folder or in a bucket.
 
 `layout` defines the paths and `parquet` the file format; `folder` and `gcs` replace versions atomically; `run_lock`
-queues the runs of one month on one machine.
+queues the runs of one partition on one machine.
 """
 
 from typing import TYPE_CHECKING, TypeAlias

@@ -1,32 +1,35 @@
 """Paths in a lake, the same on a disk and in a bucket.
 
 green/raw_trips/green_tripdata_2024-01.parquet           TLC's bytes
-green/clean_trips/month=2024-01/…parquet                 one file for each month
+green/clean_trips/month=2024-01/…parquet                 one file for each partition
 .versions/green/clean_trips/month=2024-01/               the current version of these places, and recent ones
 
 A group becomes current in one step, such as the four assets of a month, and has one folder below `.versions`.
 """
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import PurePosixPath
+from urllib.parse import quote, unquote
 
 from taxi_assets.errors import InvalidRequest
 from taxi_assets.month import Month
 from taxi_assets.stores.base import TableSlice
+from taxi_assets.stores.partition import Kind, Named, Partition, Window, kind_of, parse_time, text_of
 
-MONTH_FOLDER = "month="
 VERSIONS = ".versions"
 CURRENT = "current"
 GRACE_SECONDS = 3600  # a version stays readable for so long after its replacement
+_PREFIXES = {Kind.MONTH: "month", Kind.DATE: "date", Kind.TIME: "time", Kind.NAME: "partition"}
 
 
 @dataclass(frozen=True)
 class Group:
-    """Slices and files that become current in one step: one of them, or those of one month.
+    """Slices and files that become current in one step: one of them, or those of one partition.
 
     Attributes:
         name: path of the table, or of the folder, that gives the group its name.
-        part: the month's folder, the file's name, or the table's file.
+        part: the partition's folder, the file's name, or the table's file.
     """
 
     name: str
@@ -38,7 +41,7 @@ class Group:
         return f"{VERSIONS}/{self.name}/{self.part}"
 
     def __str__(self) -> str:
-        return f"{self.name} {self.part.removeprefix(MONTH_FOLDER)}"
+        return f"{self.name} {self.part.partition('=')[2] or self.part}"
 
 
 def group_of(piece: TableSlice) -> Group:
@@ -48,7 +51,7 @@ def group_of(piece: TableSlice) -> Group:
         InvalidRequest: the table's name leads out of the lake.
     """
     folder = inside(piece.table)
-    return Group(folder, _file_name(folder) if piece.month is None else f"{MONTH_FOLDER}{piece.month}")
+    return Group(folder, _file_name(folder) if piece.partition is None else folder_of(piece.partition))
 
 
 def group_of_file(folder: str, name: str) -> Group:
@@ -69,22 +72,41 @@ def path_of(piece: TableSlice) -> str:
     """
     folder = inside(piece.table)
     name = _file_name(folder)
-    return f"{folder}/{name}" if piece.month is None else f"{folder}/{MONTH_FOLDER}{piece.month}/{name}"
+    return f"{folder}/{name}" if piece.partition is None else f"{folder}/{folder_of(piece.partition)}/{name}"
 
 
 def place_of(piece: TableSlice) -> str:
-    """The path that a replacement exchanges, relative to the lake: the month's folder, or the table's file.
+    """The path that a replacement exchanges, relative to the lake: the partition's folder, or the table's file.
 
     Raises:
         InvalidRequest: the table's name leads out of the lake.
     """
     path = path_of(piece)
-    return path if piece.month is None else str(PurePosixPath(path).parent)
+    return path if piece.partition is None else str(PurePosixPath(path).parent)
 
 
-def month_of_folder(name: str) -> Month:
-    """The month of a folder of that name."""
-    return Month.parse(name.removeprefix(MONTH_FOLDER))
+def folder_of(partition: Partition) -> str:
+    """The name of the partition's folder: its kind and its key, for example `date=2024-01-05`."""
+    text = str(partition) if isinstance(partition, Month) else text_of(partition.key)
+    return f"{_PREFIXES[kind_of(partition)]}={quote(text, safe=':')}"
+
+
+def partition_of_folder(name: str) -> Partition | None:
+    """The partition whose folder has that name; None where it is no partition's folder."""
+    prefix, _, text = name.partition("=")
+    try:
+        match prefix:
+            case "month":
+                return Month.parse(text)
+            case "date":
+                return Window(date.fromisoformat(text))
+            case "time":
+                return Window(parse_time(text))
+            case "partition":
+                return Named(unquote(text))
+    except (ValueError, InvalidRequest):
+        pass
+    return None
 
 
 def inside(path: str) -> str:

@@ -1,4 +1,4 @@
-"""Parquet files of the lake: deterministic writing, look-up of a row, and the common schema of months."""
+"""Parquet files of the lake: deterministic writing, look-up of a row, and the common schema of partitions."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -73,15 +73,15 @@ def _require_types_of_parquet(schema: pa.Schema) -> None:
 
 
 def common_schema(schemas: Sequence[pa.Schema], table: str) -> pa.Schema:
-    """One schema that the rows of all months fit, without the provenance, which differs between months.
+    """One schema that the rows of all partitions fit, without the provenance, which differs between them.
 
     Raises:
-        SchemaMismatch: there is none, for example where a column is text in one month and a number in another.
+        SchemaMismatch: there is none, for example where a column is text in one partition and a number in another.
     """
     try:
         schema = pa.unify_schemas(schemas, promote_options="permissive")
     except pa.ArrowTypeError as error:
-        raise SchemaMismatch(f"the months of {table} do not fit together: {error}") from error
+        raise SchemaMismatch(f"the partitions of {table} do not fit together: {error}") from error
     shared = {key: value for key, value in (schema.metadata or {}).items() if not key.startswith(PROVENANCE.encode())}
     return schema.with_metadata(shared)
 

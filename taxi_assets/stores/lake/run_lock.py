@@ -1,4 +1,4 @@
-"""A lock by which runs of one month on one machine queue, instead of overtaking one another.
+"""A lock by which runs of one partition on one machine queue, instead of overtaking one another.
 
 The kernel holds it and releases it when its process exits for any reason. No guarantee depends on it: a conflict with a
 run on another machine is detected at publication.

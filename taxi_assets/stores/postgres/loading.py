@@ -1,4 +1,4 @@
-"""Rows into Postgres: a binary COPY into the table, or into the new partition of a month."""
+"""Rows into Postgres: a binary COPY into the table, or into a new partition of it."""
 
 from datetime import datetime
 
@@ -7,9 +7,9 @@ import psycopg
 import pyarrow as pa
 from psycopg import sql
 
-from taxi_assets.month import Month
 from taxi_assets.stores import load_log
 from taxi_assets.stores.base import TableSlice
+from taxi_assets.stores.partition import Partition, overlapping
 from taxi_assets.stores.postgres.connection import when_unlocked
 from taxi_assets.stores.postgres.copy_writer import ShortQueueWriter
 from taxi_assets.stores.postgres.definition import lock_definition
@@ -20,10 +20,10 @@ from taxi_assets.stores.rows import Rows
 _WRITE_ROWS = 2_000  # encoded in two milliseconds, while the server reads what is in the socket
 
 
-def load_month(table: Table, month_column: str, month: Month, rows: Rows, lock_patience: float) -> int:
-    """Copy the rows into a new table, with the indexes and keys of the month's partition; return their number."""
-    like = create_incoming(table, month_column, month)
-    fresh = incoming_of(table, month)
+def load_partition(table: Table, key_column: str, partition: Partition, rows: Rows, lock_patience: float) -> int:
+    """Copy the rows into a new table, with the indexes and keys of the present partition; return their number."""
+    like = create_incoming(table, key_column, partition)
+    fresh = incoming_of(table, partition)
     count = copy_in(table.connection, fresh.identifier, rows, is_new=True)
     for statement in like.after:
         table.connection.execute(statement)
@@ -36,14 +36,18 @@ def load_month(table: Table, month_column: str, month: Month, rows: Rows, lock_p
     return count
 
 
-def attach_month(table: Table, month: Month, lock_patience: float) -> None:
-    """Exchange the new table for the month's partition.
+def attach_partition(table: Table, partition: Partition, lock_patience: float) -> None:
+    """Exchange the new table for the present partition.
 
     Raises:
+        SchemaMismatch: another partition of the table overlaps it, since the windows have changed.
         StoreUnavailable: the table stayed locked.
     """
     lock_definition(table)  # until the commit no other load adds a column; those added during this load are copied
-    when_unlocked(table.connection, lock_patience, *exchange(table, month))
+    try:
+        when_unlocked(table.connection, lock_patience, *exchange(table, partition))
+    except psycopg.errors.InvalidObjectDefinition as error:  # which loading into a new table has for nothing else
+        raise overlapping(f"{table.schema}.{table.name}", partition, str(error).partition("\n")[0]) from error
 
 
 def replace_all(table: Table, rows: Rows) -> int:
@@ -112,7 +116,7 @@ def _replace_referenced(table: Table, rows: Rows) -> int:
 def _newest_line(audit_table: Table, piece: TableSlice) -> datetime | None:
     """When the slice's newest load finished; None where there is none."""
     query = sql.SQL("SELECT max(finished_at) FROM {} WHERE table_name = %s AND source_month IS NOT DISTINCT FROM %s")
-    month = None if piece.month is None else piece.month.first_day
+    month = load_log.month_of(piece)
     row = audit_table.connection.execute(query.format(audit_table.identifier), [piece.table, month]).fetchone()
     found: datetime | None = None if row is None else row[0]
     return found

@@ -8,8 +8,8 @@ import pyarrow as pa
 from psycopg import sql
 
 from taxi_assets.errors import SchemaMismatch, SliceMissing
-from taxi_assets.month import Month
 from taxi_assets.stores.digest import Digest, Parts, digest_query
+from taxi_assets.stores.partition import Partition, key_column, missing_from
 from taxi_assets.stores.postgres.column_types import beside_values, field_of, selected
 from taxi_assets.stores.postgres.connection import Url, connected, transaction
 from taxi_assets.stores.postgres.tables import DIALECT, Table
@@ -18,27 +18,36 @@ from taxi_assets.stores.rows import Rows
 _READ_ROWS = 20_000
 
 
-def read_rows(url: Url, schema: str, table: str, month_column: str, months: Sequence[Month] | None) -> Rows:
-    """The rows of the table, or of these months of it.
+def read_rows(url: Url, schema: str, table: str, column: str | None, partitions: Sequence[Partition] | None) -> Rows:
+    """The rows of the table, or of these partitions of it.
+
+    Args:
+        url: of the server.
+        schema: of the table.
+        table: its name.
+        column: the key column's name; by default that of the partitions' kind.
+        partitions: None for the whole table.
 
     Raises:
-        SliceMissing: the table, or a month of it, does not exist.
+        SliceMissing: the table, or a partition of it, does not exist.
     """
     with connected(url) as connection, transaction(connection):
         found = Table(connection, schema, table)
         columns = found.columns()
-        missing = sorted(set(months or ()) - set(found.months()))
+        missing = missing_from(found.keys(), partitions) if partitions is not None else []
     if not columns or missing:
-        what = f"{table} {', '.join(str(month) for month in missing)}".strip()
+        what = f"{table} {', '.join(missing)}".strip()
         raise SliceMissing(f"Postgres has no {schema}.{what}: materialize it first")
     arrow_schema = pa.schema([field_of(column) for column in columns])
     names = sql.SQL(", ").join(map(selected, columns))
     query = sql.SQL("SELECT {} FROM {}").format(names, beside_values(schema, table))
-    if months is not None:
-        query += sql.SQL(" WHERE {} = ANY(%s)").format(beside_values(month_column))
+    if partitions:
+        query += sql.SQL(" WHERE {} = ANY(%s)").format(beside_values(key_column(column, partitions[0])))
+    elif partitions is not None:
+        query += sql.SQL(" WHERE false")
 
     def open_batches() -> Iterator[pa.RecordBatch]:
-        bound = [] if months is None else [[month.first_day for month in months]]
+        bound = [[one.key for one in partitions]] if partitions else []
         with connected(url) as connection:
             yield from _stream(connection, query, bound, arrow_schema)
 

@@ -1,7 +1,7 @@
 """Tables in a Postgres database: a slice is replaced in one transaction.
 
-A month is copied into a new table, which then takes the place of its partition: readers see the old month until the
-commit, and wait only for the exchange. A killed process leaves nothing behind, since nothing was committed.
+A partition is copied into a new table, which then takes the place of the present one: readers see the old rows until
+the commit, and wait only for the exchange. A killed process leaves nothing behind, since nothing was committed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,15 +12,16 @@ from psycopg import sql
 
 from taxi_assets.month import Month
 from taxi_assets.stores import load_log
-from taxi_assets.stores.arrow import storable, type_names, with_month
+from taxi_assets.stores.arrow import storable, type_names, with_key
 from taxi_assets.stores.base import Stored, TableSlice
 from taxi_assets.stores.digest import Digest, Parts
+from taxi_assets.stores.partition import Key, Partition, key_column, kind_of, months_among
 from taxi_assets.stores.postgres.connection import Url, connected, take_advisory_lock, transaction
 from taxi_assets.stores.postgres.definition import ensure_audit_table, ensure_table
-from taxi_assets.stores.postgres.loading import append_audit_line, attach_month, load_month, replace_all
+from taxi_assets.stores.postgres.loading import append_audit_line, attach_partition, load_partition, replace_all
 from taxi_assets.stores.postgres.reading import digest_of, find_row, read_rows
 from taxi_assets.stores.postgres.table_partitions import incoming_of, partition_of
-from taxi_assets.stores.postgres.tables import TYPE_NAMES, Table, require_short
+from taxi_assets.stores.postgres.tables import TYPE_NAMES, Partitioning, Table, require_short
 from taxi_assets.stores.rows import Rows
 
 
@@ -30,14 +31,15 @@ class PostgresStore:
     Args:
         url: a `postgresql://` URL, or a function that returns one for each connection.
         schema: the Postgres schema that holds the tables; created where it does not exist.
-        month_column: the DATE column by which a table of months is partitioned.
+        key_column: the column by which tables are partitioned; by default `source_month` for months, `window_start`
+            for other windows, `partition_key` for names.
         lock_patience: seconds to retry while others use the table.
     """
 
-    def __init__(self, url: Url, schema: str, month_column: str, *, lock_patience: float = 300) -> None:
+    def __init__(self, url: Url, schema: str, key_column: str | None = None, *, lock_patience: float = 300) -> None:
         self._url = url
         self._schema = schema
-        self._month_column = month_column
+        self._key_column = key_column
         self._lock_patience = lock_patience
 
     def table_name(self, table: str) -> str:
@@ -53,14 +55,13 @@ class PostgresStore:
             StoreError: the server refuses the rows.
             Overtaken: another run replaced what the rows were made from.
         """
-        rows = with_month(storable(rows), self._month_column, piece.month)
+        rows = with_key(storable(rows), self._key_column, piece.partition)
         types = type_names(rows.schema, TYPE_NAMES, "Postgres")
         with connected(self._url) as connection:
             table = Table(connection, self._schema, piece.table)
-            written = table if piece.month is None else incoming_of(table, piece.month)
+            written = table if piece.partition is None else incoming_of(table, piece.partition)
             require_short([table.schema, written.name, *types])
-            by_month = None if piece.month is None else self._month_column
-            ensure_table(table, rows.schema, types, by_month, self._lock_patience)
+            ensure_table(table, rows.schema, types, self._partitioning(piece), self._lock_patience)
             if entry is not None:
                 ensure_audit_table(Table(connection, self._schema, entry.audit_table), self._lock_patience)
             with transaction(connection, writes=True):
@@ -70,25 +71,26 @@ class PostgresStore:
         self, table: Table, piece: TableSlice, rows: Rows, types: dict[str, str], entry: load_log.Entry | None
     ) -> Stored:
         take_advisory_lock(table.connection, f"{self._schema}.{piece}")
-        if piece.month is None:
+        if piece.partition is None:
             count = replace_all(table, rows)
         else:
-            count = load_month(table, self._month_column, piece.month, rows, self._lock_patience)
+            column = key_column(self._key_column, piece.partition)
+            count = load_partition(table, column, piece.partition, rows, self._lock_patience)
         if entry is not None:
             append_audit_line(table.sibling(entry.audit_table), piece, count, entry)
         rows.confirm()  # a newer load of the slice waits from here on until the commit
-        if piece.month is None:
+        if piece.partition is None:
             return Stored(count, table.size(), rows.schema, types)
-        attach_month(table, piece.month, self._lock_patience)
-        return Stored(count, partition_of(table, piece.month).size(), rows.schema, types)
+        attach_partition(table, piece.partition, self._lock_patience)
+        return Stored(count, partition_of(table, piece.partition).size(), rows.schema, types)
 
-    def read(self, table: str, months: Sequence[Month] | None = None) -> Rows:
-        """The rows of the table, or of these months of it.
+    def read(self, table: str, partitions: Sequence[Partition] | None = None) -> Rows:
+        """The rows of the table, or of these partitions of it.
 
         Raises:
-            SliceMissing: the table, or a month of it, does not exist.
+            SliceMissing: the table, or a partition of it, does not exist.
         """
-        return read_rows(self._url, self._schema, table, self._month_column, months)
+        return read_rows(self._url, self._schema, table, self._key_column, partitions)
 
     def count(self, piece: TableSlice) -> int:
         """Rows in the slice; 0 where it does not exist."""
@@ -109,16 +111,28 @@ class PostgresStore:
 
     def row(self, piece: TableSlice, key: Mapping[str, Any]) -> dict[str, Any] | None:
         """A row of the slice that has these values; None where there is none."""
-        wanted = {**key, **({} if piece.month is None else {self._month_column: piece.month.first_day})}
+        wanted = {
+            **key,
+            **({} if piece.partition is None else {key_column(self._key_column, piece.partition): piece.partition.key}),
+        }
         with connected(self._url) as connection:
             return find_row(connection, Table(connection, self._schema, piece.table), wanted)
 
+    def keys(self, table: str) -> list[Key]:
+        """The keys of the table's partitions, in order."""
+        with connected(self._url) as connection, transaction(connection):
+            return Table(connection, self._schema, table).keys()
+
     def months(self, table: str) -> list[Month]:
         """The months of the table that exist, oldest first."""
-        with connected(self._url) as connection, transaction(connection):
-            return Table(connection, self._schema, table).months()
+        return months_among(self.keys(table))
+
+    def _partitioning(self, piece: TableSlice) -> Partitioning | None:
+        if piece.partition is None:
+            return None
+        return Partitioning.of(key_column(self._key_column, piece.partition), kind_of(piece.partition))
 
     def _table(self, connection: psycopg.Connection, piece: TableSlice) -> Table:
         """The table, or the partition, that holds the slice."""
         table = Table(connection, self._schema, piece.table)
-        return table if piece.month is None else partition_of(table, piece.month)
+        return table if piece.partition is None else partition_of(table, piece.partition)

@@ -1,60 +1,58 @@
-"""Partitions of a Postgres table: the new table of a month, and its exchange for the present partition."""
-
-from datetime import date
+"""Partitions of a Postgres table: the new table of a partition, and its exchange for the present one."""
 
 from psycopg import sql
 
-from taxi_assets.month import Month
+from taxi_assets.stores.partition import Key, Partition, identifier_of
 from taxi_assets.stores.postgres.tables import Table
-from taxi_assets.stores.postgres.user_objects import ONE_MONTH, Copied, copied
+from taxi_assets.stores.postgres.user_objects import ONE_KEY, Copied, copied
 
 
-def partition_of(table: Table, month: Month) -> Table:
-    """The table that holds the month, whether it exists or not."""
-    return table.sibling(f"{table.name}_{month.year:04d}_{month.number:02d}")
+def partition_of(table: Table, partition: Partition) -> Table:
+    """The table that holds the partition, whether it exists or not."""
+    return table.sibling(f"{table.name}_{identifier_of(partition)}")
 
 
-def incoming_of(table: Table, month: Month) -> Table:
-    """The table that the month is loaded into before it becomes the partition."""
-    return table.sibling(f"{partition_of(table, month).name}_new")
+def incoming_of(table: Table, partition: Partition) -> Table:
+    """The table that the rows are loaded into before it becomes the partition."""
+    return table.sibling(f"{partition_of(table, partition).name}_new")
 
 
-def create_incoming(table: Table, month_column: str, month: Month) -> Copied:
-    """Create the incoming table of the month, and return the definition that it was copied from.
+def create_incoming(table: Table, key_column: str, partition: Partition) -> Copied:
+    """Create the incoming table of the partition, and return the definition that it was copied from.
 
-    That is the present partition's, or else the table's. The CHECK on the month lets Postgres attach the new table
+    That is the present partition's, or else the table's. The CHECK on the key lets Postgres attach the new table
     without a scan.
     """
-    fresh, old = incoming_of(table, month), partition_of(table, month)
+    fresh, old = incoming_of(table, partition), partition_of(table, partition)
     like = copied(
         table.connection,
         (table.schema, old.name if old.exists() else table.name),
         (table.schema, table.name),
         fresh.identifier,
     )
-    one_month = sql.SQL("CONSTRAINT {} CHECK ({} = {})").format(
-        sql.Identifier(ONE_MONTH), sql.Identifier(month_column), sql.Literal(month.first_day)
+    one_key = sql.SQL("CONSTRAINT {} CHECK ({} = {})").format(
+        sql.Identifier(ONE_KEY), sql.Identifier(key_column), _bound(partition.key)
     )
-    parts = sql.SQL(", ").join([*like.columns.values(), *like.checks.values(), one_month])
+    parts = sql.SQL(", ").join([*like.columns.values(), *like.checks.values(), one_key])
     table.connection.execute(sql.SQL("CREATE TABLE {} ({})").format(fresh.identifier, parts))
     for statement in like.before:
         table.connection.execute(statement)
     return like
 
 
-def exchange(table: Table, month: Month) -> list[sql.Composed]:
-    """The statements that attach the incoming table in place of the month's partition, if there is one."""
-    fresh, partition = incoming_of(table, month), partition_of(table, month)
+def exchange(table: Table, partition: Partition) -> list[sql.Composed]:
+    """The statements that attach the incoming table in place of the present partition, if there is one."""
+    fresh, present = incoming_of(table, partition), partition_of(table, partition)
     removed = [
-        sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(table.identifier, partition.identifier),
-        sql.SQL("DROP TABLE {}").format(partition.identifier),
+        sql.SQL("ALTER TABLE {} DETACH PARTITION {}").format(table.identifier, present.identifier),
+        sql.SQL("DROP TABLE {}").format(present.identifier),
     ]
     return [
         *_missing_definitions(fresh, table),
-        *(removed if partition.exists() else []),
-        sql.SQL("ALTER TABLE {} RENAME TO {}").format(fresh.identifier, sql.Identifier(partition.name)),
-        sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
-            table.identifier, partition.identifier, _bound(month.first_day), _bound(month.plus(1).first_day)
+        *(removed if present.exists() else []),
+        sql.SQL("ALTER TABLE {} RENAME TO {}").format(fresh.identifier, sql.Identifier(present.name)),
+        sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES {}").format(
+            table.identifier, present.identifier, _values_of(partition)
         ),
     ]
 
@@ -79,5 +77,11 @@ def _missing_definitions(fresh: Table, table: Table) -> list[sql.Composed]:
     ]
 
 
-def _bound(day: date) -> sql.Literal:
-    return sql.Literal(day.isoformat())
+def _values_of(partition: Partition) -> sql.Composed:
+    if partition.end is None:
+        return sql.SQL("IN ({})").format(_bound(partition.key))
+    return sql.SQL("FROM ({}) TO ({})").format(_bound(partition.key), _bound(partition.end))
+
+
+def _bound(key: Key) -> sql.Literal:
+    return sql.Literal(key if isinstance(key, str) else key.isoformat())

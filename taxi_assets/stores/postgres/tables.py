@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import psycopg
 import pyarrow as pa
 from psycopg import sql
 
 from taxi_assets.errors import SchemaMismatch
-from taxi_assets.month import Month
 from taxi_assets.stores.arrow import description
 from taxi_assets.stores.digest import Dialect
+from taxi_assets.stores.partition import Key, Kind
 
 TYPE_NAMES = {
     pa.bool_(): "boolean",
@@ -45,6 +46,22 @@ class TableColumn:
     type: str
     required: bool
     comment: str | None
+
+
+@dataclass(frozen=True)
+class Partitioning:
+    """How a table is partitioned: by ranges of a column, or by its values."""
+
+    column: str
+    strategy: str
+
+    @classmethod
+    def of(cls, column: str, kind: Kind) -> "Partitioning":
+        """What partitions of that kind need."""
+        return cls(column, "LIST" if kind is Kind.NAME else "RANGE")
+
+    def __str__(self) -> str:
+        return f"partitions by {self.strategy} of {self.column}"
 
 
 class Table:
@@ -83,32 +100,49 @@ class Table:
         """True: the table exists."""
         return bool(self.columns())
 
-    def is_partitioned(self) -> bool:
-        """True: the table is partitioned, with or without partitions."""
+    def partitioning(self) -> Partitioning | None:
+        """How the table is partitioned, with or without partitions; None where it is one whole."""
         found = self.connection.execute(
-            "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-            "WHERE n.nspname = %s AND c.relname = %s AND c.relkind = 'p'",
+            """
+            SELECT coalesce(a.attname, 'an expression'), CASE p.partstrat WHEN 'l' THEN 'LIST' ELSE 'RANGE' END
+            FROM pg_partitioned_table p JOIN pg_class c ON c.oid = p.partrelid
+            JOIN pg_namespace n ON n.oid = c.relnamespace
+            LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = p.partattrs[0]
+            WHERE n.nspname = %s AND c.relname = %s
+            """,
             [self.schema, self.name],
-        )
-        return found.fetchone() is not None
+        ).fetchone()
+        return None if found is None else Partitioning(*found)
 
-    def months(self) -> list[Month]:
-        """The months that have a partition, oldest first."""
+    def keys(self) -> list[Key]:
+        """The keys of the table's partitions, in order."""
         # With 0 as its relation, pg_get_expr returns NULL for a partition that is exchanged at this moment, instead of
-        # an error. The server parses the dates itself, in the date style in which it wrote them.
+        # an error. The server parses the bounds itself, in the date style in which it wrote them.
         found = self.connection.execute(
             r"""
-            SELECT bounds[1]::date, bounds[2]::date
-            FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhrelid
-            JOIN pg_class c ON c.oid = i.inhparent JOIN pg_namespace n ON n.oid = c.relnamespace,
-            regexp_match(pg_get_expr(p.relpartbound, 0), $$FROM \('([^']+)'\) TO \('([^']+)'\)$$) AS bounds
-            WHERE n.nspname = %s AND c.relname = %s AND bounds IS NOT NULL
+            WITH found AS (
+                SELECT format_type(a.atttypid, NULL) AS type, pg_get_expr(p.relpartbound, 0) AS bound
+                FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhrelid
+                JOIN pg_class c ON c.oid = i.inhparent JOIN pg_namespace n ON n.oid = c.relnamespace
+                JOIN pg_partitioned_table t ON t.partrelid = c.oid
+                JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = t.partattrs[0]
+                WHERE n.nspname = %s AND c.relname = %s
+            ), keys AS (
+                SELECT type, coalesce(substring(bound FROM $q$FROM \('([^']+)'\) TO$q$),
+                    replace(substring(bound FROM $q$^FOR VALUES IN \('(.*)'\)$q$), $q$''$q$, $q$'$q$)) AS key FROM found
+            )
+            SELECT CASE WHEN type = 'date' THEN key::date END,
+                CASE WHEN type = 'timestamp with time zone' THEN extract(epoch FROM key::timestamptz) END,
+                CASE WHEN type = 'text' THEN key END
+            FROM keys WHERE key IS NOT NULL
             """,
             [self.schema, self.name],
         )
-        return sorted(
-            Month.of(first) for first, end in found if first.day == 1 and end == Month.of(first).plus(1).first_day
-        )
+        held: list[Key] = []
+        for day, seconds, text in found:
+            key = day or text if seconds is None else datetime.fromtimestamp(float(seconds), tz=UTC)
+            held += [] if key is None else [key]
+        return sorted(held)  # all of one type
 
     def size(self) -> int:
         """Bytes on the disk, with indexes."""
@@ -117,19 +151,21 @@ class Table:
         ).fetchone()
         return int(row[0]) if row is not None else 0
 
-    def create(self, schema: pa.Schema, types: dict[str, str], partitioned_by: str | None) -> None:
-        """Create the table, partitioned by month where a column is given; descriptions become comments."""
+    def create(self, schema: pa.Schema, types: dict[str, str], partitioning: Partitioning | None) -> None:
+        """Create the table; descriptions become comments."""
         # Not IF NOT EXISTS: that needs the right to create schemas even where the schema exists.
         found = self.connection.execute("SELECT FROM pg_namespace WHERE nspname = %s", [self.schema])
         if found.fetchone() is None:
             self.connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(self.schema)))
         columns = sql.SQL(", ").join(_definition(name, types[name], schema.field(name).nullable) for name in types)
-        by_month = (
+        by_key = (
             sql.SQL("")
-            if partitioned_by is None
-            else sql.SQL(" PARTITION BY RANGE ({})").format(sql.Identifier(partitioned_by))
+            if partitioning is None
+            else sql.SQL(" PARTITION BY {} ({})").format(
+                sql.SQL(partitioning.strategy), sql.Identifier(partitioning.column)
+            )
         )
-        self.connection.execute(sql.SQL("CREATE TABLE {} ({})").format(self.identifier, columns) + by_month)
+        self.connection.execute(sql.SQL("CREATE TABLE {} ({})").format(self.identifier, columns) + by_key)
         comment = description(schema)
         if comment is not None:
             self.connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(self.identifier, sql.Literal(comment)))

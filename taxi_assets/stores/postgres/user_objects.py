@@ -11,7 +11,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
-ONE_MONTH = "one_month"  # the CHECK that each incoming table gets
+ONE_KEY = "one_month"  # the CHECK that each incoming table gets; its name is that of tables of months
 _STORAGE = {"p": "PLAIN", "e": "EXTERNAL", "m": "MAIN", "x": "EXTENDED"}
 _COMPRESSION = {"p": "pglz", "l": "lz4"}
 
@@ -134,7 +134,7 @@ def _checks(source: _Source) -> dict[str, sql.Composed]:
     return {
         name: sql.SQL("CONSTRAINT {} {}").format(sql.Identifier(name), sql.SQL(text))
         for name, text in source.constraints("c")
-        if name != ONE_MONTH
+        if name != ONE_KEY
     }
 
 

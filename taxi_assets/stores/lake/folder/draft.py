@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from taxi_assets.errors import SliceMissing
-from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
 from taxi_assets.stores.base import Stored, TableSlice
 from taxi_assets.stores.lake.folder.loading import moved, written
@@ -15,6 +14,7 @@ from taxi_assets.stores.lake.folder.versions import Versions
 from taxi_assets.stores.lake.layout import Group, inside, place_of
 from taxi_assets.stores.lake.run_lock import RunLock
 from taxi_assets.stores.os_errors import disk_failures
+from taxi_assets.stores.partition import Partition
 from taxi_assets.stores.rows import Rows
 
 
@@ -57,13 +57,13 @@ class LocalDraft:
             raise SliceMissing(f"the lake has no {place}: materialize it first")
         return verified(found, place)
 
-    def read(self, table: str, months: Sequence[Month] | None = None) -> Rows:
-        """The rows of the table, or of its month, that become current with the others: see `get_file`.
+    def read(self, table: str, partitions: Sequence[Partition] | None = None) -> Rows:
+        """The rows of the table, or of its partition, that become current with the others: see `get_file`.
 
         Raises:
             SliceMissing: they do not exist.
         """
-        [piece] = [TableSlice(table)] if months is None else [TableSlice(table, month) for month in months]
+        [piece] = [TableSlice(table)] if partitions is None else [TableSlice(table, one) for one in partitions]
         found = self._found(place_of(piece))
         file = None if found is None else file_of(piece, found)
         if file is None:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from taxi_assets.raw_file import RawFile, sha256_of
-from taxi_assets.stores.arrow import of_month
+from taxi_assets.stores.arrow import of_partition
 from taxi_assets.stores.base import Stored, TableSlice
 from taxi_assets.stores.lake.folder.tables import Tables
 from taxi_assets.stores.lake.folder.versions import Versions, sync
@@ -29,13 +29,13 @@ def written(tables: Tables, piece: TableSlice, rows: Rows) -> Iterator[tuple[Kee
     """Write the rows to the disk as Parquet.
 
     Raises:
-        SchemaMismatch: Parquet does not have a column's type, a required value is missing, a row is of another month,
-            or the table is partitioned the other way.
+        SchemaMismatch: Parquet does not have a column's type, a required value is missing, a row is of another
+            partition, or the table is partitioned in another way.
         Overtaken: another run replaced what the rows were made from.
         StoreUnavailable: the disk is full.
         StoreError: the folder cannot be written.
     """
-    rows = of_month(rows, tables.month_column, piece.month)
+    rows = of_partition(rows, tables.key_column, piece.partition)
     tables.require_same_partitioning(piece)
     with _incoming(tables.root) as folder:
         file = folder / "rows.parquet"
@@ -48,7 +48,7 @@ def written(tables: Tables, piece: TableSlice, rows: Rows) -> Iterator[tuple[Kee
 
         def keep(versions: Versions) -> Path:
             kept = versions.keep(file, digest, f"{name.stem}-{digest}{name.suffix}")
-            return kept if piece.month is None else kept.parent
+            return kept if piece.partition is None else kept.parent
 
         yield keep, Stored(count, size, rows.schema, {field.name: str(field.type) for field in rows.schema})
 

@@ -7,25 +7,25 @@ from pathlib import Path
 from typing import Any
 
 from taxi_assets.errors import SliceDamaged, SliceMissing
-from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile, sha256_of
 from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.lake import parquet
 from taxi_assets.stores.lake.folder.tables import Tables
 from taxi_assets.stores.lake.folder.versions import origin_of
 from taxi_assets.stores.os_errors import file_failures
+from taxi_assets.stores.partition import Partition
 from taxi_assets.stores.rows import Rows, schema_of_parquet
 
 
-def read_rows(tables: Tables, table: str, months: Sequence[Month] | None) -> Rows:
-    """The rows of the table, or of these months of it, by reference to their files.
+def read_rows(tables: Tables, table: str, partitions: Sequence[Partition] | None) -> Rows:
+    """The rows of the table, or of these partitions of it, by reference to their files.
 
     Raises:
-        SliceMissing: a month, or the whole table, does not exist.
+        SliceMissing: a partition, or the whole table, does not exist.
         SliceDamaged: a file cannot be read; also while streaming.
-        SchemaMismatch: the months have no common schema.
+        SchemaMismatch: the partitions have no common schema.
     """
-    slices = [TableSlice(table, month) for month in months] if months is not None else tables.slices(table)
+    slices = [TableSlice(table, one) for one in partitions] if partitions is not None else tables.slices(table)
     found = [(piece, tables.file(piece)) for piece in slices]
     missing = [str(piece) for piece, path in found if path is None]
     if missing or not found:

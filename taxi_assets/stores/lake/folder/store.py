@@ -22,6 +22,7 @@ from taxi_assets.stores.lake.folder.shared_files import file_versions, update_fi
 from taxi_assets.stores.lake.folder.tables import Tables
 from taxi_assets.stores.lake.folder.versions import Versions
 from taxi_assets.stores.lake.layout import group_of, group_of_file, inside, place_of
+from taxi_assets.stores.partition import Key, Partition, months_among
 from taxi_assets.stores.rows import Rows
 
 __all__ = ["LocalDraft", "LocalLake"]
@@ -32,21 +33,22 @@ class LocalLake:
 
     Args:
         root: the folder; created where it does not exist.
-        month_column: where rows have this column, each must hold its month's first day in it, as in the tables.
+        key_column: the column of partitions; where rows have it, each must hold its partition's key in it. By default
+            `source_month` for months, `window_start` for other windows, `partition_key` for names.
     """
 
-    def __init__(self, root: Path, month_column: str = "source_month") -> None:
+    def __init__(self, root: Path, key_column: str | None = None) -> None:
         self.root = root.absolute()
-        self._tables = Tables(self.root, month_column)
+        self._tables = Tables(self.root, key_column)
 
     def pinned(self) -> Self:
         """The same lake with repeatable reads: all members of a group are read in the version first seen."""
         pinned = copy.copy(self)
-        pinned._tables = Tables(self.root, self._tables.month_column, pinned=True)
+        pinned._tables = Tables(self.root, self._tables.key_column, pinned=True)
         return pinned
 
     def uri(self, piece: TableSlice) -> str:
-        """Where the slice is, or will be: the folder of its month, or its file."""
+        """Where the slice is, or will be: the folder of its partition, or its file."""
         return (self.root / place_of(piece)).as_uri()
 
     def file_uri(self, folder: str, name: str) -> str:
@@ -58,7 +60,7 @@ class LocalLake:
 
         Raises:
             SchemaMismatch: Parquet does not have a column's type, a required value is missing, a row is of another
-                month, or the table is one whole and this is a month, or the other way round.
+                partition, or the table is one whole and this is a partition, or the other way round.
             Overtaken: another run replaced what the rows were made from.
             StoreUnavailable: the disk is full.
             StoreError: the folder cannot be written.
@@ -68,15 +70,15 @@ class LocalLake:
             versions.publish({place_of(piece): keep(versions)})
         return stored
 
-    def read(self, table: str, months: Sequence[Month] | None = None) -> Rows:
-        """The rows of the table, or of these months of it, by reference to their files.
+    def read(self, table: str, partitions: Sequence[Partition] | None = None) -> Rows:
+        """The rows of the table, or of these partitions of it, by reference to their files.
 
         Raises:
-            SliceMissing: a month, or the whole table, does not exist.
+            SliceMissing: a partition, or the whole table, does not exist.
             SliceDamaged: a file cannot be read; also while streaming.
-            SchemaMismatch: the months have no common schema.
+            SchemaMismatch: the partitions have no common schema.
         """
-        return read_rows(self._tables, table, months)
+        return read_rows(self._tables, table, partitions)
 
     def count(self, piece: TableSlice) -> int:
         """Rows in the slice, by the file's footer; 0 where it does not exist."""
@@ -86,9 +88,13 @@ class LocalLake:
         """A row of the slice that has these values; None where there is none."""
         return find_row(self._tables.file(piece), key)
 
+    def keys(self, table: str) -> list[Key]:
+        """The keys of the table's partitions that exist, in order."""
+        return [piece.partition.key for piece in self._tables.slices(table) if piece.partition is not None]
+
     def months(self, table: str) -> list[Month]:
         """The months of the table that exist, oldest first."""
-        return self._tables.months(table)
+        return months_among(self.keys(table))
 
     def put_file(self, folder: str, raw: RawFile) -> RawFile:
         """Move the file into a folder of the lake, byte for byte, under its own name; `raw.path` no longer exists then.

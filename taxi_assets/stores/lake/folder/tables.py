@@ -1,12 +1,12 @@
-"""Tables of a lake in a folder: which file holds a slice in the current version, and which months exist."""
+"""Tables of a lake in a folder: which file holds a slice in the current version, and which partitions exist."""
 
 import os
 from pathlib import Path
 
 from taxi_assets.errors import Overtaken
-from taxi_assets.month import Month
 from taxi_assets.stores.base import TableSlice, other_partitioning
-from taxi_assets.stores.lake.layout import MONTH_FOLDER, inside, month_of_folder, path_of, place_of
+from taxi_assets.stores.lake.layout import inside, partition_of_folder, path_of, place_of
+from taxi_assets.stores.partition import in_order, require_no_overlap
 
 
 class Tables:
@@ -14,13 +14,13 @@ class Tables:
 
     Args:
         root: the lake's folder.
-        month_column: where rows have this column, each must hold its month's first day in it.
+        key_column: where rows have this column, each must hold its partition's key in it.
         pinned: look up each group's version once, so that all its members are found in the same version.
     """
 
-    def __init__(self, root: Path, month_column: str, *, pinned: bool = False) -> None:
+    def __init__(self, root: Path, key_column: str | None, *, pinned: bool = False) -> None:
         self.root = root
-        self.month_column = month_column
+        self.key_column = key_column
         self._versions: dict[str, str] | None = {} if pinned else None
 
     def held(self, place: str) -> Path | None:
@@ -38,27 +38,27 @@ class Tables:
         held = self.held(place_of(piece))
         return None if held is None else file_of(piece, held)
 
-    def months(self, table: str) -> list[Month]:
-        """The months of the table that exist, oldest first."""
-        folders = (self.root / inside(table)).glob(f"{MONTH_FOLDER}*")
-        months = (month_of_folder(folder.name) for folder in folders)
-        return sorted(month for month in months if self.file(TableSlice(table, month)) is not None)
-
     def slices(self, table: str) -> list[TableSlice]:
-        """The whole table, or each of its months."""
+        """The whole table, or each of its partitions that exist, in the order of their keys."""
         whole = TableSlice(table)
-        return [whole] if self.file(whole) is not None else [TableSlice(table, month) for month in self.months(table)]
+        if self.file(whole) is not None:
+            return [whole]
+        found = (partition_of_folder(folder.name) for folder in (self.root / inside(table)).glob("*=*"))
+        held = in_order(one for one in found if one is not None)
+        return [piece for piece in (TableSlice(table, one) for one in held) if self.file(piece) is not None]
 
     def require_same_partitioning(self, piece: TableSlice) -> None:
-        """Refuse a month of a table that is one whole, and the whole of a table of months.
+        """Refuse a partition of a table that is one whole or has partitions of another kind, and the reverse.
 
         Raises:
-            SchemaMismatch: the table exists and is partitioned the other way.
+            SchemaMismatch: the table exists and is partitioned in another way.
         """
-        is_other = self.months(piece.table) if piece.month is None else self.file(TableSlice(piece.table)) is not None
-        if is_other:
-            folder = self.root / inside(piece.table)
-            raise other_partitioning(str(folder), "remove it", by_month=piece.month is not None)
+        folder = self.root / inside(piece.table)
+        held = self.slices(piece.table)
+        if held and held[0].kind != piece.kind:
+            raise other_partitioning(str(folder), "remove it", holds=held[0].kind, wanted=piece.kind)
+        if piece.partition is not None:
+            require_no_overlap(str(folder), (one.partition.key for one in held if one.partition), piece.partition)
 
     def require_current(self, piece: TableSlice, path: Path) -> None:
         """Make sure that the slice's file is still this one.
@@ -66,7 +66,7 @@ class Tables:
         Raises:
             Overtaken: another run has replaced it.
         """
-        now = Tables(self.root, self.month_column).file(piece)
+        now = Tables(self.root, self.key_column).file(piece)
         if now is not None and now != path:
             raise Overtaken(
                 f"{piece} was replaced in the lake by another run while this one worked on the older version: "
@@ -75,8 +75,8 @@ class Tables:
 
 
 def file_of(piece: TableSlice, held: Path) -> Path | None:
-    """The slice's file, given what lies at its place, a month's folder or the file; None where there is none."""
-    if piece.month is None:
+    """The slice's file, given what lies at its place, a partition's folder or the file; None where there is none."""
+    if piece.partition is None:
         return held
     older = held / Path(path_of(piece)).name  # of the layout without versions
     return older if older.exists() else next(held.glob(f"{older.stem}-*{older.suffix}"), None)

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from urllib.parse import quote
 
-from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
 from taxi_assets.stores.base import Stored, TableSlice
 from taxi_assets.stores.lake.gcs.downloads import Downloads
@@ -16,6 +15,7 @@ from taxi_assets.stores.lake.gcs.tables import Tables, drafts_of
 from taxi_assets.stores.lake.gcs.versions import Versions
 from taxi_assets.stores.lake.layout import Group, inside, path_of
 from taxi_assets.stores.lake.run_lock import RunLock
+from taxi_assets.stores.partition import Partition
 from taxi_assets.stores.rows import Rows
 
 
@@ -55,13 +55,13 @@ class GCSDraft:
         place = inside(f"{folder}/{name}")
         return fetch_file(self._tables, self._downloads, place, self._found(place))
 
-    def read(self, table: str, months: Sequence[Month] | None = None) -> Rows:
-        """The rows of the table, or of its month, that become current with the others: see `get_file`.
+    def read(self, table: str, partitions: Sequence[Partition] | None = None) -> Rows:
+        """The rows of the table, or of its partition, that become current with the others: see `get_file`.
 
         Raises:
             SliceMissing: they do not exist.
         """
-        [piece] = [TableSlice(table)] if months is None else [TableSlice(table, month) for month in months]
+        [piece] = [TableSlice(table)] if partitions is None else [TableSlice(table, one) for one in partitions]
         return read_rows(self._tables, self._downloads, table, [piece], [self._found(path_of(piece))])
 
     def publish(self) -> None:

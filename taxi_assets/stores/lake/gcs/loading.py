@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from taxi_assets.raw_file import RawFile, sha256_of
-from taxi_assets.stores.arrow import of_month
+from taxi_assets.stores.arrow import of_partition
 from taxi_assets.stores.base import Stored, TableSlice
 from taxi_assets.stores.lake.gcs.downloads import Downloads
 from taxi_assets.stores.lake.gcs.manifest import Held
@@ -24,13 +24,13 @@ def upload_rows(
     """Upload the rows as a Parquet object of the group.
 
     Raises:
-        SchemaMismatch: Parquet does not have a column's type, a required value is missing, a row is of another month,
-            or the table is partitioned the other way.
+        SchemaMismatch: Parquet does not have a column's type, a required value is missing, a row is of another
+            partition, or the table is partitioned in another way.
         Overtaken: another run replaced what the rows were made from.
         StoreUnavailable: the service does not answer, or the local disk is full.
         StoreError: the service refuses.
     """
-    rows = of_month(rows, tables.month_column, piece.month)
+    rows = of_partition(rows, tables.key_column, piece.partition)
     tables.require_same_partitioning(piece)
     with downloads.temporary_folder() as folder:
         written = folder / "rows.parquet"

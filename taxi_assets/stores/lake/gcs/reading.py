@@ -22,7 +22,7 @@ def read_rows(
 
     Raises:
         SliceMissing: a slice, or the whole table, does not exist.
-        SchemaMismatch: the months have no common schema.
+        SchemaMismatch: the partitions have no common schema.
     """
     objects = tables.objects
     with objects.failures():

@@ -29,6 +29,7 @@ from taxi_assets.stores.lake.gcs.tables import Tables
 from taxi_assets.stores.lake.gcs.versions import Versions
 from taxi_assets.stores.lake.layout import group_of, group_of_file, inside, path_of
 from taxi_assets.stores.lake.run_lock import RunLock
+from taxi_assets.stores.partition import Key, Partition, months_among
 from taxi_assets.stores.rows import Rows
 
 __all__ = ["GCSDraft", "GCSLake"]
@@ -42,7 +43,8 @@ class GCSLake:
         bucket: the bucket's name; the bucket exists.
         prefix: without slashes at its ends; may be empty.
         scratch: a folder for uploads and downloads; its owner removes it.
-        month_column: where rows have this column, each must hold its month's first day in it, as in the tables.
+        key_column: the column of partitions; where rows have it, each must hold its partition's key in it. By default
+            `source_month` for months, `window_start` for other windows, `partition_key` for names.
         patience: seconds to retry a service that does not answer.
         turns: a folder of locks by which runs of one group on this machine queue; None: they do not.
     """
@@ -53,20 +55,20 @@ class GCSLake:
         bucket: str,
         prefix: str,
         scratch: Path,
-        month_column: str = "source_month",
+        key_column: str | None = None,
         *,
         patience: float = 120,
         turns: Path | None = None,
     ) -> None:
         self._objects = Objects(client, bucket, prefix, patience)
         self._downloads = Downloads(self._objects, scratch)
-        self._tables = Tables(self._objects, month_column)
+        self._tables = Tables(self._objects, key_column)
         self._turns = turns
 
     def pinned(self) -> Self:
         """The same lake with repeatable reads: all members of a group are read in the version first seen."""
         pinned = copy.copy(self)
-        pinned._tables = Tables(self._objects, self._tables.month_column, pinned=True)
+        pinned._tables = Tables(self._objects, self._tables.key_column, pinned=True)
         return pinned
 
     def uri(self, piece: TableSlice) -> str:
@@ -82,7 +84,7 @@ class GCSLake:
 
         Raises:
             SchemaMismatch: Parquet does not have a column's type, a required value is missing, a row is of another
-                month, or the table is one whole and this is a month, or the other way round.
+                partition, or the table is one whole and this is a partition, or the other way round.
             Overtaken: another run replaced what the rows were made from.
             StoreUnavailable: the service does not answer, or the local disk is full.
             StoreError: the service refuses.
@@ -92,15 +94,17 @@ class GCSLake:
         Versions(self._objects, group).publish({path_of(piece): held})
         return stored
 
-    def read(self, table: str, months: Sequence[Month] | None = None) -> Rows:
-        """The rows of the table, or of these months of it, by reference to their objects.
+    def read(self, table: str, partitions: Sequence[Partition] | None = None) -> Rows:
+        """The rows of the table, or of these partitions of it, by reference to their objects.
 
         Raises:
-            SliceMissing: a month, or the whole table, does not exist.
-            SchemaMismatch: the months have no common schema.
+            SliceMissing: a partition, or the whole table, does not exist.
+            SchemaMismatch: the partitions have no common schema.
         """
         with self._objects.failures():
-            slices = self._tables.slices(table) if months is None else [TableSlice(table, month) for month in months]
+            slices = (
+                self._tables.slices(table) if partitions is None else [TableSlice(table, one) for one in partitions]
+            )
             held = [self._tables.held(path_of(piece)) for piece in slices]
         rows = read_rows(self._tables, self._downloads, table, slices, held)
         if len(slices) != 1:
@@ -115,9 +119,13 @@ class GCSLake:
         """A row of the slice that has these values; None where there is none."""
         return find_row(self._tables, path_of(piece), key)
 
+    def keys(self, table: str) -> list[Key]:
+        """The keys of the table's partitions that exist, in order."""
+        return [piece.partition.key for piece in self._tables.slices(table) if piece.partition is not None]
+
     def months(self, table: str) -> list[Month]:
         """The months of the table that exist, oldest first."""
-        return self._tables.months(table)
+        return months_among(self.keys(table))
 
     def put_file(self, folder: str, raw: RawFile) -> RawFile:
         """Move the file into a folder of the lake, byte for byte, under its own name; `raw.path` no longer exists then.

@@ -1,13 +1,13 @@
-"""Tables of a lake in a bucket: names of objects, which object holds a slice now, and which months exist."""
+"""Tables of a lake in a bucket: names of objects, which object holds a slice now, and which partitions exist."""
 
 import uuid
 
 from taxi_assets.errors import Overtaken
-from taxi_assets.month import Month
 from taxi_assets.stores.base import TableSlice, other_partitioning
 from taxi_assets.stores.lake.gcs.manifest import Held, Pointer
 from taxi_assets.stores.lake.gcs.objects import Objects
-from taxi_assets.stores.lake.layout import CURRENT, MONTH_FOLDER, Group, inside, month_of_folder, path_of
+from taxi_assets.stores.lake.layout import CURRENT, Group, inside, partition_of_folder, path_of
+from taxi_assets.stores.partition import in_order, require_no_overlap
 
 POINTER = "taxi-pointer"  # metadata of the copy at a place: the path of the pointer that names the current object
 COPY_OF = "taxi-copy-of"  # metadata of the copy at a place: the object that it is a copy of
@@ -18,13 +18,13 @@ class Tables:
 
     Args:
         objects: of the lake.
-        month_column: where rows have this column, each must hold its month's first day in it.
+        key_column: where rows have this column, each must hold its partition's key in it.
         pinned: read each group's pointer once, so that all its members are found in the same version.
     """
 
-    def __init__(self, objects: Objects, month_column: str, *, pinned: bool = False) -> None:
+    def __init__(self, objects: Objects, key_column: str | None, *, pinned: bool = False) -> None:
         self.objects = objects
-        self.month_column = month_column
+        self.key_column = key_column
         self._pointers: dict[str, Pointer] | None = {} if pinned else None
 
     def held(self, place: str) -> Held | None:
@@ -40,37 +40,31 @@ class Tables:
         # Of an older layout, or uploaded by another program.
         return Held(place, f"generation {shown.generation}", metadata)
 
-    def is_whole(self, table: str) -> bool:
-        """True: the table exists and has no months."""
-        return self.held(path_of(TableSlice(table))) is not None
-
-    def months(self, table: str) -> list[Month]:
-        """The months of the table that exist, oldest first."""
+    def slices(self, table: str) -> list[TableSlice]:
+        """The whole table, or each of its partitions that exist, in the order of their keys."""
         folder = inside(table)
         with self.objects.failures():
-            found = self.objects.list(f"{folder}/{MONTH_FOLDER}", fields="items(name),nextPageToken")
+            found = self.objects.list(f"{folder}/", fields="items(name),nextPageToken")
             paths = {self.objects.path(blob) for blob in found}
-        months = {month_of_folder(path.removeprefix(f"{folder}/").partition("/")[0]) for path in paths}
-        return sorted(month for month in months if path_of(TableSlice(table, month)) in paths)
-
-    def slices(self, table: str) -> list[TableSlice]:
-        """The whole table, or each of its months."""
-        if self.is_whole(table):
+        if path_of(TableSlice(table)) in paths:
             return [TableSlice(table)]
-        return [TableSlice(table, month) for month in self.months(table)]
+        names = {path.removeprefix(f"{folder}/").partition("/")[0] for path in paths}
+        held = in_order(one for one in map(partition_of_folder, names) if one is not None)
+        return [piece for piece in (TableSlice(table, one) for one in held) if path_of(piece) in paths]
 
     def require_same_partitioning(self, piece: TableSlice) -> None:
-        """Refuse a month of a table that is one whole, and the whole of a table of months.
+        """Refuse a partition of a table that is one whole or has partitions of another kind, and the reverse.
 
         Raises:
-            SchemaMismatch: the table exists and is partitioned the other way.
+            SchemaMismatch: the table exists and is partitioned in another way.
         """
-        with self.objects.failures():
-            is_other = self.months(piece.table) if piece.month is None else self.is_whole(piece.table)
-        if is_other:
-            folder = self.objects.uri(inside(piece.table))
+        held = self.slices(piece.table)
+        folder = self.objects.uri(inside(piece.table))
+        if held and held[0].kind != piece.kind:
             remedy = f"remove it (gcloud storage rm --recursive {folder})"
-            raise other_partitioning(folder, remedy, by_month=piece.month is not None)
+            raise other_partitioning(folder, remedy, holds=held[0].kind, wanted=piece.kind)
+        if piece.partition is not None:
+            require_no_overlap(folder, (one.partition.key for one in held if one.partition), piece.partition)
 
     def require_current(self, piece: TableSlice, before: Held | None) -> None:
         """Make sure that the slice still has the content that it had before.
@@ -79,7 +73,7 @@ class Tables:
             Overtaken: another run has replaced it.
         """
         with self.objects.failures():
-            now = Tables(self.objects, self.month_column).held(path_of(piece))
+            now = Tables(self.objects, self.key_column).held(path_of(piece))
         if now is not None and before is not None and now.digest != before.digest:
             raise Overtaken(
                 f"{piece} was replaced in the lake by another run while this one worked on the older version: "
