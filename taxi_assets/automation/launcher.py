@@ -28,15 +28,20 @@ class LocalRunLauncher(dg.DefaultRunLauncher):
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         """Whether the process that the run recorded is alive."""
-        if PROCESS in run.tags and run.tags.get(HOST) != host():
-            return CheckRunHealthResult(WorkerStatus.RUNNING, "its process runs on another machine")
-        try:
-            pid = dead_process(self._instance, run)
-        except LookupError:
-            record = self._instance.get_run_record_by_id(run.run_id)
-            if record is None or record.start_time is None or time.time() < record.start_time + SECONDS_TO_START:
-                return CheckRunHealthResult(WorkerStatus.RUNNING, "it has not recorded a process yet")
-            return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "it never recorded a process")
-        if pid is None:
-            return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, f"its process {pid} is gone")
+        return local_process_health(self._instance, run)
+
+
+def local_process_health(instance: dg.DagsterInstance, run: dg.DagsterRun) -> CheckRunHealthResult:
+    """Whether the process that the run recorded is alive; a process of another machine counts as alive."""
+    if PROCESS in run.tags and run.tags.get(HOST) != host():
+        return CheckRunHealthResult(WorkerStatus.RUNNING, "its process runs on another machine")
+    try:
+        pid = dead_process(instance, run)
+    except LookupError:
+        record = instance.get_run_record_by_id(run.run_id)
+        if record is None or record.start_time is None or time.time() < record.start_time + SECONDS_TO_START:
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "it has not recorded a process yet")
+        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "it never recorded a process")
+    if pid is None:
+        return CheckRunHealthResult(WorkerStatus.RUNNING)
+    return CheckRunHealthResult(WorkerStatus.NOT_FOUND, f"its process {pid} is gone")
