@@ -62,6 +62,10 @@ def other_partitioning(where: str, remedy: str, *, by_month: bool) -> SchemaMism
     )
 
 
+def unconditionally() -> None:
+    """The `confirm` of a publication that nothing prevents."""
+
+
 class Store(Protocol):
     """What every store does."""
 

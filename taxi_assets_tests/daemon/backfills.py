@@ -88,15 +88,15 @@ class Backfill:
         """All assets of the dataset for those months, as the UI's Materialize asks for them."""
         keys = [{"path": dataset.key(layer)} for layer in Layer]
         parameters = {"assetSelection": keys, "partitionNames": [str(month) for month in months]}
-        return cls(machine, _ask(machine, _LAUNCH, parameters=parameters)["launchPartitionBackfill"])
+        return cls(machine, ask(machine, _LAUNCH, parameters=parameters)["launchPartitionBackfill"])
 
     def launched_again_from_failure(self) -> "Backfill":
         """What failed in it, as the UI's "Re-execute from failure" asks for it."""
         parameters = {"parentRunId": self.id, "strategy": "FROM_FAILURE"}
-        return Backfill(self.machine, _ask(self.machine, _AGAIN, parameters=parameters)["reexecutePartitionBackfill"])
+        return Backfill(self.machine, ask(self.machine, _AGAIN, parameters=parameters)["reexecutePartitionBackfill"])
 
     def seen(self) -> Seen:
-        answer = _ask(self.machine, _STATUS, backfill=self.id)
+        answer = ask(self.machine, _STATUS, backfill=self.id)
         runs = [
             (run["status"], next(tag["value"] for tag in run["tags"] if tag["key"] == "dagster/partition"))
             for run in answer["runsOrError"]["results"]
@@ -134,7 +134,7 @@ def kill_runs(backfill: Backfill, kills: int, seconds: float) -> None:
 
 def runs_of(machine: Machine, job: str) -> list[str]:
     """The status of each run of the job, newest first."""
-    return [run["status"] for run in _ask(machine, _RUNS, job=job)["runsOrError"]["results"]]
+    return [run["status"] for run in ask(machine, _RUNS, job=job)["runsOrError"]["results"]]
 
 
 def expected_rows(dataset: Dataset, month: Month) -> tuple[int, int]:
@@ -187,7 +187,7 @@ def expected_store(dataset: Dataset, months: Sequence[Month]) -> dict[str, dict[
     return {"clean": clean, "quarantine": quarantine, "postgres": clean, "warehouse": clean}
 
 
-def _ask(machine: Machine, query: str, **variables: Any) -> dict[str, Any]:
+def ask(machine: Machine, query: str, **variables: Any) -> dict[str, Any]:
     answer = httpx.post(f"{machine.url}/graphql", json={"query": query, "variables": variables}, timeout=60).json()
     assert "errors" not in answer, answer
     return answer["data"]

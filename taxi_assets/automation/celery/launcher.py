@@ -24,11 +24,11 @@ from taxi_assets.automation.dagster_internals import (
 from taxi_assets.automation.launcher import local_process_health
 from taxi_assets.automation.pools import create_pools
 from taxi_assets.automation.run_worker import HOST
+from taxi_assets.jobs import PRIORITY
 from taxi_assets.settings import child_environment
 from taxi_assets.settings.fingerprint import fingerprint
 
 PATIENCE = 20  # seconds for which a run's lease has to be free before the run is given up; a restart of Postgres is not
-_PRIORITY = "dagster/priority"
 _MIDDLE = 5  # of the broker's ten priorities: that of a run without a tag
 _CONFIRMED_WITHIN = 10  # seconds
 
@@ -68,6 +68,8 @@ class CeleryRunLauncher(dagster_celery.launcher.CeleryRunLauncher):
                 confirm_timeout=_CONFIRMED_WITHIN,
             )
         except (OperationalError, OSError) as error:
+            # Dagster's own event, which follows, blames the code server.
+            self._instance.report_engine_event(f"The broker does not answer, so the run stays queued: {error}", run)
             raise DagsterUserCodeUnreachableError(f"the broker of the runs does not answer: {error}") from error
         self._instance.report_engine_event("The broker has the run; it begins when a worker takes it.", run)
 
@@ -111,7 +113,7 @@ class CeleryRunLauncher(dagster_celery.launcher.CeleryRunLauncher):
 def _priority(run: dg.DagsterRun) -> int:
     """The broker's priority, 0 to 10, so that a run overtakes in the broker whom it overtakes in Dagster's queue."""
     try:
-        wanted = int(run.tags.get(_PRIORITY, "0"))
+        wanted = int(run.tags.get(PRIORITY, "0"))
     except ValueError:  # which Dagster's queue ignores as well
         wanted = 0
     return min(max(_MIDDLE + wanted, 0), 2 * _MIDDLE)
