@@ -40,7 +40,10 @@ query ($run: String!) {
     ... on Runs { results { runId status } }
   }
 }"""
-_TERMINATE = "mutation ($run: String!) { terminateRun(runId: $run) { __typename } }"
+_TERMINATE = """
+mutation ($run: String!, $policy: TerminateRunPolicy!) {
+  terminateRun(runId: $run, terminatePolicy: $policy) { __typename ... on TerminateRunFailure { message } }
+}"""
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,10 @@ class Run:
         found = ask(self.machine, _RETRIES, run=self.id)["runsOrError"]["results"]
         return [Run(self.machine, one["runId"]) for one in found]
 
-    def terminate(self) -> None:
-        assert ask(self.machine, _TERMINATE, run=self.id)["terminateRun"]["__typename"] == "TerminateRunSuccess"
+    def terminate(self, policy: str = "SAFE_TERMINATE") -> None:
+        """As the UI's *Terminate*, or with its *Force termination*."""
+        answer = ask(self.machine, _TERMINATE, run=self.id, policy=policy)["terminateRun"]
+        assert answer["__typename"] == "TerminateRunSuccess", answer
 
     def wait(self, *statuses: str, seconds: float = 120) -> "Run":
         """Come back when it has one of these statuses."""
@@ -100,9 +105,16 @@ class Worker:
         """Ask it to end, as systemd does: it takes nothing more, and its runs go on."""
         self.process.terminate()
 
+    def end(self) -> None:
+        """Drain it, and come back when it has ended."""
+        self.drain()
+        assert self.process.wait(60) == 0, self.log.read_text()[-4000:]
+
     def kill(self) -> None:
         """Kill it with its runs, as systemd does when it is gone, or the machine."""
-        for process in [psutil.Process(self.process.pid), *self.runs]:
+        runs = self.runs
+        self.process.kill()
+        for process in runs:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         self.process.wait()

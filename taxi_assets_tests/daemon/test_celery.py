@@ -24,7 +24,7 @@ from taxi_assets_tests.source.cdn import Cdn, serving
 from taxi_assets_tests.stores.servers import new_database
 
 from .backfills import expected_rows
-from .fleet import Fleet, fleet, until
+from .fleet import Fleet, Worker, fleet, until
 from .machines import records_url
 
 pytestmark = [pytest.mark.daemon, pytest.mark.timeout(600)]
@@ -77,6 +77,20 @@ def machine(
 
 
 @pytest.fixture
+def work(machine: Fleet) -> Iterator[Callable[..., Worker]]:
+    """Starts a worker; at the end of the test none is left."""
+    started = []
+
+    def start(*arguments: object, **variables: str) -> Worker:
+        started.append(machine.worker(*arguments, **variables))
+        return started[-1]
+
+    yield start
+    for worker in started:
+        worker.kill()
+
+
+@pytest.fixture
 def hold(source: Cdn) -> Iterator[Callable[[str], None]]:
     """Has the source hold a month back; at the end of the test it lets all go."""
     yield lambda month: source.held.add(path_of(month))
@@ -125,14 +139,14 @@ def loaded_once(month: str) -> dict[str, object]:
 
 
 def test_a_killed_run_and_a_killed_worker_are_noticed_and_their_months_made_again(
-    machine: Fleet, source: Cdn, hold: Callable[[str], None]
+    machine: Fleet, source: Cdn, work: Callable[..., Worker], hold: Callable[[str], None]
 ) -> None:
     lost, spared = MONTHS[:2]
     hold(lost)
     hold(spared)
-    first = machine.worker("first")
+    first = work("first")
     of_worker = machine.launch(JOB, lost).wait("STARTED")
-    second = machine.worker("second", 2)
+    second = work("second", 2)
     of_process = machine.launch(JOB, spared, RAW).wait("STARTED")
     until(lambda: under_way(source, lost) and under_way(source, spared), 30, lambda: str(source.requests))
     began = time.monotonic()
@@ -147,46 +161,46 @@ def test_a_killed_run_and_a_killed_worker_are_noticed_and_their_months_made_agai
         until(lambda run=run: bool(run.retries), 60, lambda: "no retry")
         run.retries[0].wait("SUCCESS")
     assert stored(machine, lost) == loaded_once(lost)
-    second.drain()
-    assert second.process.wait(60) == 0
+    second.end()
 
 
 def test_a_draining_worker_and_a_restarted_broker_and_daemon_cost_no_run(
-    machine: Fleet, broker: RabbitServer, source: Cdn, hold: Callable[[str], None]
+    machine: Fleet, broker: RabbitServer, source: Cdn, work: Callable[..., Worker], hold: Callable[[str], None]
 ) -> None:
     held, queued = MONTHS[2:4]
     hold(held)
-    worker = machine.worker("draining")
+    worker = work("draining")
     run = machine.launch(JOB, held, RAW).wait("STARTED")
     worker.drain()
+    drained = time.monotonic()
     broker.kill()
     waits = machine.launch(JOB, queued, RAW)
     until(lambda: "The broker does not answer, so the run stays queued" in waits.messages, 60, lambda: waits.messages)
+    broker.restart()
+    until(lambda: "The broker has the run" in waits.messages, 60, lambda: waits.messages)
     machine.kill_daemon()
     machine.start()
-    broker.restart()
-    time.sleep(NOTICED)
+    time.sleep(max(0, drained + NOTICED - time.monotonic()))
     assert (run.status, run.retries) == ("STARTED", [])
     source.held.clear()
     run.wait("SUCCESS")
     assert worker.process.wait(60) == 0
-    other = machine.worker("other")
+    other = work("other")
     waits.wait("SUCCESS")
-    other.drain()
-    assert other.process.wait(60) == 0
+    other.end()
     assert (run.status, run.retries, waits.retries) == ("SUCCESS", [], [])
 
 
 def test_a_terminated_run_ends_as_canceled_and_is_not_made_again(
-    machine: Fleet, source: Cdn, hold: Callable[[str], None]
+    machine: Fleet, source: Cdn, work: Callable[..., Worker], hold: Callable[[str], None]
 ) -> None:
     held, waiting = MONTHS[4:6]
     hold(held)
-    worker = machine.worker("busy")
+    worker = work("busy")
     run = machine.launch(JOB, held, RAW).wait("STARTED")
     behind = machine.launch(JOB, waiting, RAW).wait("STARTING")
     until(lambda: "The broker has the run" in behind.messages, 30, lambda: behind.messages)
-    behind.terminate()
+    behind.terminate("MARK_AS_CANCELED_IMMEDIATELY")  # all that Dagster offers for a run that has not begun
     assert behind.status == "CANCELED"
     run.terminate()
     run.wait("CANCELED", seconds=30)
@@ -194,12 +208,13 @@ def test_a_terminated_run_ends_as_canceled_and_is_not_made_again(
     after = machine.launch(JOB, waiting, RAW).wait("SUCCESS")  # the worker has taken the canceled one's message before
     assert [one.status for one in (run, behind, after)] == ["CANCELED", "CANCELED", "SUCCESS"]
     assert [one.retries for one in (run, behind)] == [[], []]
-    worker.drain()
-    assert worker.process.wait(60) == 0
+    worker.end()
 
 
-def test_a_worker_with_other_stores_refuses_the_run_and_names_the_difference(machine: Fleet) -> None:
-    worker = machine.worker("elsewhere", TAXI_LAKE="gs://another/lake", TAXI_POSTGRES="postgresql://u:secret@h/db")
+def test_a_worker_with_other_stores_refuses_the_run_and_names_the_difference(
+    machine: Fleet, work: Callable[..., Worker]
+) -> None:
+    worker = work("elsewhere", TAXI_LAKE="gs://another/lake", TAXI_POSTGRES="postgresql://u:secret@h/db")
     run = machine.launch(JOB, MONTHS[6], RAW, **{"dagster/max_retries": "0"}).wait("FAILURE", "SUCCESS")
     assert run.status == "FAILURE"
     lake = machine.environment["TAXI_LAKE"]
@@ -207,19 +222,17 @@ def test_a_worker_with_other_stores_refuses_the_run_and_names_the_difference(mac
     assert f"TAXI_LAKE is gs://another/lake here and {lake} there" in run.messages
     assert "TAXI_POSTGRES is postgresql://h/db here" in run.messages
     assert "secret" not in run.messages
-    worker.drain()
-    assert worker.process.wait(60) == 0
+    worker.end()
 
 
-def test_a_new_month_overtakes_a_backfill_in_the_broker_too(machine: Fleet) -> None:
+def test_a_new_month_overtakes_a_backfill_in_the_broker_too(machine: Fleet, work: Callable[..., Worker]) -> None:
     runs = [machine.launch(JOB, month, RAW) for month in MONTHS[7:9]]
     new = machine.launch(JOB, MONTHS[9], RAW, **{"dagster/priority": "1"})
     for run in (*runs, new):
         until(lambda run=run: "The broker has the run" in run.messages, 60, lambda: "not sent")
-    worker = machine.worker("single")
+    worker = work("single")
     new.wait("SUCCESS")
     assert [run.status for run in runs][-1] == "STARTING"
     for run in runs:
         run.wait("SUCCESS")
-    worker.drain()
-    assert worker.process.wait(60) == 0
+    worker.end()

@@ -33,6 +33,7 @@ _INTERVAL = 5
 _CONNECT_TIMEOUT = 5
 _ENDED = {dg.DagsterEventType.RUN_FAILURE.value, dg.DagsterEventType.RUN_CANCELED.value}
 _CANCELING = dg.DagsterEventType.RUN_CANCELING.value
+_STARTED = dg.DagsterEventType.RUN_START.value
 _PROBES = 15  # seconds between them
 # The server's side, set in the session, so that the server needs no configuration.
 _SESSION = (
@@ -165,27 +166,32 @@ class _Keeper:
         self._connection, self._session = connection, connection.info.backend_pid
 
     def _events(self) -> set[str]:
-        """The recorded events that end the run; its status does not show a cancellation from before its start."""
+        """The kinds of events that are recorded of the run, of those that start or end it."""
         if self._connection is None:
             raise AssertionError("without a connection")
         query = "SELECT DISTINCT dagster_event_type FROM event_logs WHERE run_id = %s AND dagster_event_type = ANY(%s)"
-        return {kind for (kind,) in self._connection.execute(query, [self._run_id, [*_ENDED, _CANCELING]])}
+        return {kind for (kind,) in self._connection.execute(query, [self._run_id, [*_ENDED, _CANCELING, _STARTED]])}
 
     def _act_on(self, events: set[str]) -> None:
-        if not events or (self._is_interrupted and not events & _ENDED):
-            return
         if events & _ENDED:
             self._end_at = self._end_at or time.monotonic() + GRACE
-        else:
+            self._interrupt()
+        elif events >= {_CANCELING, _STARTED} and not self._is_interrupted:
             self._restore_canceling()
+            self._interrupt()
+
+    def _interrupt(self) -> None:
         if not self._is_interrupted:
             self._is_interrupted = True
             os.kill(os.getpid(), signal.SIGINT)  # Dagster raises it in the main thread where it can
 
     def _restore_canceling(self) -> None:
-        """A run that starts overwrites its status, and Dagster records an interrupt as canceled by that only."""
+        """Undo what a run does that is canceled while it starts: it overwrites its status.
+
+        By its status alone Dagster records an interrupt as canceled, and not as a failure, which is made again.
+        """
         run = self._instance.get_run_by_id(self._run_id)
-        if run is not None and run.status in (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED):
+        if run is not None and run.status == dg.DagsterRunStatus.STARTED:
             self._instance.report_run_canceling(run)
 
     def _end_process(self, why: str) -> None:

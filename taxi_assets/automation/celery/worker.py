@@ -55,9 +55,8 @@ def _require_run(instance: dg.DagsterInstance, run_id: str) -> None:
 
 def _execute(instance: dg.DagsterInstance, run_id: str, worker: str, stores: Mapping[str, str]) -> None:
     run = instance.get_run_by_id(run_id)  # as it is since this process has the lease
-    if run is not None and run.status == dg.DagsterRunStatus.CANCELING:
-        instance.report_run_canceled(run, "It was canceled before it began.")
     if run is None or run.status not in _TO_BEGIN:
+        _end_canceled(instance, run_id)
         return
     reason = _refusal(stores)
     if reason:
@@ -65,6 +64,14 @@ def _execute(instance: dg.DagsterInstance, run_id: str, worker: str, stores: Map
         return
     instance.report_engine_event(f"Worker {worker} has taken the run.", run)
     execute_run_command(instance, run_id)
+    _end_canceled(instance, run_id)
+
+
+def _end_canceled(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Record the end of a run that was canceled before it began, which Dagster ignores as one that is under way."""
+    run = instance.get_run_by_id(run_id)
+    if run is not None and run.status == dg.DagsterRunStatus.CANCELING:
+        instance.report_run_canceled(run, "It was canceled before it began.")
 
 
 def _refusal(stores: Mapping[str, str]) -> str:
