@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,13 +143,20 @@ class Fleet(Server):
         self.storage = storage
         self.broker = broker
 
-    def worker(self, name: str, places: int = 1, **variables: str) -> Worker:
-        """Start a worker by the command line of its unit, and come back when it takes runs."""
+    def worker(self, name: str, places: int = 1, prefix: Sequence[str] = (), **variables: str) -> Worker:
+        """Start a worker by the command line of its unit, and come back when it takes runs.
+
+        Args:
+            name: of its host.
+            places: runs at a time.
+            prefix: a command that runs it elsewhere.
+            variables: of its environment that are not the daemon's.
+        """
         changes = {"%H": name, "--concurrency 3": f"--concurrency {places}"}
         command = command_of(DEPLOY / "taxi-worker.service", changes)
         log = self.folder / f"{name}-{time.monotonic_ns()}.log"
         log.touch()
-        worker = Worker(self._launch(*command, "--logfile", log, **variables), log)
+        worker = Worker(self._launch(*prefix, *command, "--logfile", log, **variables), log)
         until(lambda: " ready." in log.read_text(), 60, lambda: log.read_text()[-4000:] + self.log.read_text()[-4000:])
         return worker
 

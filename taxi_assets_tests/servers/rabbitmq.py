@@ -32,14 +32,12 @@ class RabbitServer:
     Args:
         folder: of its own.
         host: the address that it listens on.
-        prefix: a command that its programs are started with, such as one that enters a network namespace.
     """
 
-    def __init__(self, folder: Path, host: str = "127.0.0.1", prefix: tuple[str, ...] = ()) -> None:
+    def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
         self.folder = folder
         self.port = free_port()
         self.url = f"amqp://guest:guest@{host}:{self.port}//"
-        self._prefix = prefix
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         own = (
@@ -74,7 +72,7 @@ class RabbitServer:
         """Start the server, and come back when it takes connections."""
         with (self.folder / "output").open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._prefix, str(PROGRAM)],
+                [PROGRAM],
                 env=self.environment,
                 stdout=log,
                 stderr=log,
