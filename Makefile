@@ -39,7 +39,7 @@ test-later: $(VENV)/developing $(EMULATOR)/installed  ## `make test` with the cl
 test-slow: $(VENV)/developing $(EMULATOR)/installed  ## kills of processes and servers, faults of the network, full disks, much data
 	@$(BIN)/pytest --numprocesses 4 --maxschedchunk 1 -m 'slow or faults'  # each takes a minute, most of it waiting
 
-test-daemon: $(VENV)/developing  ## backfills and sensors with the real daemon, which is killed on the way; five minutes
+test-daemon: $(VENV)/developing $(EMULATOR)/installed  ## backfills and sensors with the real daemon, which is killed on the way; five minutes
 	@$(BIN)/pytest --numprocesses 2 --dist worksteal -m daemon  # two machines at once: they wait for ticks most of the time
 
 test-browser: $(VENV)/developing  ## the Dagster UI as a person uses it, in Chromium: apt-get install chromium

@@ -10,6 +10,7 @@ import time
 import dagster as dg
 
 from taxi_assets.automation.dagster_internals import CheckRunHealthResult, LaunchRunContext, WorkerStatus
+from taxi_assets.automation.pools import create_pools
 from taxi_assets.automation.run_worker import HOST, PROCESS, SECONDS_TO_START, dead_process, host
 
 
@@ -17,7 +18,8 @@ class LocalRunLauncher(dg.DefaultRunLauncher):
     """`DefaultRunLauncher` with health checks, for a daemon in the same machine and container as its runs."""
 
     def launch_run(self, context: LaunchRunContext) -> None:
-        """Launch the run, and tag it with the host."""
+        """Launch the run, and tag it with the host; its pools exist by then."""
+        create_pools(self._instance, context.dagster_run)
         self._instance.add_run_tags(context.dagster_run.run_id, {HOST: host()})
         super().launch_run(context)
 

@@ -35,6 +35,7 @@ def instance(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     folder = tmp_path_factory.mktemp("instance")
     settings = yaml.safe_load((DEPLOY / "celery" / "dagster.yaml").read_text())
     del settings["compute_logs"]  # there is no bucket here
+    settings["concurrency"]["pools"] = {"default_limit": 4}
     (folder / "dagster.yaml").write_text(yaml.safe_dump(settings))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DAGSTER_POSTGRES_URL", new_database(postgres_url).replace("postgresql:", "postgresql+psycopg2:"))
