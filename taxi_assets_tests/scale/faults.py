@@ -1,8 +1,8 @@
 """A backfill on three hosts, whose runs lose their host, their process, their network and their worker."""
 
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import psutil
@@ -81,8 +81,7 @@ class Outcome:
     def __str__(self) -> str:
         given_up = "not given up" if self.noticed is None else f"given up after {self.noticed:.0f} s"
         process = "" if self.ended is None else f", its process had ended itself after {self.ended:.0f} s"
-        month = re.search(r"\d{4}-\d{2}", self.run.messages)
-        return f"{self.fault}: {given_up}{process}; now {self.run.status} ({month and month[0]})"
+        return f"{self.fault}: {given_up}{process}; now {self.run.status}"
 
 
 def faults(lab: Lab, backfill: Backfill) -> Iterator[Outcome]:
@@ -113,13 +112,19 @@ def _cut(lab: Lab, host: Host, backfill: Backfill, seconds: float) -> Outcome:
     while time.monotonic() < began + seconds:
         if noticed is None and run.status == "FAILURE":
             noticed = time.monotonic() - began
-        if ended is None and not process.is_running():
+        if ended is None and not _is_alive(process):
             ended = time.monotonic() - began
         time.sleep(_LOOK)
     host.restore()
     if noticed is None:
         run.wait("SUCCESS", "FAILURE", seconds=SECONDS)
     return Outcome(f"host cut off for {seconds:.0f} s", run, noticed, ended if noticed else None)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _seconds_until(happens: Callable[[], bool]) -> float:

@@ -3,6 +3,7 @@
 A run executes in a process of its own, a child of the worker. Its message is acknowledged when it has ended.
 """
 
+import logging
 import time
 from collections.abc import Mapping
 
@@ -20,6 +21,7 @@ from taxi_assets.settings.fingerprint import differences, fingerprint
 _SECONDS_BEFORE_GIVING_BACK = 10
 _TO_BEGIN = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING)
 
+logging.getLogger("alembic").setLevel(logging.WARNING)  # it says the same for every run
 app = run_app(celery_broker())
 
 
