@@ -63,6 +63,11 @@ class Run:
         return "\n".join(event.get("message") or "" for event in events)
 
     @property
+    def worker(self) -> str:
+        """The name of the worker that has taken it."""
+        return self.messages.partition("Worker worker@")[2].partition(" ")[0]
+
+    @property
     def retries(self) -> list["Run"]:
         found = ask(self.machine, _RETRIES, run=self.id)["runsOrError"]["results"]
         return [Run(self.machine, one["runId"]) for one in found]
@@ -179,7 +184,7 @@ class Fleet(Server):
         assert answer["__typename"] == "LaunchRunSuccess", answer
         return Run(self, answer["run"]["runId"])
 
-    def worker_of(self, run: Run) -> int:
+    def process_of(self, run: Run) -> int:
         """The process that executes the run, as Dagster recorded it."""
         query = "SELECT event FROM event_logs WHERE run_id = %s AND event LIKE %s"
         with psycopg.connect(self.storage.replace("+psycopg2", "")) as connection:
@@ -188,7 +193,7 @@ class Fleet(Server):
 
     def kill_process_of(self, run: Run) -> None:
         """Kill the run's process, as the kernel does that has no memory left."""
-        os.kill(self.worker_of(run), signal.SIGKILL)
+        os.kill(self.process_of(run), signal.SIGKILL)
 
 
 @contextmanager

@@ -56,7 +56,7 @@ class Lab:
         while time.monotonic() < give_up:
             for one in ask(self.machine, _RUNS, backfill=backfill.id)["runsOrError"]["results"]:
                 run = Run(self.machine, one["runId"])
-                if one["status"] == "STARTED" and f"Worker worker@{host.name} has taken the run" in run.messages:
+                if one["status"] == "STARTED" and run.worker == host.name:
                     return run
             time.sleep(_LOOK)
         raise TimeoutError(f"no run on {host.name}")
@@ -89,6 +89,7 @@ def faults(lab: Lab, backfill: Backfill) -> Iterator[Outcome]:
     first, second, third = lab.hosts
     yield _cut(lab, second, backfill, 150)
     yield _cut(lab, first, backfill, 30)
+    yield _cut(lab, second, backfill, 60)
     run = lab.run_on(third, backfill)
     lab.workers[third.name].kill()
     yield Outcome("worker and its runs killed", run, _seconds_until(lambda: run.status == "FAILURE"))
@@ -106,7 +107,7 @@ def faults(lab: Lab, backfill: Backfill) -> Iterator[Outcome]:
 
 def _cut(lab: Lab, host: Host, backfill: Backfill, seconds: float) -> Outcome:
     run = lab.run_on(host, backfill)
-    process = psutil.Process(lab.machine.worker_of(run))
+    process = psutil.Process(lab.machine.process_of(run))
     host.cut()
     began, noticed, ended = time.monotonic(), None, None
     while time.monotonic() < began + seconds:
