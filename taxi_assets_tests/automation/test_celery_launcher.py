@@ -12,7 +12,7 @@ from dagster._core.storage.dagster_run import RunOpConcurrency
 from taxi_assets.automation.celery import launcher as launchers
 from taxi_assets.automation.celery.app import CONFIG, QUEUE, run_app
 from taxi_assets.automation.celery.launcher import CeleryRunLauncher
-from taxi_assets.automation.celery.lease import lease
+from taxi_assets.automation.celery.lease import lease, records_place
 from taxi_assets.automation.dagster_internals import DagsterUserCodeUnreachableError
 from taxi_assets.automation.run_worker import HOST, process_tags
 from taxi_assets.errors import InvalidRequest
@@ -116,6 +116,22 @@ def test_a_broker_that_is_away_leaves_the_run_in_the_queue(
     run = instance.create_run_for_job(nothing, status=STATUS.STARTING)
     with pytest.raises(DagsterUserCodeUnreachableError):  # by which the daemon puts it back
         launcher.launch_run(LaunchRunContext(run, None))
+
+
+def test_a_message_of_a_deleted_run_is_dropped_and_one_of_another_instance_is_given_back(
+    instance: dg.DagsterInstance, launcher: CeleryRunLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from taxi_assets.automation.celery import worker
+
+    monkeypatch.setenv("DAGSTER_HOME", instance.root_directory)
+    monkeypatch.setattr(worker, "_SECONDS_BEFORE_GIVING_BACK", 0)
+    run = instance.create_run_for_job(nothing, status=STATUS.STARTING)
+    instance.delete_run(run.run_id)
+    message = {"run_id": run.run_id, "records": records_place(instance), "stores": {}}
+    assert worker.execute_run.apply(kwargs=message).state == "SUCCESS"
+    elsewhere = worker.execute_run.apply(kwargs={**message, "records": "postgresql://elsewhere/dagster"})
+    assert elsewhere.state == "REJECTED"
+    assert elsewhere.result.requeue
 
 
 def test_the_pools_of_a_run_exist_before_it_is_launched(

@@ -13,7 +13,7 @@ from dagster_celery.tags import DAGSTER_CELERY_QUEUE_TAG
 from kombu.exceptions import OperationalError
 
 from taxi_assets.automation.celery.app import OPTIONS, QUEUE, TASK, require_rabbitmq
-from taxi_assets.automation.celery.lease import holder
+from taxi_assets.automation.celery.lease import holder, records_place
 from taxi_assets.automation.dagster_internals import (
     CheckRunHealthResult,
     ConfigurableClassData,
@@ -58,8 +58,12 @@ class CeleryRunLauncher(dagster_celery.launcher.CeleryRunLauncher):
         """
         run = context.dagster_run
         create_pools(self._instance, run)
-        stores = fingerprint(child_environment())
-        task = self.celery.signature(TASK, kwargs={"run_id": run.run_id, "stores": stores})
+        message = {
+            "run_id": run.run_id,
+            "records": records_place(self._instance),
+            "stores": fingerprint(child_environment()),
+        }
+        task = self.celery.signature(TASK, kwargs=message)
         try:
             task.apply_async(
                 task_id=run.run_id,

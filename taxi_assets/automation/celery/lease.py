@@ -24,6 +24,7 @@ import psycopg
 import sqlalchemy as sql
 
 from taxi_assets.errors import InvalidRequest
+from taxi_assets.settings.urls import without_login
 from taxi_assets.stores.postgres.conninfo import parameters
 
 SILENCE = 75  # seconds without an answer after which the process ends itself; a cut of a minute is survived
@@ -71,6 +72,11 @@ def holder(instance: dg.DagsterInstance, run_id: str) -> str | None:
     with _storage(instance).connect() as connection:
         row = connection.execute(sql.text(query)).fetchone()
     return None if row is None else str(row[0])
+
+
+def records_place(instance: dg.DagsterInstance) -> str:
+    """The database of the instance's records, without login and options."""
+    return without_login(str(_storage(instance).postgres_url)).partition("?")[0]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from celery import Task
 from celery.exceptions import Reject
 
 from taxi_assets.automation.celery.app import TASK, run_app
-from taxi_assets.automation.celery.lease import LeaseTaken, lease
+from taxi_assets.automation.celery.lease import LeaseTaken, lease, records_place
 from taxi_assets.automation.dagster_internals import capture_interrupts, execute_run_command
 from taxi_assets.errors import InvalidRequest
 from taxi_assets.settings import celery_broker, child_environment
@@ -26,12 +26,13 @@ app = run_app(celery_broker())
 
 
 @app.task(name=TASK, bind=True)
-def execute_run(task: Task, run_id: str, stores: Mapping[str, str]) -> None:
-    """Execute a run that has not begun; ignore a message of any other.
+def execute_run(task: Task, run_id: str, records: str, stores: Mapping[str, str]) -> None:
+    """Execute a run that has not begun; ignore a message of any other, and of one that was deleted.
 
     Args:
         task: Celery's task.
         run_id: the run's id.
+        records: the database of Dagster's records where it was launched.
         stores: the fingerprint of the stores where it was launched.
 
     Raises:
@@ -40,7 +41,7 @@ def execute_run(task: Task, run_id: str, stores: Mapping[str, str]) -> None:
     worker = str(task.request.hostname)
     try:
         with dg.DagsterInstance.get() as instance, capture_interrupts():
-            _require_run(instance, run_id)
+            _require_same_records(instance, records)
             with lease(instance, run_id):
                 _execute(instance, run_id, worker, stores)
     except LeaseTaken:
@@ -50,9 +51,10 @@ def execute_run(task: Task, run_id: str, stores: Mapping[str, str]) -> None:
         raise Reject(error, requeue=True) from error
 
 
-def _require_run(instance: dg.DagsterInstance, run_id: str) -> None:
-    if instance.get_run_by_id(run_id) is None:
-        raise InvalidRequest(f"{instance.root_directory} has no run {run_id}: DAGSTER_HOME is not the daemon's")
+def _require_same_records(instance: dg.DagsterInstance, records: str) -> None:
+    own = records_place(instance)
+    if own != records:
+        raise InvalidRequest(f"this worker's DAGSTER_HOME has its records in {own}, and the daemon in {records}")
 
 
 def _execute(instance: dg.DagsterInstance, run_id: str, worker: str, stores: Mapping[str, str]) -> None:
