@@ -1,6 +1,6 @@
 """The lease of a run: an advisory lock in Dagster's database, which the run's process holds as long as it lives.
 
-The server releases it at once when the process ends, and after 90 seconds when its machine is silent. Who holds it is
+The server releases it at once when the process ends, and after 105 seconds when its machine is silent. Who holds it is
 alive; no worker is asked, which would not answer while it drains. A process without an answer for 75 seconds ends
 itself, before another one can get the lease. What a run publishes is fenced besides, since a machine can stand still
 between two instructions: see `io_managers.common.interrupt_if_run_ended`.
@@ -28,7 +28,9 @@ from taxi_assets.settings.urls import without_login
 from taxi_assets.stores.postgres.conninfo import parameters
 
 SILENCE = 75  # seconds without an answer after which the process ends itself; a cut of a minute is survived
-SERVER_PATIENCE = 90  # seconds of silence after which the server ends the session, and with it the lock
+# Seconds of silence after which the server ends the session, and with it the lock. Of a process that was killed, Linux
+# sends what lies in its sockets for 108 seconds, and the launcher gives the run up 20 seconds after the server did.
+SERVER_PATIENCE = 105
 GRACE = 30  # seconds that a run has to end by itself after others recorded its end
 _INTERVAL = 5
 _CONNECT_TIMEOUT = 5
