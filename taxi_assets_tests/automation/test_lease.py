@@ -150,10 +150,10 @@ def test_a_process_that_the_database_does_not_answer_ends_before_its_lease_is_fr
     with postgres_proxy(Path(given["host"]) / ".s.PGSQL.5432") as proxy:
         silent = f"postgresql://{given['user']}@127.0.0.1:{proxy.port}/{quote(given['dbname'])}"
         process = hold(run, home=str(instance_at(tmp_path / "cut off", silent)))
-        proxy.fail(lambda _: time.sleep(SECONDS), at=0)
+        proxy.fail(lambda _: time.sleep(10), at=0)
         assert process.wait(SECONDS) == -signal.SIGKILL
         assert holder(instance, run.run_id) is not None
-    assert free_within(5, instance, run)
+    assert free_within(SECONDS, instance, run)
 
 
 def test_a_lease_needs_an_instance_whose_records_are_in_postgres() -> None:
