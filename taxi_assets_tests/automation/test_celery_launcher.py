@@ -71,7 +71,7 @@ def test_a_run_without_a_lease_is_given_up_after_the_patience_and_not_before(
     now = 1000.0
     monkeypatch.setattr(launchers.time, "monotonic", lambda: now)
     seen = []
-    for moment, held in ((0, True), (300, False), (319, False), (320, True), (330, False), (350, False)):
+    for moment, held in ((0, True), (300, False), (314, False), (320, True), (330, False), (345, False)):
         now = 1000.0 + moment
         if held:
             monkeypatch.setattr(launchers, "holder", lambda *_: "10.0.0.7")

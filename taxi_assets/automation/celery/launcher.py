@@ -28,7 +28,7 @@ from taxi_assets.jobs import PRIORITY
 from taxi_assets.settings import child_environment
 from taxi_assets.settings.fingerprint import fingerprint
 
-PATIENCE = 20  # seconds for which a run's lease has to be free before the run is given up; a restart of Postgres is not
+PATIENCE = 15  # seconds for which a run's lease has to be free before the run is given up; a restart of Postgres is not
 _MIDDLE = 5  # of the broker's ten priorities: that of a run without a tag
 _CONFIRMED_WITHIN = 10  # seconds
 
@@ -94,7 +94,7 @@ class CeleryRunLauncher(dagster_celery.launcher.CeleryRunLauncher):
         return False
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Whether a process holds the run's lease, or did within the last 20 seconds."""
+        """Whether a process holds the run's lease, or did within the last 15 seconds."""
         if HOST in run.tags:  # of `taxi run`
             return local_process_health(self._instance, run)
         if holder(self._instance, run.run_id) is not None:

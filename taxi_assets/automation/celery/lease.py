@@ -29,7 +29,7 @@ from taxi_assets.stores.postgres.conninfo import parameters
 
 SILENCE = 75  # seconds without an answer after which the process ends itself; a cut of a minute is survived
 # Seconds of silence after which the server ends the session, and with it the lock. Of a process that was killed, Linux
-# sends what lies in its sockets for 108 seconds, and the launcher gives the run up 20 seconds after the server did.
+# sends what lies in its sockets for 108 seconds, and the launcher gives the run up 15 seconds after the server did.
 SERVER_PATIENCE = 105
 GRACE = 30  # seconds that a run has to end by itself after others recorded its end
 _INTERVAL = 5
@@ -58,7 +58,8 @@ _HOLDERS = (
     "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
     "AND ((classid::bigint << 32) | objid::bigint) = {key}"
 )
-_LOG = logging.getLogger(__name__)
+# Celery's log, a file or the journal: Dagster writes what `taxi_assets` logs to the very database that does not answer.
+_LOG = logging.getLogger("celery.lease")
 
 
 class LeaseTaken(Exception):
@@ -203,8 +204,13 @@ class _Keeper:
             self._instance.report_run_canceling(run)
 
     def _end_process(self, why: str) -> None:
+        threading.Timer(1, _kill_process).start()  # in case the log hangs as well
         _LOG.error("ending the process of run %s: %s", self._run_id, why)
-        os.kill(os.getpid(), signal.SIGKILL)
+        _kill_process()
+
+
+def _kill_process() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _key(run_id: str) -> int:
