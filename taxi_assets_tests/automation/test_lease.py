@@ -19,11 +19,15 @@ from taxi_assets_tests.stores.servers import new_database
 
 # A process that holds the lease for as long as it is left in peace; the patience is shortened for the test's sake.
 _HOLDER = """
-import sys, time
+import logging, sys, time
 import dagster as dg
 from taxi_assets.automation.celery import lease
 from taxi_assets.automation.dagster_internals import capture_interrupts
 from dagster._utils.interrupts import check_captured_interrupt
+class Silent(logging.Handler):  # as Dagster's, which writes what is logged to the database that does not answer
+    def emit(self, record):
+        time.sleep(60)
+logging.getLogger("taxi_assets").addHandler(Silent())
 lease._INTERVAL, lease.SILENCE, lease.GRACE = 0.2, 3, float(sys.argv[3])
 with dg.DagsterInstance.from_config(sys.argv[1]) as instance, capture_interrupts(), lease.lease(instance, sys.argv[2]):
     print("held", flush=True)
