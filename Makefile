@@ -43,7 +43,7 @@ test-later: $(VENV)/developing $(EMULATOR)/installed  ## `make test` with the cl
 test-slow: $(VENV)/developing $(EMULATOR)/installed  ## kills of processes and servers, faults of the network, full disks, much data
 	@$(LONG) 4 -m 'slow or faults'
 
-test-daemon: $(VENV)/developing  ## backfills and sensors with the real daemon, which is killed on the way; five minutes
+test-daemon: $(VENV)/developing $(EMULATOR)/installed  ## backfills and sensors with the real daemon, which is killed on the way; five minutes
 	@$(LONG) 4 -m daemon
 
 test-browser: $(VENV)/developing  ## the Dagster UI as a person uses it, in Chromium: apt-get install chromium

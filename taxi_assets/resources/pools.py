@@ -28,6 +28,12 @@ def ensure_pool(instance: dg.DagsterInstance, pool: str) -> None:
             raise
 
 
+def ensure_pools_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Create the rows of all pools of the run's steps, before it is launched: see `ensure_pool`."""
+    for pool in () if run.run_op_concurrency is None else run.run_op_concurrency.all_pools or ():
+        ensure_pool(instance, pool)
+
+
 def free_slots_of_ended_runs(instance: dg.DagsterInstance) -> None:
     """Free the slots of runs that have ended, which a killed process leaves taken; without a daemon nothing else does.
 

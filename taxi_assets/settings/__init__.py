@@ -234,6 +234,11 @@ def bigquery_emulator(environment: Mapping[str, str] = os.environ) -> str | None
     return environment.get("BIGQUERY_EMULATOR_HOST") or None
 
 
+def celery_broker(environment: Mapping[str, str] = os.environ) -> str | None:
+    """The URL of the broker that a Celery worker takes runs from, by `TAXI_CELERY_BROKER`; it may hold a password."""
+    return environment.get("TAXI_CELERY_BROKER", "").strip() or None
+
+
 def _secrets(given: Mapping[str, str]) -> Mapping[str, str]:
     secrets = {name: variable for name, variable in _SECRETS.items() if given.get(variable)}
     source = given.get("TAXI_SOURCE", "")
