@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -27,13 +28,14 @@ def main() -> int:
     """Print each fault and its outcome, or the times; then what is wrong in the stores."""
     parser = argparse.ArgumentParser(prog="python -m taxi_assets_tests.scale", description=__doc__)
     parser.add_argument("what", choices=("faults", "speed"))
-    parser.add_argument("--months", type=int, default=12)
-    parser.add_argument("--download", type=float, default=30, help="seconds that the source takes for a month")
+    parser.add_argument("--months", type=int, default=24, help="enough that the faults do not outlast the backfill")
+    parser.add_argument("--download", type=float, default=40, help="seconds that the source takes for a month")
     asked = parser.parse_args()
     if why_no_rabbitmq() or shutil.which("unshare") is None:
         print(why_no_rabbitmq() or "there is no unshare: this needs network namespaces of Linux")  # noqa: T201
         return 1
     enter_hub()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything is stopped
     months = [Month(2015, 1).plus(index) for index in range(asked.months)]
     return {"faults": _faults, "speed": _speed}[asked.what](months, asked.download)
 

@@ -58,8 +58,10 @@ class Lab:
                 run = Run(self.machine, one["runId"])
                 if one["status"] == "STARTED" and run.worker == host.name:
                     return run
+            if backfill.seen().is_over:
+                break
             time.sleep(_LOOK)
-        raise TimeoutError(f"no run on {host.name}")
+        raise TimeoutError(f"no run on {host.name}: take more months")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ CONFIG: dict[str, Any] = {
     "task_acks_late": True,
     "task_reject_on_worker_lost": True,
     "worker_prefetch_multiplier": 1,  # take no run that would wait behind another one
+    "worker_proc_alive_timeout": 60,  # seconds for a process to come up, which on a busy machine takes more than four
     "worker_max_tasks_per_child": 1,  # one process a run, whose memory is given back
     # Its queue is the connection's own: a worker that returns before RabbitMQ misses its old connection would end with
     # RESOURCE_LOCKED. Nothing here asks workers anything: one that drains does not answer.

@@ -33,6 +33,7 @@ SILENCE = 75  # seconds without an answer after which the process ends itself; a
 SERVER_PATIENCE = 105
 GRACE = 30  # seconds that a run has to end by itself after others recorded its end
 _INTERVAL = 5
+_PAUSE = 1  # before the next attempt to connect
 _CONNECT_TIMEOUT = 5
 _ENDED = {dg.DagsterEventType.RUN_FAILURE.value, dg.DagsterEventType.RUN_CANCELED.value}
 _CANCELING = dg.DagsterEventType.RUN_CANCELING.value
@@ -131,7 +132,7 @@ class _Keeper:
 
     def keep(self) -> None:
         """Ask the database every five seconds, by a new connection where the former one has no answer."""
-        while not self.over.wait(_INTERVAL):
+        while not self.over.wait(_INTERVAL if self._connection else _PAUSE):
             try:
                 if self._connection is None:
                     self._take_again()
