@@ -95,7 +95,11 @@ def test_the_buckets_are_made_once_and_stay(gcs: GcsServer) -> None:
 
 
 def test_the_emulator_has_the_settings_that_the_tests_give_it(tmp_path: Path) -> None:
-    tested = {name for name in _environment(tmp_path, tmp_path, "127.0.0.1", rest_port=1, grpc_port=2) if name.startswith("BQEMU_")}
+    tested = {
+        name
+        for name in _environment(tmp_path, tmp_path, "127.0.0.1", rest_port=1, grpc_port=2)
+        if name.startswith("BQEMU_")
+    }
     assert set(SERVICES["bigquery"]["environment"]) == tested - {"BQEMU_LOG_LEVEL"}
 
 
