@@ -187,4 +187,4 @@ def test_every_body_that_can_meet_a_store_names_its_failures(name: str, source: 
     touches_nothing = (
         "\n    return " in source and "with " not in source and "store" not in source.partition("return ")[2]
     )
-    assert touches_nothing or any(one in source for one in ("map_errors_to_failures()", "store_slice(", "load_slice("))
+    assert touches_nothing or any(one in source for one in ("map_errors_to_failures()", "store_output(", "load_slice("))
