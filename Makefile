@@ -43,13 +43,13 @@ test-later: $(VENV)/developing $(EMULATOR)/installed  ## `make test` with the cl
 test-slow: $(VENV)/developing $(EMULATOR)/installed  ## kills of processes and servers, faults of the network, full disks, much data
 	@$(LONG) 4 -m 'slow or faults'
 
-test-daemon: $(VENV)/developing $(EMULATOR)/installed  ## backfills and sensors with the real daemon, which is killed on the way; five minutes
+test-daemon: $(VENV)/developing $(EMULATOR)/installed  ## backfills and sensors with the real daemon, which is killed on the way
 	@$(LONG) 4 -m daemon
 
 test-browser: $(VENV)/developing  ## the Dagster UI as a person uses it, in Chromium: apt-get install chromium
 	@$(LONG) 2 -m browser
 
-test-long: $(VENV)/developing $(EMULATOR)/installed  ## test-slow, test-daemon and test-browser side by side: ten minutes
+test-long: $(VENV)/developing $(EMULATOR)/installed  ## test-slow, test-daemon and test-browser side by side: a quarter of an hour
 	@$(LONG) 5 -m 'slow or faults or daemon or browser'
 
 test-kubernetes: $(VENV)/developing  ## CHART=folder: the values for Dagster's Helm chart against the chart itself, see docs/kubernetes.md
