@@ -136,11 +136,11 @@ class Machine(ABC):
                 answer = self._asked("{ assetNodes { id } }", {})
                 if (answer.get("data") or {}).get("assetNodes"):
                     return
-            assert any(started.poll() is None for started in self._started), self._last_words()
+            assert any(started.poll() is None for started in self._started), self.last_words()
             time.sleep(0.5)
-        raise TimeoutError(f"no webserver at {self.url}:\n{self._last_words()}")
+        raise TimeoutError(f"no webserver at {self.url}:\n{self.last_words()}")
 
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
         return self.log.read_text(errors="replace")[-4000:]
 
     def _processes(self) -> list[psutil.Process]:

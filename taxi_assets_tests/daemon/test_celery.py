@@ -173,7 +173,7 @@ def test_killed_runs_are_made_again_and_a_draining_worker_and_a_restarted_broker
     of_drained.wait("SUCCESS")
     assert workers[of_drained.worker].process.wait(60) == 0
     for run in (of_worker, of_process):
-        until(lambda run=run: bool(run.retries), 60, lambda: "no retry")
+        until(lambda run=run: bool(run.retries), 60, lambda run=run: f"{run.messages}\n{machine.last_words()}")
         run.retries[0].wait("SUCCESS")
     waits.wait("SUCCESS")
     assert [of_drained.retries, waits.retries] == [[], []]
