@@ -20,6 +20,7 @@ from taxi_assets.automation import (
     catch_up_schedule,
     housekeeping_job,
     housekeeping_schedule,
+    missed_retries_sensor,
     publication_sensor,
     zones_schedule,
 )
@@ -69,6 +70,7 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
             *(publication_sensor(dataset) for dataset in DATASETS),
             automation_condition_sensor(),
             *alert_sensors(),
+            missed_retries_sensor,
         ],
         resources=build_resources(settings),
         executor=dg.in_process_executor,

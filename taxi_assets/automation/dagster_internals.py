@@ -24,6 +24,9 @@ Run launchers:
     `DagsterUserCodeUnreachableError`: the only error of a launch after which the daemon keeps the run in its queue.
     `capture_interrupts`, `execute_run_command`: what a run's process does; public is only a command that does both.
 
+Run retries:
+    `missed_retries` sets the cursor of the daemon that retries runs, whose key is private.
+
 Asset checks:
     `AssetCheckExecutionRecord`, `CheckStatus`, `PartitionKeyFilter`: results of checks by partition are in preview in
     1.13, and in the instance's event log storage only.
