@@ -74,7 +74,7 @@ class BigQueryStore:
             StoreError: the service refuses the rows, or they are of another partition.
             Overtaken: another run replaced what the rows were made from.
         """
-        rows = with_key(storable(rows), self._key_column, piece.partition)
+        rows = storable(with_key(rows, self._key_column, piece.partition))
         types = type_names(rows.schema, TYPE_NAMES, "BigQuery")
         require_names(piece.table, types)
         options = {"require_partition_filter": self._require_partition_filter}
