@@ -34,7 +34,8 @@ def storable(rows: Rows) -> Rows:
     """The rows with every column cast to the type that tables store, for example nanoseconds to microseconds.
 
     The types of a DataFrame (categories, nanoseconds, large strings, times of any zone) become one of the few types
-    that stores have; all others stay, and are refused by name when the table is created. A column of nulls has no type yet.
+    that stores have; all others stay, and are refused by name when the table is created. A column of nulls has no type
+    yet.
     """
     schema = pa.schema([field.with_type(_stored_as(field.type)) for field in rows.schema], rows.schema.metadata)
     return complete(rows.with_schema(schema))

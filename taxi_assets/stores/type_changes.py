@@ -29,11 +29,13 @@ class TypeMap:
         store: its name, for messages.
         name_of: Arrow type -> the store's name; None where it has none.
         type_of: the store's name -> the Arrow type that is read; None where `name_of` never gives that name.
+        can_change: whether a column of the first of two types, by the store's names, can take the second.
     """
 
     store: str
     name_of: Callable[[pa.DataType], str | None]
     type_of: Callable[[str], pa.DataType | None]
+    can_change: Callable[[str, str], bool] = lambda _held, _wanted: True
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,8 @@ def _wanted(rows: Rows, field: pa.Field, held: str, types: TypeMap) -> str | Non
         return held
     both = wider(present, field.type)
     name = None if both is None else types.name_of(both)
+    if name is not None and name != held and not types.can_change(held, name):
+        name = None
     if name is None and _may_fit(field.type, present) and _fits(rows, field.name, present):
         return held
     return name

@@ -110,7 +110,7 @@ class TypeContract:
 
     def test_a_frame_whose_integers_became_floats_by_a_null_goes_into_integers(self, store: AnyStore) -> None:
         self.store_column(store, JANUARY, pa.array([1, 2]))
-        gained = pd.DataFrame({"row": [0, 1], "value": [3.0, np.nan]})
+        gained = pd.DataFrame({"row": [20, 21], "value": [3.0, np.nan]})
         store.replace(TableSlice(self.typed, FEBRUARY), Rows.from_pandas(gained))
         assert self.stored_column(store) == [1, 2, 3, None]
 
