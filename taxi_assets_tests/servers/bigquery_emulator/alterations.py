@@ -1,6 +1,6 @@
-"""ALTER TABLE as the real service runs it: a column's wider type, and a dropped column, in the stored table's schema too.
+"""ALTER TABLE as the real service runs it: a wider type, or a dropped column, also in the answers about the table.
 
-The emulator changes the rows only, so that its answers about the table stay as they were.
+The emulator changes the rows only.
 """
 
 import functools
