@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 EMULATOR := $(VENV)/bigquery-emulator
 PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
+# One worker more than would be busy on its own: these wait for ticks, for servers that were killed, and for pages. What
+# shares a machine stays on one worker, and what takes longest begins first.
+LONG := $(BIN)/pytest --dist loadgroup --no-loadscope-reorder --numprocesses
 WITHOUT_SERVERS := catalog cleaning source sample report test_floors.py test_package.py test_settings.py \
     test_terminal.py
 INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
@@ -12,7 +15,7 @@ PIP := $(BIN)/python $(INSTALL) --constraint constraints.txt
 .DEFAULT_GOAL := help
 # Where a shell has it, each of the hundreds of processes that the tests start would compile what it imports anew.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help demo run dev test test-quick test-later test-slow test-daemon test-browser reliability test-gcp lint bench
+.PHONY: help demo run dev test test-quick test-later test-slow test-daemon test-browser test-long reliability test-gcp lint bench
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
@@ -37,13 +40,16 @@ test-later: $(VENV)/developing $(EMULATOR)/installed  ## `make test` with the cl
 	@FAKETIME_DONT_FAKE_MONOTONIC=1 faketime -f '+140d' sh -c 'LD_PRELOAD="$(CURDIR)/$(VENV)/unfaked_sleep.so:$$LD_PRELOAD" exec $(PYTEST)'
 
 test-slow: $(VENV)/developing $(EMULATOR)/installed  ## kills of processes and servers, faults of the network, full disks, much data
-	@$(BIN)/pytest --numprocesses 4 --maxschedchunk 1 -m 'slow or faults'  # each takes a minute, most of it waiting
+	@$(LONG) 4 -m 'slow or faults'
 
 test-daemon: $(VENV)/developing  ## backfills and sensors with the real daemon, which is killed on the way; five minutes
-	@$(BIN)/pytest --numprocesses 2 --dist worksteal -m daemon  # two machines at once: they wait for ticks most of the time
+	@$(LONG) 4 -m daemon
 
 test-browser: $(VENV)/developing  ## the Dagster UI as a person uses it, in Chromium: apt-get install chromium
-	@$(BIN)/pytest -m browser
+	@$(LONG) 2 -m browser
+
+test-long: $(VENV)/developing $(EMULATOR)/installed  ## test-slow, test-daemon and test-browser side by side: ten minutes
+	@$(LONG) 5 -m 'slow or faults or daemon or browser'
 
 reliability: $(VENV)/developing $(EMULATOR)/installed  ## every fault in every store, and the table in docs/reliability.md
 	@$(BIN)/python -m taxi_assets_tests.faults
@@ -69,9 +75,11 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PIP) --editable .
 	@touch $@
 
-$(VENV)/developing: $(VENV)/installed
-	@echo "installing what the tests need"
+$(VENV)/developing: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || { echo "making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "installing taxi_assets, what it needs and what the tests need: once, about a minute"
 	@$(PIP) --editable '.[dev]'
+	@touch $(VENV)/installed  # which is a part of it
 	@# Compiles what they import once, instead of in every worker at a time; what is wrong with one, it says itself.
 	@$(BIN)/pytest --collect-only >/dev/null 2>&1 || true
 	@touch $@

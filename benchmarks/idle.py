@@ -1,4 +1,4 @@
-"""CPU time of `taxi dev` at rest: with every sensor and schedule switched off, then with all on and a webhook for alerts.
+"""CPU time of `taxi dev` at rest: with every sensor and schedule off, then with all on and a webhook for alerts.
 
 python -m benchmarks.idle [--minutes 5] [--loaded]
 

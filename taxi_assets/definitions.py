@@ -6,6 +6,7 @@ belong here: assets, checks, jobs, sensors and resources come from their own pac
 
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -22,7 +23,7 @@ from taxi_assets.automation import (
     publication_sensor,
     zones_schedule,
 )
-from taxi_assets.catalog import DATASETS
+from taxi_assets.catalog import DATASETS, Dataset
 from taxi_assets.checks import trips_checks
 from taxi_assets.io_managers import DuckDBIOManager, LakeIOManager, PostgresIOManager
 from taxi_assets.jobs import checks_job, trips_job, zones_job
@@ -36,7 +37,7 @@ from taxi_assets.resources import (
     StoresResource,
 )
 from taxi_assets.settings import SCHEMA, Settings
-from taxi_assets.settings.places import Bucket, DuckDB, Embedded, Website
+from taxi_assets.settings.places import Bucket, DuckDB, Embedded, Role, Website
 from taxi_assets.stores.factory import LOAD_LOG
 
 
@@ -47,20 +48,9 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
         settings: the places of the stores and of the source.
         loggers: loggers that a run can select instead of Dagster's console logger.
     """
-    roles = settings.roles
-    assets = [
-        *(asset for dataset in DATASETS for asset in trips_assets(dataset, roles)),
-        *(daily_assets(dataset, roles) for dataset in DATASETS),
-        *(report_asset(dataset) for dataset in DATASETS),
-        index_asset(DATASETS),
-        *zones_assets(roles),
-    ]
-    checks = [(dataset, trips_checks(dataset)) for dataset in DATASETS]
+    assets, checks = assets_and_checks(tuple(settings.roles.items()))
     return dg.Definitions(
-        assets=[
-            *(published_files(dataset) for dataset in DATASETS),
-            *_linked_to_code(complete_specs(assets, roles)),
-        ],
+        assets=assets,
         asset_checks=[check for _, each in checks for check in each],
         jobs=[
             *(trips_job(dataset) for dataset in DATASETS),
@@ -79,6 +69,28 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
         executor=dg.in_process_executor,
         loggers=loggers,
     )
+
+
+@cache
+def assets_and_checks(
+    roles: tuple[tuple[str, Role], ...],
+) -> tuple[Sequence[Any], Sequence[tuple[Dataset, Sequence[dg.AssetChecksDefinition]]]]:
+    """The assets, and each dataset's checks, for stores of these technologies.
+
+    Cached, since a command builds the definitions twice: as `defs`, and with its terminal's loggers. The catalogue is
+    read at the first call; after changing it in a running process, call `cache_clear()`.
+    """
+    kinds = dict(roles)
+    assets = [
+        *(asset for dataset in DATASETS for asset in trips_assets(dataset, kinds)),
+        *(daily_assets(dataset, kinds) for dataset in DATASETS),
+        *(report_asset(dataset) for dataset in DATASETS),
+        index_asset(DATASETS),
+        *zones_assets(kinds),
+    ]
+    published = [published_files(dataset) for dataset in DATASETS]
+    checks = [(dataset, trips_checks(dataset)) for dataset in DATASETS]
+    return [*published, *_linked_to_code(complete_specs(assets, kinds))], checks
 
 
 def build_resources(settings: Settings) -> dict[str, Any]:

@@ -7,7 +7,24 @@ import pytest
 from taxi_assets.stores.postgres.embedded import embedded_url
 from taxi_assets_tests.servers.bigquery import BigQueryServer, bigquery_server, why_no_bigquery_server
 from taxi_assets_tests.servers.gcs import GcsServer, gcs_server
-from taxi_assets_tests.stores.servers import folder_for_server
+from taxi_assets_tests.stores.servers import folder_for_server, spare_the_disk
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What may take longest begins first, so that no worker is left with it when the others have ended."""
+    for item in items:
+        # Where groups stay on one worker, pytest-xdist 3.8 adds the name of the group to `_nodeid`, which pytest no
+        # longer reads since 9.2: without this, groups are silently ignored.
+        with_group = getattr(item, "_nodeid", item.nodeid)
+        if with_group != item.nodeid:
+            item._id = type(item._id).parse(with_group)
+
+    def longest(item: pytest.Item) -> float:
+        limit = item.get_closest_marker("timeout")
+        return 0 if limit is None else limit.args[0]
+
+    items.sort(key=longest, reverse=True)
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -26,9 +43,11 @@ def environment(**variables: str) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """A real server of this session's own."""
+    """A real server of this session's own, which no test kills."""
     with folder_for_server() as folder:
-        yield embedded_url(folder)
+        url = embedded_url(folder)
+        spare_the_disk(url)
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from taxi_assets_tests.conftest import environment
 TAXI = Path(sys.executable).parent / "taxi"
 WIDTH = "400"  # so that no line breaks where a path is long
 LAKE_LAYERS = (Layer.RAW, Layer.QUARANTINE, Layer.DIFF, Layer.CLEAN)  # which become current in one step
+TRIPS_LAYERS = (*LAKE_LAYERS, Layer.POSTGRES, Layer.WAREHOUSE)
 REAL_FILES = Path(__file__).parents[2] / "shared" / "tlc"
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,6 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery as google_bigquery
 
 from taxi_assets.catalog import Layer, dataset_named
-from taxi_assets.definitions import build_definitions
 from taxi_assets.month import Month
 from taxi_assets.sample import DEFAULT_ROWS, expected_defects
 from taxi_assets.stores.base import TableSlice
@@ -39,6 +39,12 @@ def home(bucket: str, tmp_path_factory: pytest.TempPathFactory, postgres_url: st
         TAXI_POSTGRES=new_database(postgres_url),
         TAXI_WAREHOUSE=f"bigquery://{PROJECT}/taxi?location=US",
     )
+
+
+@cache
+def load_green(home: Home) -> None:
+    """Load a month of green with everything that is made of it, once for all tests that look at it."""
+    assert home.taxi("run", "green", "2024-02", "--source", "sample").returncode == 0
 
 
 @pytest.fixture
@@ -79,7 +85,7 @@ def test_a_month_of_the_sample_is_loaded_into_the_cloud(
 
 
 def test_a_row_in_the_cloud_is_explained_and_nothing_of_it_stays_on_the_disk(home: Home) -> None:
-    home.taxi("run", "green", "2024-02", "--source", "sample")
+    load_green(home)
     for row in range(3):
         shown = home.taxi("explain", "green", "2024-02", row, "--json")
         assert shown.returncode == 0, shown.stdout + shown.stderr
@@ -112,17 +118,16 @@ def test_the_zones_are_loaded_into_the_cloud(home: Home, bigquery: BigQueryServe
 
 
 def test_assets_in_the_cloud_load_as_dataframes(home: Home) -> None:
-    home.taxi("run", "green", "2023-01", "--source", "sample")
-    definitions = build_definitions(home.settings)
+    load_green(home)
     for layer in (Layer.RAW, Layer.CLEAN, Layer.QUARANTINE, Layer.POSTGRES, Layer.WAREHOUSE):
         with home.in_environment():
-            frame = definitions.load_asset_value(["green", layer.value], partition_key="2023-01")
+            frame = home.definitions.load_asset_value(["green", layer.value], partition_key="2024-02")
         assert type(frame).__name__ == "DataFrame"
         assert len(frame) > 0
 
 
 def test_nothing_of_a_run_stays_on_the_disk(home: Home) -> None:
-    home.taxi("run", "fhv", "2023-01", "--source", "sample")
+    load_green(home)
     assert list((home.folder / "scratch").iterdir()) == []
     assert not (home.folder / "lake").exists()
 

@@ -20,7 +20,7 @@ from taxi_assets_tests.homes import TAXI, Home
 from taxi_assets_tests.source.cdn import serving
 from taxi_assets_tests.stores.servers import new_database
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group(__name__)]
 
 SECONDS_TO_END = 60  # of a busy machine; what is interrupted would go on for longer, or for ever
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
@@ -146,7 +146,9 @@ def test_what_psql_is_asked_for_is_interrupted_by_psql(home: Home) -> None:
     query = "SELECT pg_sleep(600)"
     with started([TAXI, "psql", "-c", r"\echo begun", "-c", query], home) as process:
         read_until(process, "begun")
-        time.sleep(0.5)
+        while not home.postgres(f"SELECT 1 FROM pg_stat_activity WHERE query = '{query}' AND state = 'active'"):
+            assert process.poll() is None
+            time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         told = process.communicate(timeout=SECONDS_TO_END)[0]
     assert "canceling statement" in told

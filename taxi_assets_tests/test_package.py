@@ -101,11 +101,13 @@ def in_info(wheel: zipfile.ZipFile, name: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("wheel")
 def test_the_wheel_has_the_whole_package_and_no_tests(wheel: zipfile.ZipFile) -> None:
     assert {name for name in wheel.namelist() if ".dist-info/" not in name} == SHIPPED
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("wheel")
 def test_the_wheel_says_what_it_is(wheel: zipfile.ZipFile) -> None:
     says: Message = Parser().parsestr(in_info(wheel, "METADATA"))
     assert says["License-Expression"] == "Apache-2.0"

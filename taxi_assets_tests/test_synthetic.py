@@ -64,8 +64,11 @@ def month_in(folder: Path) -> RawFile:
     return raw_file(folder / "trip-data" / "green_tripdata_2022-01.parquet")
 
 
+NO_SERVER = "postgresql://127.0.0.1:1/none"  # raw files need none; each home's own takes longer to start than a run
+
+
 def fetched(
-    home: Path, source: object, job: str = "green_trips_job", *keys: str, postgres: str = "embedded"
+    home: Path, source: object, job: str = "green_trips_job", *keys: str, postgres: str = NO_SERVER
 ) -> dg.ExecuteInProcessResult:
     month = None if "zones" in job else "2022-01"
     return Home(home, TAXI_SOURCE=str(source), TAXI_POSTGRES=postgres).execute(job, month, *keys or (RAW,))

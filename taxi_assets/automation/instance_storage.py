@@ -7,6 +7,7 @@ Dagster, which has no public SQLite storage; see also `dagster_internals`.
 
 import os
 import threading
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -18,7 +19,8 @@ import dagster as dg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from dagster._core.storage import sql
+from dagster._core.storage import sql, sqlite_storage
+from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._core.storage.root import LocalArtifactStorage
@@ -27,11 +29,14 @@ from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 from fasteners import InterProcessLock
-from sqlalchemy import URL, Engine, create_engine
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import QueuePool
 
 from taxi_assets.settings import dagster_home_of
 
 _CONFIGURATION = {"base_dir": dg.Field(dg.StringSource, is_required=False)}
+_SHARED_FILES = ("/index.db", "/runs.db", "/schedules.db")  # of all runs
 _THREADS = threading.RLock()  # a file lock excludes other processes only
 
 
@@ -97,22 +102,93 @@ def _folder(config_value: Mapping[str, str]) -> Path:
     return Path(config_value.get("base_dir") or dagster_home_of())
 
 
+@lru_cache(maxsize=64)  # Dagster makes it anew for each statement
 def _escaped_url(base_dir: str, db_name: str) -> str:
     """The URL of a SQLite file, escaped; Dagster's own function leaves `?` and `%2F` in the path unescaped."""
     return URL.create("sqlite", database=str(Path(base_dir).absolute() / f"{db_name}.db")).render_as_string()
 
 
-def _cached_engine(url: str, *, connect_args: Mapping[str, int] = MappingProxyType({}), **options: Any) -> Engine:
+_pools: "weakref.WeakSet[_KeptConnection]" = weakref.WeakSet()
+
+
+class _KeptConnection(QueuePool):
+    """Keeps one connection to a SQLite file open, and opens more while several threads use it at once.
+
+    Dagster opens a connection for each of the 330 statements of a small month's run. Each parses the schema anew, and
+    closing it syncs the journal, writes it into the file, and syncs that.
+    """
+
+    def __init__(self, creator: Any, **options: Any) -> None:
+        super().__init__(creator, pool_size=1, max_overflow=-1, **options)
+        event.listen(self, "connect", _note_file)
+        event.listen(self, "checkout", _require_same_file)
+        _pools.add(self)
+
+    def dispose(self) -> None:
+        """Nothing: Dagster disposes of the event log's engine after each statement."""
+
+    def recreate(self) -> "_KeptConnection":
+        """Itself: what Dagster goes on with after it disposed of the engine."""
+        return self
+
+    def close_idle(self) -> None:
+        """Close the connection unless it is in use; the next statement opens another one."""
+        super().dispose()
+
+
+def _note_file(connection: Any, record: Any) -> None:
+    record.info["file"] = connection.execute("PRAGMA database_list").fetchone()[2]
+    record.info["identity"] = _identity_of(record.info["file"])
+
+
+def _require_same_file(_connection: Any, record: Any, _fairy: Any) -> None:
+    """Make the pool reconnect if the file was removed or replaced, as by housekeeping and by a person."""
+    if _identity_of(record.info["file"]) != record.info["identity"]:
+        raise DisconnectionError
+
+
+def _identity_of(file: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(file)  # noqa: PTH116 - Path costs more than the call, which each statement makes
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _forget_connections() -> None:
+    """In a forked process: a SQLite connection must not be used, nor closed, where it was not opened."""
+    _of_the_parent.extend(list(_pools))
+    _pools.clear()
+    _engine.cache_clear()
+
+
+_of_the_parent: list[_KeptConnection] = []
+os.register_at_fork(after_in_child=_forget_connections)
+
+
+def _cached_engine(url: str, *, poolclass: Any, connect_args: Mapping[str, int] = MappingProxyType({})) -> Engine:
     """A cached SQLAlchemy engine: Dagster creates one for each event, and each compiles all statements anew.
 
-    That takes a sixth of the CPU time of a small month's run. No connection is kept: the pool is Dagster's own.
+    That takes a sixth of the CPU time of a small month's run. A run's own file is closed after each statement, as
+    Dagster's pool does: the UI shows new events when that file changes, and until then they are in the journal.
     """
-    return _engine(url, tuple(connect_args.items()), **options)
+    pool: Any = _KeptConnection if url.endswith(_SHARED_FILES) else poolclass
+    return _engine(url, tuple(connect_args.items()), pool)
 
 
 @lru_cache(maxsize=16)  # each run has a SQLite file
-def _engine(url: str, connect_args: tuple[tuple[str, int], ...], **options: Any) -> Engine:
-    return create_engine(url, connect_args=dict(connect_args), **options)
+def _engine(url: str, connect_args: tuple[tuple[str, int], ...], pool: Any) -> Engine:
+    return create_engine(url, connect_args=dict(connect_args), poolclass=pool)
+
+
+class _EventLog(SqliteEventLogStorage):
+    """Dagster's event log, which an instance disposes of last."""
+
+    def dispose(self) -> None:
+        """Close the kept connections too: the last one to close a file writes its journal into it."""
+        super().dispose()
+        for pool in list(_pools):
+            pool.close_idle()
 
 
 class _ScriptDirectory(ScriptDirectory):
@@ -132,3 +208,4 @@ for _module in (sql, command):
     vars(_module).update(ScriptDirectory=_ScriptDirectory)
 for _module in (sqlite_run_storage, sqlite_event_log, sqlite_schedule_storage):
     vars(_module).update(create_db_conn_string=_escaped_url, create_engine=_cached_engine)
+vars(sqlite_storage).update(SqliteEventLogStorage=_EventLog)

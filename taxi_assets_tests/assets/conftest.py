@@ -7,14 +7,15 @@ import pytest
 
 from taxi_assets.definitions import build_definitions
 from taxi_assets.settings import Settings
-from taxi_assets_tests.stores.servers import folder_for_server
+from taxi_assets_tests.conftest import environment
+from taxi_assets_tests.stores.servers import new_database
 
 MONTH = "2024-01"
 
 
 @dataclass
 class Project:
-    """The definitions over embedded stores of their own, and the sample as the source."""
+    """The definitions over stores of their own, and the sample as the source."""
 
     settings: Settings
     instance: dg.DagsterInstance
@@ -36,7 +37,11 @@ class Project:
 
 
 @pytest.fixture(scope="module")
-def project() -> Iterator[Project]:
-    with folder_for_server() as folder, dg.DagsterInstance.ephemeral() as instance:
-        settings = Settings.from_environment({"TAXI_HOME": str(folder.parent), "TAXI_SOURCE": "sample"})
-        yield Project(settings, instance)
+def project(tmp_path_factory: pytest.TempPathFactory, postgres_url: str) -> Iterator[Project]:
+    variables = {
+        "TAXI_HOME": str(tmp_path_factory.mktemp("project")),
+        "TAXI_SOURCE": "sample",
+        "TAXI_POSTGRES": new_database(postgres_url),
+    }
+    with environment(**variables), dg.DagsterInstance.ephemeral() as instance:
+        yield Project(Settings.from_environment(variables), instance)

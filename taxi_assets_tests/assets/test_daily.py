@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from taxi_assets.catalog import DAILY_IN, Dataset, Layer, daily_schema, dataset_named
-from taxi_assets.stores.postgres.embedded import embedded_url
+from taxi_assets.stores.factory import dsn_of
 from taxi_assets_tests.homes import LAKE_LAYERS
 
 from .conftest import MONTH, Project
@@ -89,7 +89,7 @@ def test_the_columns_are_described_in_both_stores(loaded: Project) -> None:
     with duckdb.connect(loaded.settings.warehouse.path, read_only=True) as warehouse:
         query = "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = 'green_daily_trips'"
         in_warehouse = dict(warehouse.execute(query).fetchall())
-    with psycopg.connect(embedded_url(loaded.settings.postgres.folder)) as postgres:
+    with psycopg.connect(dsn_of(loaded.settings.postgres)) as postgres:
         in_postgres = dict(
             postgres.execute(
                 "SELECT attname, col_description(attrelid, attnum) FROM pg_attribute "

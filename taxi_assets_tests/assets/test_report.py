@@ -9,6 +9,7 @@ import pytest
 from taxi_assets.assets.month_pages import PICTURES
 from taxi_assets.sample import write_tree
 from taxi_assets.settings import Settings
+from taxi_assets.stores.factory import dsn_of
 
 from .conftest import MONTH, Project
 
@@ -60,7 +61,11 @@ def test_a_source_without_shapes_leaves_the_zones_and_the_pages_as_they_are(
 ) -> None:
     write_tree(tmp_path / "source", rows=200, months=[])
     (tmp_path / "source" / "misc" / "taxi_zones.zip").unlink()
-    variables = {"TAXI_HOME": str(tmp_path / "home"), "TAXI_SOURCE": str(tmp_path / "source")}
+    variables = {
+        "TAXI_HOME": str(tmp_path / "home"),
+        "TAXI_SOURCE": str(tmp_path / "source"),
+        "TAXI_POSTGRES": dsn_of(project.settings.postgres),
+    }
     bare = Project(Settings.from_environment(variables), project.instance)
     result = bare.run("taxi_zones_job", None, "zones/raw_zones", "zones/raw_zone_shapes")
     made = [event.asset_key.to_user_string() for event in result.get_asset_materialization_events()]

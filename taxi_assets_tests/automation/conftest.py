@@ -4,6 +4,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from taxi_assets.definitions import assets_and_checks
 from taxi_assets.settings import Settings
 from taxi_assets_tests.source.cdn import Cdn, serving
 
@@ -58,6 +59,7 @@ def alarmed(world: World, webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv(name, value)
     world.settings = Settings.from_environment(variables)
     monkeypatch.setattr("taxi_assets.io_managers.common.RETRIES", 0)
+    monkeypatch.setattr("taxi_assets.definitions.assets_and_checks", assets_and_checks.__wrapped__)  # uncached
     for sensor in ALERT_SENSORS:
         assert world.tick(sensor) == ([], "initialized: alerts cover failures from now on")
     return world

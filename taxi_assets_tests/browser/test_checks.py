@@ -5,49 +5,51 @@ import subprocess
 import psycopg
 import pytest
 
-from taxi_assets.catalog import Layer
+from taxi_assets.catalog import Layer, dataset_named
 from taxi_assets.stores.postgres.embedded import embedded_url
-from taxi_assets_tests.daemon.machines import Machine, laptop
+from taxi_assets_tests.daemon.machines import Machine
 from taxi_assets_tests.homes import TAXI
 
 pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install '.[dev]'")
 
-from .test_ui import FEBRUARY, GREEN, JANUARY, PATIENCE
+from .test_ui import FEBRUARY, JANUARY, PATIENCE
 from .ui import CHROMIUM, Ui, window
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
+    pytest.mark.xdist_group("ui"),
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}: apt-get install chromium"),
 ]
+
+
+YELLOW = dataset_named("yellow")
 
 
 def damage_january_in_postgres(machine: Machine) -> None:
     with psycopg.connect(embedded_url(machine.home / "postgres"), autocommit=True) as connection:
         connection.execute(
-            "UPDATE taxi.green_trips SET pickup_location_id = dropoff_location_id, "
+            "UPDATE taxi.yellow_trips SET pickup_location_id = dropoff_location_id, "
             "dropoff_location_id = pickup_location_id WHERE source_month = '2024-01-01'"
         )
 
 
 def launch_checks(ui: Ui, month: str, ends: str) -> None:
-    ui.open("/locations/taxi_assets/jobs/green_trips_checks_job/playground")
-    box = ui.page.get_by_placeholder("Partition")
-    box.fill(month)
-    ui.see(month).click()
+    ui.open("/locations/taxi_assets/jobs/yellow_trips_checks_job/playground")
+    ui.choose("Partition", month)
     ui.page.get_by_role("button", name="Launch Run").click()
     ui.see(ends, PATIENCE)
 
 
-def test_a_month_is_checked_from_the_ui_and_a_good_one_hides_no_bad_one() -> None:
-    with laptop(source="sample") as machine, window(machine.url) as ui:
-        command = [TAXI, "run", GREEN.name, f"{JANUARY}..{FEBRUARY}"]
+def test_a_month_is_checked_from_the_ui_and_a_good_one_hides_no_bad_one(machine: Machine) -> None:
+    with window(machine.url) as ui:
+        command = [TAXI, "run", YELLOW.name, f"{JANUARY}..{FEBRUARY}"]
         subprocess.run(command, cwd=machine.folder, env=machine.environment, check=True, capture_output=True)
         damage_january_in_postgres(machine)
         launch_checks(ui, str(JANUARY), "RUN_FAILURE")
         launch_checks(ui, str(FEBRUARY), "RUN_SUCCESS")
 
-        ui.open(f"/assets/{GREEN.path(Layer.POSTGRES)}?view=checks")
+        ui.open(f"/assets/{YELLOW.path(Layer.POSTGRES)}?view=checks")
         ui.see("Failed")
         ui.page.get_by_text("Partitions", exact=True).last.click()
         ui.page.get_by_placeholder("Filter by partition").fill("2024-0")
@@ -55,7 +57,7 @@ def test_a_month_is_checked_from_the_ui_and_a_good_one_hides_no_bad_one() -> Non
         ui.see_times("Passed", 1)
         ui.see(str(JANUARY)).click()
         ui.see(
-            f"green {JANUARY} in postgres: pickup_location_id and dropoff_location_id are exchanged. "
-            f"To load the month again: taxi run green {JANUARY}"
+            f"yellow {JANUARY} in postgres: pickup_location_id and dropoff_location_id are exchanged. "
+            f"To load the month again: taxi run yellow {JANUARY}"
         )
         ui.picture("checks")

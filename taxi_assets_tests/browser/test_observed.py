@@ -7,7 +7,7 @@ import pytest
 from taxi_assets.catalog import Layer
 from taxi_assets_tests.daemon.machines import Machine
 from taxi_assets_tests.daemon.observed import LOADED, PUBLISHED, REPLACED, UNPUBLISHED, bring_about
-from taxi_assets_tests.daemon.watched import GREEN, RUNS, ask, hurried_laptop, runs, until, webhook
+from taxi_assets_tests.daemon.watched import GREEN, hurried_laptop, run_records, runs, until, webhook
 from taxi_assets_tests.source.cdn import serving
 
 pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install '.[dev]'")
@@ -18,7 +18,7 @@ from .ui import CHROMIUM, window
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}: apt-get install chromium"),
 ]
 
@@ -31,8 +31,8 @@ mutation ($run: String!) {
 
 def cancel_newest_run(machine: Machine) -> None:
     """As a person does who wants to look at the month first; the sensor leaves it alone then."""
-    newest, *_ = ask(machine, RUNS)["runsOrError"]["results"]
-    ask(machine, _CANCEL, run=newest["runId"])
+    newest, *_ = run_records(machine)
+    machine.ask(_CANCEL, run=newest["runId"])
     until(lambda: runs(machine)[-1] == (str(REPLACED), "CANCELED"))
 
 

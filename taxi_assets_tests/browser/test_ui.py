@@ -1,11 +1,14 @@
 """A person's first quarter of an hour with the Dagster UI, in a real browser over the real `dagster dev`."""
 
+import re
+
 import pytest
 
 from taxi_assets.catalog import Layer, dataset_named
 from taxi_assets.month import Month
-from taxi_assets_tests.daemon.backfills import expected_store, stored_rows
-from taxi_assets_tests.daemon.machines import laptop
+from taxi_assets_tests.daemon.backfills import Backfill, expected_store, runs_are_over, stored_rows
+from taxi_assets_tests.daemon.machines import Machine
+from taxi_assets_tests.daemon.watched import until
 
 pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install '.[dev]'")
 
@@ -15,7 +18,8 @@ from .ui import CHROMIUM, Ui, window
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
+    pytest.mark.xdist_group("ui"),
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}: apt-get install chromium"),
 ]
 
@@ -36,11 +40,11 @@ PLOTS = (
     "taxi/source_rows",
 )
 GRAPH_HEIGHT = 1600  # of a window in which all nodes of a dataset show: those outside of it are not drawn
-PATIENCE = 180  # the daemon looks after backfills every 30 seconds
+PATIENCE = 300  # the daemon looks after backfills every 30 seconds
 
 
-def test_months_are_loaded_looked_at_and_watched_from_the_ui() -> None:
-    with laptop(source="sample") as machine, window(machine.url) as ui:
+def test_months_are_loaded_looked_at_and_watched_from_the_ui(machine: Machine) -> None:
+    with window(machine.url) as ui:
         ui.open("/")
         ui.follow("Lineage")
         for group in GROUPS:
@@ -49,7 +53,7 @@ def test_months_are_loaded_looked_at_and_watched_from_the_ui() -> None:
         ui.open("/locations/taxi_assets/asset-groups/zones/lineage")
         ui.materialize_all()  # at once, since zones have no partitions
         ui.view_launched()
-        ui.see("Success", PATIENCE)
+        see_success(ui, machine)
 
         ui.be_high(GRAPH_HEIGHT)
         ui.open(f"/locations/taxi_assets/asset-groups/{GREEN.name}/lineage")
@@ -58,7 +62,7 @@ def test_months_are_loaded_looked_at_and_watched_from_the_ui() -> None:
         dialog = ui.materialize_all()
         dialog.choose(str(JANUARY))
         dialog.launch("Launch 1 run")
-        ui.see("Success", PATIENCE)
+        see_success(ui, machine)
         ui.see("Succeeded (10)")  # six steps make the nine assets, four check them
         ui.picture("run")
         assert stored_rows(machine, GREEN, [JANUARY]) == expected_store(GREEN, [JANUARY])
@@ -69,6 +73,7 @@ def test_months_are_loaded_looked_at_and_watched_from_the_ui() -> None:
         dialog.launch("Launch backfill")
         ui.see(f"{FEBRUARY}...{MARCH}")
         backfill = ui.page.url
+        launched = Backfill(machine, re.findall(r"/runs/b/(\w+)", backfill)[0])
 
         ui.follow("Automation")  # the sensor ticks while the backfill goes on
         ui.switch_on(SENSOR)
@@ -81,6 +86,8 @@ def test_months_are_loaded_looked_at_and_watched_from_the_ui() -> None:
         ui.see(NO_RUNS).hover()  # which shows the reason too
         ui.picture("sensor")
 
+        with ui.away():
+            launched.wait(PATIENCE)
         ui.page.goto(backfill)
         ui.see_times("100% completed", ASSETS, PATIENCE)
         ui.see_times("Succeeded", 2, PATIENCE)  # the backfill's status, and the head of a column
@@ -88,16 +95,27 @@ def test_months_are_loaded_looked_at_and_watched_from_the_ui() -> None:
         months = [JANUARY, FEBRUARY, MARCH]
         assert stored_rows(machine, GREEN, months) == expected_store(GREEN, months)
 
-        ui.open(f"/assets/{GREEN.path(Layer.WAREHOUSE)}")
-        for column in GREEN.columns:
-            ui.see_row(column.name, column.comment)
-        ui.see_row("dagster/partition_row_count", CLEAN_ROWS)
-        ui.picture("asset-page")
-        ui.see("Plots").click()
-        ui.see_plots(*PLOTS)
-        ui.picture("plots", ui.see("Metadata"))
-
+        see_what_a_table_holds(ui)
         see_every_layer(ui)
+
+
+def see_success(ui: Ui, machine: Machine) -> None:
+    """On the page of a run, after its end."""
+    with ui.away():
+        until(lambda: runs_are_over(machine), PATIENCE)
+    ui.see("Success")
+
+
+def see_what_a_table_holds(ui: Ui) -> None:
+    """Column by column, and what was loaded plotted by month."""
+    ui.open(f"/assets/{GREEN.path(Layer.WAREHOUSE)}")
+    for column in GREEN.columns:
+        ui.see_row(column.name, column.comment)
+    ui.see_row("dagster/partition_row_count", CLEAN_ROWS)
+    ui.picture("asset-page")
+    ui.see("Plots").click()
+    ui.see_plots(*PLOTS)
+    ui.picture("plots", ui.see("Metadata"))
 
 
 def see_every_layer(ui: Ui) -> None:

@@ -1,11 +1,13 @@
 """The Dagster UI as its user sees it: what can be clicked is found by what it says, not by how the page is made."""
 
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import TimeoutError as TookTooLong
 
 CHROMIUM = Path("/usr/bin/chromium")
 # As root, Chromium starts without its sandbox only; the rest keeps it from talking to Google.
@@ -19,7 +21,8 @@ _ARGUMENTS = (
     "--disable-sync",
 )
 _WIDTH, _HEIGHT = 1440, 900
-_SECONDS = 30  # for a page to show what it has; a loaded machine takes ten
+_SECONDS = 60  # for a page to show what it has; a loaded machine takes ten
+_SECONDS_OF_A_LIST = 5
 _NOTHING_LOADS = ".bp5-spinner, [class*=Spinner], [class*=LoadingSpinner]"
 
 
@@ -59,6 +62,14 @@ class Ui:
     def open(self, path: str) -> None:
         self.page.goto(self._url + path)
 
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Show nothing meanwhile: a page that shows progress takes as much of a core as the run that it is about."""
+        url = self.page.url
+        self.page.goto("about:blank")
+        yield
+        self.page.goto(url)
+
     def follow(self, name: str) -> None:
         """Click on the first link that says this; it may have an icon, which is a part of its name."""
         self._link(name).first.click()
@@ -95,6 +106,16 @@ class Ui:
         """Follow the link in what the UI says of a launch."""
         self.page.locator("[data-sonner-toast]").get_by_role("link", name="View").click()
         self.page.mouse.move(0, 0)  # what the pointer rests on does not go away
+
+    def choose(self, box: str, name: str) -> None:
+        """Type the name into the box, and click on it in the list below; again where the page was still being made."""
+        give_up = time.monotonic() + _SECONDS
+        in_the_list = self.page.get_by_text(name, exact=True).first
+        while time.monotonic() < give_up:
+            self.page.get_by_placeholder(box).fill(name)
+            with suppress(TookTooLong):  # a page that goes on loading empties the box
+                return in_the_list.click(timeout=_SECONDS_OF_A_LIST * 1000)
+        raise AssertionError(f"{box} has no {name}")
 
     def be_high(self, height: int = _HEIGHT) -> None:
         """Make the window that high, in pixels."""
@@ -140,7 +161,11 @@ def window(url: str) -> Iterator[Ui]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_ARGUMENTS)
         page = browser.new_page(
-            viewport={"width": _WIDTH, "height": _HEIGHT}, device_scale_factor=1, color_scheme="light", locale="en-US"
+            viewport={"width": _WIDTH, "height": _HEIGHT},
+            device_scale_factor=1,
+            color_scheme="light",
+            locale="en-US",
+            reduced_motion="reduce",
         )
         page.set_default_timeout(_SECONDS * 1000)
         yield Ui(page, url, Path(pictures).absolute() if pictures else None)

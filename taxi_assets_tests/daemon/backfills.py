@@ -4,25 +4,29 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import httpx
 import psutil
 import psycopg
 import pyarrow.parquet as pq
 
-from taxi_assets.catalog import Dataset, Layer
+from taxi_assets.catalog import Dataset, Layer, dataset_named
 from taxi_assets.month import Month
 from taxi_assets.sample import DEFAULT_ROWS, expected_defects
 from taxi_assets.stores.postgres.embedded import embedded_url
 
 from .machines import Machine
 
+#: What the shared source of the tests has.
+BACKFILLED = GREEN, YELLOW, FHV = tuple(dataset_named(name) for name in ("green", "yellow", "fhv"))
+BACKFILLED_MONTHS = tuple(Month(2024, 1).until(Month(2024, 4)))
 _CHANCE = random.Random()  # noqa: S311 - picks moments and victims
 _WRITING_SECONDS = 60
+_SECONDS_TO_NOTICE = 10  # that the process of a run is gone
 _LAUNCH = """
 mutation ($parameters: LaunchBackfillParams!) {
   launchPartitionBackfill(backfillParams: $parameters) {
@@ -53,6 +57,12 @@ query ($job: String!) {
   runsOrError(filter: {pipelineName: $job}) { ... on Runs { results { status } } ... on Error { message } }
 }"""
 
+_UNDER_WAY = """{
+  runsOrError(filter: {statuses: [QUEUED, NOT_STARTED, STARTING, STARTED, CANCELING]}) {
+    ... on Runs { results { id } } ... on Error { message }
+  }
+}"""
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -69,34 +79,39 @@ class Seen:
     def counts(self) -> Counter[str]:
         return Counter(status for status, _ in self.runs)
 
+    @property
+    def ended(self) -> int:
+        """How many of its runs are over, well or not."""
+        return self.counts["SUCCESS"] + self.counts["FAILURE"]
+
 
 class Backfill:
     """One that was launched.
 
     Args:
         machine: where it runs.
-        answer: what the webserver said when it was asked for it.
+        identifier: by which Dagster knows it.
     """
 
-    def __init__(self, machine: Machine, answer: dict[str, Any]) -> None:
-        assert answer["__typename"] == "LaunchBackfillSuccess", answer
+    def __init__(self, machine: Machine, identifier: str) -> None:
         self.machine = machine
-        self.id = answer["backfillId"]
+        self.id = identifier
 
     @classmethod
     def launched(cls, machine: Machine, dataset: Dataset, months: Sequence[Month]) -> "Backfill":
         """All assets of the dataset for those months, as the UI's Materialize asks for them."""
         keys = [{"path": dataset.key(layer)} for layer in Layer]
         parameters = {"assetSelection": keys, "partitionNames": [str(month) for month in months]}
-        return cls(machine, _ask(machine, _LAUNCH, parameters=parameters)["launchPartitionBackfill"])
+        return cls(machine, _launched(machine.ask(_LAUNCH, parameters=parameters)["launchPartitionBackfill"]))
 
     def launched_again_from_failure(self) -> "Backfill":
         """What failed in it, as the UI's "Re-execute from failure" asks for it."""
         parameters = {"parentRunId": self.id, "strategy": "FROM_FAILURE"}
-        return Backfill(self.machine, _ask(self.machine, _AGAIN, parameters=parameters)["reexecutePartitionBackfill"])
+        answer = self.machine.ask(_AGAIN, parameters=parameters)["reexecutePartitionBackfill"]
+        return Backfill(self.machine, _launched(answer))
 
     def seen(self) -> Seen:
-        answer = _ask(self.machine, _STATUS, backfill=self.id)
+        answer = self.machine.ask(_STATUS, backfill=self.id)
         runs = [
             (run["status"], next(tag["value"] for tag in run["tags"] if tag["key"] == "dagster/partition"))
             for run in answer["runsOrError"]["results"]
@@ -124,17 +139,25 @@ def kill_runs(backfill: Backfill, kills: int, seconds: float) -> None:
         time.sleep(_CHANCE.uniform(0.2, 4))
         runs = backfill.machine.runs()
         if runs:
+            ended = backfill.seen().ended
             try:
                 _CHANCE.choice(runs).kill()
             except psutil.NoSuchProcess:
                 continue
-            time.sleep(2.5)  # the code server looks twice a second; a process that had done its work is no loss
+            # The code server looks twice a second, where it has the time. A process that had done its work is no loss.
+            with suppress(TimeoutError):
+                backfill.wait(_SECONDS_TO_NOTICE, until=lambda seen, ended=ended: seen.ended > ended)
             failed = backfill.seen().counts["FAILURE"]
 
 
 def runs_of(machine: Machine, job: str) -> list[str]:
     """The status of each run of the job, newest first."""
-    return [run["status"] for run in _ask(machine, _RUNS, job=job)["runsOrError"]["results"]]
+    return [run["status"] for run in machine.ask(_RUNS, job=job)["runsOrError"]["results"]]
+
+
+def runs_are_over(machine: Machine) -> bool:
+    """Whether no run waits or is under way."""
+    return machine.ask(_UNDER_WAY)["runsOrError"]["results"] == []
 
 
 def expected_rows(dataset: Dataset, month: Month) -> tuple[int, int]:
@@ -187,7 +210,7 @@ def expected_store(dataset: Dataset, months: Sequence[Month]) -> dict[str, dict[
     return {"clean": clean, "quarantine": quarantine, "postgres": clean, "warehouse": clean}
 
 
-def _ask(machine: Machine, query: str, **variables: Any) -> dict[str, Any]:
-    answer = httpx.post(f"{machine.url}/graphql", json={"query": query, "variables": variables}, timeout=60).json()
-    assert "errors" not in answer, answer
-    return answer["data"]
+def _launched(answer: dict[str, Any]) -> str:
+    """The backfill's id, from what the webserver said when it was asked for it."""
+    assert answer["__typename"] == "LaunchBackfillSuccess", answer
+    return answer["backfillId"]

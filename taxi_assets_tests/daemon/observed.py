@@ -1,13 +1,13 @@
-"""Months of green in four states, brought about by a server of files and the sensor of the real daemon."""
+"""Months of a dataset in four states, brought about by a server of files and the sensor of the real daemon."""
 
 from pathlib import Path
 
-from taxi_assets.catalog import Layer
+from taxi_assets.catalog import Dataset, Layer
 from taxi_assets.month import Month
 from taxi_assets_tests.source.cdn import Cdn
 
 from .machines import Machine
-from .watched import GREEN, ask, publish, runs, start_sensor, ticks, until
+from .watched import GREEN, publish, runs, start_sensor, ticks, until
 
 # The last four months that are over.
 PUBLISHED, LOADED, REPLACED, UNPUBLISHED = (Month.current().plus(-ago) for ago in (4, 3, 2, 1))
@@ -21,32 +21,32 @@ query ($published: AssetKeyInput!, $raw: AssetKeyInput!, $months: [String!]) {
 }"""
 
 
-def states(machine: Machine) -> list[tuple[bool, str]]:
+def states(machine: Machine, dataset: Dataset = GREEN) -> list[tuple[bool, str]]:
     """Of each month: whether the UI shows it as published, and how it shows the raw file."""
-    found = ask(
-        machine,
+    found = machine.ask(
         _STATES,
-        published={"path": GREEN.published_key},
-        raw={"path": GREEN.key(Layer.RAW)},
+        published={"path": dataset.published_key},
+        raw={"path": dataset.key(Layer.RAW)},
         months=list(map(str, MONTHS)),
     )
     published = [event is not None for event in found["published"]["latestMaterializationByPartition"]]
     return list(zip(published, found["raw"]["staleStatusByPartition"], strict=True))
 
 
-def replaced_file(cdn: Cdn) -> str:
-    return f"trip-data/{GREEN.file_name(REPLACED)}"
+def replaced_file(dataset: Dataset = GREEN) -> str:
+    return f"trip-data/{dataset.file_name(REPLACED)}"
 
 
-def bring_about(machine: Machine, cdn: Cdn, folder: Path) -> None:
+def bring_about(machine: Machine, cdn: Cdn, folder: Path, dataset: Dataset = GREEN) -> None:
     """The four states, until `replaced_file` is no longer among the failing ones: its run tries for a minute."""
-    publish(cdn, folder, PUBLISHED, '"published"', 3_000)
-    start_sensor(machine)
-    until(lambda: any(f"watched from {LOADED} on" in (tick["skipReason"] or "") for tick in ticks(machine)))
+    publish(cdn, folder, PUBLISHED, '"published"', 3_000, dataset=dataset)
+    start_sensor(machine, dataset)
+    first = f"watched from {LOADED} on"
+    until(lambda: any(first in (tick["skipReason"] or "") for tick in ticks(machine, dataset)))
     for month in (LOADED, REPLACED):
-        publish(cdn, folder, month, '"first"', 3_000)
-    until(lambda: sorted(runs(machine)) == [(str(LOADED), "SUCCESS"), (str(REPLACED), "SUCCESS")])
-    until(lambda: states(machine)[:3] == [(True, "MISSING"), (True, "FRESH"), (True, "FRESH")])
-    publish(cdn, folder, REPLACED, '"second"', 2_500)
-    until(lambda: states(machine)[2] == (True, "STALE"))
-    cdn.failing.add(replaced_file(cdn))
+        publish(cdn, folder, month, '"first"', 3_000, dataset=dataset)
+    until(lambda: sorted(runs(machine, dataset)) == [(str(LOADED), "SUCCESS"), (str(REPLACED), "SUCCESS")])
+    until(lambda: states(machine, dataset)[:3] == [(True, "MISSING"), (True, "FRESH"), (True, "FRESH")])
+    publish(cdn, folder, REPLACED, '"second"', 2_500, dataset=dataset)
+    until(lambda: states(machine, dataset)[2] == (True, "STALE"))
+    cdn.failing.add(replaced_file(dataset))

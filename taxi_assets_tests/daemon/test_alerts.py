@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
 import dagster as dg
 import httpx
@@ -13,16 +12,16 @@ from dagster._core.instance.utils import RUNLESS_JOB_NAME, RUNLESS_RUN_ID
 
 from taxi_assets.cli.instance import instance_of
 from taxi_assets.month import Month
-from taxi_assets.sample import DEFAULT_ROWS, write_tree
+from taxi_assets.sample import DEFAULT_ROWS
 from taxi_assets.settings import Settings
 
-from .backfills import Backfill
+from .backfills import FHV, Backfill
 from .machines import Machine
-from .watched import GREEN, ask, hurried_laptop, sensor, start_sensor, until, webhook
+from .watched import Watch, publish, sensor, start_sensor, until
 
-pytestmark = [pytest.mark.daemon, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.daemon, pytest.mark.timeout(900), pytest.mark.xdist_group("watch")]
 
-PATIENCE = 300
+PATIENCE = 600
 MONTHS = tuple(Month(2024, 1).until(Month(2024, 3)))
 _SET_CURSOR = """
 mutation ($sensor: SensorSelector!, $cursor: String) {
@@ -30,43 +29,29 @@ mutation ($sensor: SensorSelector!, $cursor: String) {
 }"""
 
 
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three months of green, of which two are broken."""
-    folder = tmp_path_factory.mktemp("published")
-    write_tree(folder, rows=DEFAULT_ROWS, months=[(GREEN, month) for month in MONTHS])
+@pytest.fixture(scope="module", autouse=True)
+def _published(watch: Watch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Three months of fhv, of which two are broken."""
+    publish(watch.cdn, tmp_path_factory.mktemp("published"), MONTHS[0], '"first"', DEFAULT_ROWS, dataset=FHV)
     for month in MONTHS[1:]:
-        (folder / "trip-data" / GREEN.file_name(month)).write_text("<Error><Code>AccessDenied</Code></Error>")
-    return folder
+        watch.cdn.put(f"trip-data/{FHV.file_name(month)}", b"<Error><Code>AccessDenied</Code></Error>")
 
 
-@pytest.fixture(scope="module")
-def texts() -> Iterator[tuple[str, list[str]]]:
-    with webhook() as hook:
-        yield hook
-
-
-@pytest.fixture(scope="module")
-def machine(published: Path, texts: tuple[str, list[str]]) -> Iterator[Machine]:
-    with hurried_laptop(str(published), texts[0]) as machine:
-        yield machine
-
-
-def about(texts: tuple[str, list[str]], title: str) -> list[str]:
-    return [text for text in texts[1] if text.startswith(title)]
+def about(watch: Watch, title: str) -> list[str]:
+    return [text for text in watch.alerts if text.startswith(title)]
 
 
 def statuses(machine: Machine) -> list[str]:
     """Of the sensor's ticks, newest first."""
     query = """query ($sensor: SensorSelector!) {
       sensorOrError(sensorSelector: $sensor) { ... on Sensor { sensorState { ticks(limit: 500) { status } } } } }"""
-    ticks = ask(machine, query, sensor=sensor())["sensorOrError"]["sensorState"]["ticks"]
+    ticks = machine.ask(query, sensor=sensor(FHV))["sensorOrError"]["sensorState"]["ticks"]
     return [tick["status"] for tick in ticks]
 
 
 def ticks_with(machine: Machine, cursor: str | None, status: str) -> bool:
     """Set the sensor's cursor, also after a tick that was under way; whether the newest tick ended so."""
-    ask(machine, _SET_CURSOR, sensor=sensor(), cursor=cursor)
+    machine.ask(_SET_CURSOR, sensor=sensor(FHV), cursor=cursor)
     return statuses(machine)[:1] == [status]
 
 
@@ -82,49 +67,45 @@ def opens(machine: Machine, text: str, page: str) -> bool:
     return f"<{machine.url}/{page}|" in text and httpx.get(f"{machine.url}/{page}").status_code == 200
 
 
-def test_a_sensor_whose_ticks_fail_is_reported_once_until_it_has_recovered(
-    machine: Machine, texts: tuple[str, list[str]]
-) -> None:
-    title = "*ERROR sensor green_trips_published fails*"
-    start_sensor(machine)
+def test_a_sensor_whose_ticks_fail_is_reported_once_until_it_has_recovered(watch: Watch) -> None:
+    title = "*ERROR sensor fhv_trips_published fails*"
+    start_sensor(watch.machine, FHV)
     for times in (1, 2):
-        until(lambda: ticks_with(machine, '{"not": "a cursor"}', "FAILURE"), PATIENCE)
-        until(lambda times=times: len(about(texts, title)) == times, PATIENCE)
-        failed = statuses(machine).count("FAILURE")
-        until(lambda failed=failed: statuses(machine).count("FAILURE") >= failed + 3, PATIENCE)
-        assert len(about(texts, title)) == times
-        until(lambda: ticks_with(machine, None, "SKIPPED"), PATIENCE)
-    text = about(texts, title)[0]
+        until(lambda: ticks_with(watch.machine, '{"not": "a cursor"}', "FAILURE"), PATIENCE)
+        until(lambda times=times: len(about(watch, title)) == times, PATIENCE)
+        failed = statuses(watch.machine).count("FAILURE")
+        until(lambda failed=failed: statuses(watch.machine).count("FAILURE") >= failed + 3, PATIENCE)
+        assert len(about(watch, title)) == times
+        until(lambda: ticks_with(watch.machine, None, "SKIPPED"), PATIENCE)
+    text = about(watch, title)[0]
     assert "TypeError" in text
-    assert opens(machine, text, "locations/taxi_assets/sensors/green_trips_published")
+    assert opens(watch.machine, text, "locations/taxi_assets/sensors/fhv_trips_published")
 
 
-def test_a_dataset_that_the_daemon_finds_late_is_reported(machine: Machine, texts: tuple[str, list[str]]) -> None:
-    materialization = dg.AssetMaterialization(["green", "postgres_trips"], partition="2014-01")
+def test_a_dataset_that_the_daemon_finds_late_is_reported(watch: Watch) -> None:
+    materialization = dg.AssetMaterialization(["fhv", "postgres_trips"], partition="2015-01")
     event = DagsterEvent(
         DagsterEventType.ASSET_MATERIALIZATION.value,
         RUNLESS_JOB_NAME,
         event_specific_data=StepMaterializationData(materialization),
     )
-    long_ago = datetime(2014, 2, 14, tzinfo=UTC)
-    with records(machine) as instance:
+    long_ago = datetime(2015, 2, 14, tzinfo=UTC)
+    with records(watch.machine) as instance:
         instance.report_dagster_event(event, RUNLESS_RUN_ID, timestamp=long_ago.timestamp())
-    until(lambda: len(about(texts, "*ERROR green is late*")) == 1, PATIENCE)
-    [text] = about(texts, "*ERROR green is late*")
-    assert "last materialized on 2014-02-14 (2014-01)" in text
-    assert opens(machine, text, "assets/green/postgres_trips")
+    until(lambda: len(about(watch, "*ERROR fhv is late*")) == 1, PATIENCE)
+    [text] = about(watch, "*ERROR fhv is late*")
+    assert "last materialized on 2015-02-14 (2015-01)" in text
+    assert opens(watch.machine, text, "assets/fhv/postgres_trips")
 
 
-def test_a_backfill_with_failed_months_is_reported_with_each_of_them(
-    machine: Machine, texts: tuple[str, list[str]]
-) -> None:
-    backfill = Backfill.launched(machine, GREEN, MONTHS)
+def test_a_backfill_with_failed_months_is_reported_with_each_of_them(watch: Watch) -> None:
+    backfill = Backfill.launched(watch.machine, FHV, MONTHS)
     assert backfill.wait(PATIENCE).status == "COMPLETED_FAILED"
     title = f"*ERROR backfill {backfill.id}: 2 of 3 runs failed*"
-    until(lambda: len(about(texts, title)) == 1, PATIENCE)
-    [text] = about(texts, title)
+    until(lambda: len(about(watch, title)) == 1, PATIENCE)
+    [text] = about(watch, title)
     _, february, march, _ = text.splitlines()
-    assert february.startswith("green 2024-02: green/raw_trips: BadFile: ")
-    assert march.startswith("green 2024-03: green/raw_trips: BadFile: ")
-    assert opens(machine, text, f"runs/b/{backfill.id}")
-    assert len(about(texts, "*ERROR green 2024-0")) == 1  # the first failed run, at once
+    assert february.startswith("fhv 2024-02: fhv/raw_trips: BadFile: ")
+    assert march.startswith("fhv 2024-03: fhv/raw_trips: BadFile: ")
+    assert opens(watch.machine, text, f"runs/b/{backfill.id}")
+    assert len(about(watch, "*ERROR fhv 2024-0")) == 1  # the first failed run, at once

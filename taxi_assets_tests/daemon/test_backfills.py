@@ -1,49 +1,39 @@
 """Months backfilled through the real daemon: what is killed on the way is made again, with nobody's help."""
 
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from taxi_assets.catalog import Dataset, dataset_named
+from taxi_assets.catalog import Dataset
 from taxi_assets.month import Month
-from taxi_assets.sample import DEFAULT_ROWS, write_month, write_tree
+from taxi_assets.sample import DEFAULT_ROWS, write_month
 from taxi_assets_tests.homes import TAXI
 
-from .backfills import Backfill, Seen, expected_store, kill_runs, runs_of, stored_rows
-from .machines import Machine, laptop, server
+from .backfills import BACKFILLED_MONTHS as MONTHS
+from .backfills import FHV, GREEN, YELLOW, Backfill, Seen, expected_store, kill_runs, runs_of, stored_rows
+from .machines import Machine, laptop
+from .watched import until
 
 # Dagster's daemon looks after backfills every 30 seconds, so that even a small one takes a minute.
-pytestmark = [pytest.mark.daemon, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.daemon, pytest.mark.timeout(900)]
 
-GREEN, YELLOW, FHV = (dataset_named(name) for name in ("green", "yellow", "fhv"))
-MONTHS = tuple(Month(2024, 1).until(Month(2024, 4)))
-PATIENCE = 300
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the source has: months of the built-in sample, as files that can be broken."""
-    folder = tmp_path_factory.mktemp("published")
-    write_tree(
-        folder, rows=DEFAULT_ROWS, months=[(dataset, month) for dataset in (GREEN, YELLOW, FHV) for month in MONTHS]
-    )
-    return folder
+PATIENCE = 600
+on_the_killed_laptop = pytest.mark.xdist_group("killed laptop")
 
 
 @pytest.fixture(scope="module")
-def machine(published: Path) -> Iterator[Machine]:
+def killed_laptop(published: Path) -> Iterator[Machine]:
     with laptop(source=str(published)) as started:
         yield started
 
 
-def wait_until(happens: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + PATIENCE
-    while not happens():
-        assert time.monotonic() < give_up
-        time.sleep(0.1)
+@pytest.fixture
+def machine(killed_laptop: Machine) -> Machine:
+    """It runs, also after a test that failed between a kill and the start."""
+    killed_laptop.start()
+    return killed_laptop
 
 
 def assert_done(seen: Seen, machine: Machine, dataset: Dataset, months: Sequence[Month]) -> None:
@@ -51,6 +41,7 @@ def assert_done(seen: Seen, machine: Machine, dataset: Dataset, months: Sequence
     assert stored_rows(machine, dataset, months) == expected_store(dataset, months)
 
 
+@on_the_killed_laptop
 def test_a_backfill_survives_killed_runs_and_a_killed_daemon(machine: Machine) -> None:
     backfill = Backfill.launched(machine, GREEN, MONTHS)
     kill_runs(backfill, 2, PATIENCE)
@@ -59,6 +50,7 @@ def test_a_backfill_survives_killed_runs_and_a_killed_daemon(machine: Machine) -
     assert_done(backfill.wait(PATIENCE), machine, GREEN, MONTHS)
 
 
+@on_the_killed_laptop
 def test_a_backfill_survives_a_power_cut(machine: Machine) -> None:
     backfill = Backfill.launched(machine, FHV, MONTHS)
     backfill.wait(PATIENCE, until=lambda seen: seen.counts["STARTED"] > 0)
@@ -67,6 +59,7 @@ def test_a_backfill_survives_a_power_cut(machine: Machine) -> None:
     assert_done(backfill.wait(PATIENCE), machine, FHV, MONTHS)
 
 
+@on_the_killed_laptop
 def test_a_month_that_failed_is_made_again_alone(machine: Machine, published: Path) -> None:
     broken = published / "trip-data" / YELLOW.file_name(MONTHS[1])
     broken.write_text("<Error><Code>AccessDenied</Code></Error>")
@@ -83,6 +76,7 @@ def test_a_month_that_failed_is_made_again_alone(machine: Machine, published: Pa
     assert stored_rows(machine, YELLOW, MONTHS) == expected_store(YELLOW, MONTHS)
 
 
+@on_the_killed_laptop
 def test_a_killed_command_does_not_keep_its_place_in_the_queue(machine: Machine) -> None:
     command = subprocess.Popen(
         [TAXI, "run", "fhvhv", "2020-01..2024-12", "--source", "sample"],
@@ -90,18 +84,18 @@ def test_a_killed_command_does_not_keep_its_place_in_the_queue(machine: Machine)
         env=machine.environment,
         stdout=subprocess.DEVNULL,
     )
-    wait_until(lambda: "STARTED" in runs_of(machine, "fhvhv_trips_job"))
+    until(lambda: "STARTED" in runs_of(machine, "fhvhv_trips_job"))
     command.kill()
     command.wait()
-    wait_until(lambda: not {"NOT_STARTED", "STARTED"} & set(runs_of(machine, "fhvhv_trips_job")))
+    until(lambda: not {"NOT_STARTED", "STARTED"} & set(runs_of(machine, "fhvhv_trips_job")))
     assert runs_of(machine, "fhvhv_trips_job")[0] == "FAILURE"
 
 
-def test_the_services_of_deploy_make_a_backfill_and_survive_a_killed_daemon(published: Path) -> None:
+@pytest.mark.xdist_group("deploy")
+def test_the_services_of_deploy_make_a_backfill_and_survive_a_killed_daemon(services: Machine) -> None:
     months = MONTHS[:2]
-    with server(source=str(published)) as machine:
-        backfill = Backfill.launched(machine, GREEN, months)
-        kill_runs(backfill, 1, PATIENCE)
-        machine.kill_daemon()
-        machine.start()
-        assert_done(backfill.wait(PATIENCE), machine, GREEN, months)
+    backfill = Backfill.launched(services, GREEN, months)
+    kill_runs(backfill, 1, PATIENCE)
+    services.kill_daemon()
+    services.start()
+    assert_done(backfill.wait(PATIENCE), services, GREEN, months)

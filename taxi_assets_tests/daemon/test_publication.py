@@ -1,58 +1,28 @@
 """The tables keep up with a real server while the real daemon runs, with nobody watching."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from taxi_assets.month import Month
-from taxi_assets_tests.source.cdn import Answer, Cdn, serving
+from taxi_assets_tests.source.cdn import Answer
 
 from .backfills import stored_rows
-from .machines import Machine
-from .watched import (
-    GREEN,
-    RUNS,
-    after_ticks,
-    ask,
-    clean_rows,
-    hurried_laptop,
-    publish,
-    runs,
-    start_sensor,
-    ticks,
-    until,
-    webhook,
-)
+from .watched import GREEN, Watch, after_ticks, clean_rows, publish, run_records, runs, start_sensor, ticks, until
 
-pytestmark = [pytest.mark.daemon, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.daemon, pytest.mark.timeout(900), pytest.mark.xdist_group("watch")]
 
 JULY, AUGUST, SEPTEMBER, OCTOBER = (Month.current().plus(-ago) for ago in (4, 3, 2, 1))  # the last four that are over
 
 
-@pytest.fixture(scope="module")
-def cdn() -> Iterator[Cdn]:
-    with serving() as cdn:
-        yield cdn
+def test_the_tables_keep_up_with_the_server(watch: Watch, tmp_path: Path) -> None:
+    machine, cdn = watch.machine, watch.cdn
 
+    def alerts() -> list[str]:
+        return [text for text in watch.alerts if GREEN.name in text]
 
-@pytest.fixture(scope="module")
-def alerts() -> Iterator[tuple[str, list[str]]]:
-    with webhook() as alerts:
-        yield alerts
-
-
-@pytest.fixture(scope="module")
-def machine(cdn: Cdn, alerts: tuple[str, list[str]]) -> Iterator[Machine]:
-    with hurried_laptop(cdn.url, alerts[0]) as machine:
-        yield machine
-
-
-def test_the_tables_keep_up_with_the_server(
-    machine: Machine, cdn: Cdn, alerts: tuple[str, list[str]], tmp_path: Path
-) -> None:
     publish(cdn, tmp_path, JULY, '"july"', 3_000)
     start_sensor(machine)
     until(lambda: any(f"watched from {AUGUST} on" in (tick["skipReason"] or "") for tick in ticks(machine)))
@@ -81,20 +51,20 @@ def test_the_tables_keep_up_with_the_server(
     until(lambda: runs(machine)[-1] == (str(SEPTEMBER), "SUCCESS"))
     assert len(runs(machine)) == 3
     assert stored_rows(machine, GREEN, [SEPTEMBER])["postgres"][SEPTEMBER] == clean_rows(SEPTEMBER, 3_000)
-    assert alerts[1] == []
+    assert alerts() == []
 
     cdn.put(f"trip-data/{GREEN.file_name(OCTOBER)}", b"<html>maintenance</html>")  # out, and broken: an alert
     until(lambda: runs(machine)[-1] == (str(OCTOBER), "FAILURE"))
-    until(lambda: len(alerts[1]) > 0)
-    [text] = alerts[1]
+    until(lambda: len(alerts()) > 0)
+    [text] = alerts()
     assert text.startswith(f"*ERROR green {OCTOBER}*\nERROR green/raw_trips: BadFile: ")
     assert "t0ken" not in text
     link = re.search(r"<(http://\S+/runs/(\S+))\|open the run>", text)
     assert link is not None
     assert httpx.get(link[1]).status_code == 200
-    assert link[2] in str(ask(machine, RUNS))
+    assert link[2] in str(run_records(machine))
 
     publish(cdn, tmp_path, OCTOBER, '"mended"', 3_000)  # and mended: it is loaded without anybody's help
     until(lambda: runs(machine)[-1] == (str(OCTOBER), "SUCCESS"))
     assert stored_rows(machine, GREEN, [OCTOBER])["postgres"][OCTOBER] == clean_rows(OCTOBER, 3_000)
-    assert len(alerts[1]) == 1
+    assert len(alerts()) == 1

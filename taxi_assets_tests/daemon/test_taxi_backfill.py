@@ -1,9 +1,9 @@
 """`taxi plan` and `taxi backfill` against the real daemon, that of `dagster dev` and that of deploy/."""
 
 import json
+import re
 import signal
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,19 +15,21 @@ from taxi_assets.month import Month
 from taxi_assets.sample import expected_defects, write_tree
 from taxi_assets_tests.homes import TAXI
 
-from .backfills import stored_rows
-from .machines import Machine, laptop, server
+from .backfills import YELLOW, Backfill, stored_rows
+from .machines import Machine, laptop
 
-pytestmark = [pytest.mark.daemon, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.daemon, pytest.mark.timeout(900)]
 
 GREEN = dataset_named("green")
 MONTHS = tuple(Month(2024, 1).until(Month(2024, 6)))
 RULES = ("no_passengers", "no_distance")
 ROWS = 2_000
+PATIENCE = 600
+on_the_laptop = pytest.mark.xdist_group(__name__)
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def half_a_year(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A source with half a year of synthetic months."""
     folder = tmp_path_factory.mktemp("published")
     write_tree(folder, rows=ROWS, months=[(GREEN, month) for month in MONTHS])
@@ -35,8 +37,8 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def machine(published: Path) -> Iterator[Machine]:
-    with laptop(source=str(published)) as started:
+def machine(half_a_year: Path) -> Iterator[Machine]:
+    with laptop(source=str(half_a_year)) as started:
         yield started
 
 
@@ -69,12 +71,13 @@ def filtered_rows(published: Path, months: Sequence[Month]) -> dict[Month, int]:
     return found
 
 
-def test_a_plan_of_six_months_with_other_rules_is_loaded_and_watched(machine: Machine, published: Path) -> None:
+@on_the_laptop
+def test_a_plan_of_six_months_with_other_rules_is_loaded_and_watched(machine: Machine, half_a_year: Path) -> None:
     asked = ("green", f"{MONTHS[0]}..{MONTHS[-1]}", "--rules", ",".join(RULES))
     document = json.loads(taxi(machine, "plan", *asked, "--json")[0])
     [group] = document["load"]
     assert (group["first_month"], group["last_month"], group["files"]) == (str(MONTHS[0]), str(MONTHS[-1]), 6)
-    assert group["download_bytes"] == sum(path.stat().st_size for path in (published / "trip-data").iterdir())
+    assert group["download_bytes"] == sum(path.stat().st_size for path in (half_a_year / "trip-data").iterdir())
 
     printed, status = taxi(machine, "backfill", *asked, "--watch")
     assert status == 0, printed
@@ -82,7 +85,7 @@ def test_a_plan_of_six_months_with_other_rules_is_loaded_and_watched(machine: Ma
     assert sorted(line.split(": ")[1] for line in printed.splitlines() if " of 6: " in line) == [
         f"green {month} loaded" for month in MONTHS
     ]
-    rows = filtered_rows(published, MONTHS)
+    rows = filtered_rows(half_a_year, MONTHS)
     assert {store: stored_rows(machine, GREEN, MONTHS)[store] for store in ("clean", "postgres", "warehouse")} == {
         "clean": rows,
         "postgres": rows,
@@ -93,27 +96,27 @@ def test_a_plan_of_six_months_with_other_rules_is_loaded_and_watched(machine: Ma
     assert default["load"] == []  # each month is compared by the rules that it was cleaned by
 
 
+@on_the_laptop
 def test_ctrl_c_ends_the_watching_and_not_the_backfill(machine: Machine) -> None:
     watching = start_taxi(machine, "backfill", "green", str(MONTHS[0]), "--rules", "duplicate", "--watch")
     assert watching.stdout is not None
-    while "/runs/b/" not in watching.stdout.readline():
-        assert watching.poll() is None
+    while "/runs/b/" not in (line := watching.stdout.readline()):
+        assert line, "it ended without a backfill"
+    backfill = Backfill(machine, re.findall(r"/runs/b/(\w+)", line)[0])
     watching.send_signal(signal.SIGINT)
     printed, _ = watching.communicate()
     assert "the daemon goes on with the backfill" in printed
     assert watching.returncode == 130
     assert "under way" in taxi(machine, "plan", "green", str(MONTHS[0]), "--rules", "duplicate")[0]
-    give_up = time.monotonic() + 300
-    while "under way" in taxi(machine, "plan", "green", str(MONTHS[0]), "--rules", "duplicate")[0]:
-        assert time.monotonic() < give_up
-        time.sleep(2)
+    backfill.wait(PATIENCE)
     assert (
         taxi(machine, "plan", "green", str(MONTHS[0]), "--rules", "duplicate")[0].splitlines()[-1] == "nothing to load"
     )
 
 
-def test_a_month_that_fails_is_named_and_the_exit_status_says_so(machine: Machine, published: Path) -> None:
-    broken = published / "trip-data" / GREEN.file_name(MONTHS[-1].plus(1))
+@on_the_laptop
+def test_a_month_that_fails_is_named_and_the_exit_status_says_so(machine: Machine, half_a_year: Path) -> None:
+    broken = half_a_year / "trip-data" / GREEN.file_name(MONTHS[-1].plus(1))
     broken.write_text("<Error><Code>AccessDenied</Code></Error>")
     printed, status = taxi(machine, "backfill", "green", str(MONTHS[-1].plus(1)), "--watch")
     assert status == 1
@@ -121,7 +124,7 @@ def test_a_month_that_fails_is_named_and_the_exit_status_says_so(machine: Machin
     assert f"green {MONTHS[-1].plus(1)} is not loaded" in printed
 
 
-def test_the_services_of_deploy_load_a_plan(published: Path) -> None:
-    with server(source=str(published)) as machine:
-        printed, status = taxi(machine, "backfill", "green", str(MONTHS[0]), "--watch")
-        assert (status, "1 of 1: green 2024-01 loaded" in printed) == (0, True), printed
+@pytest.mark.xdist_group("deploy")
+def test_the_services_of_deploy_load_a_plan(services: Machine) -> None:
+    printed, status = taxi(services, "backfill", YELLOW.name, str(MONTHS[0]), "--watch")
+    assert (status, "1 of 1: yellow 2024-01 loaded" in printed) == (0, True), printed

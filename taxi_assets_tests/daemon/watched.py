@@ -6,13 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
-
-from taxi_assets.catalog import dataset_named
+from taxi_assets.catalog import Dataset, dataset_named
+from taxi_assets.jobs import sensor_name, trips_job_name
 from taxi_assets.month import Month
 from taxi_assets.sample import expected_defects, write_month
 from taxi_assets_tests.source.cdn import Cdn
@@ -20,7 +20,6 @@ from taxi_assets_tests.source.cdn import Cdn
 from .machines import PROJECT, Laptop, Machine
 
 GREEN = dataset_named("green")
-SENSOR = "green_trips_published"
 _START = """
 mutation ($sensor: SensorSelector!) {
   startSensor(sensorSelector: $sensor) { __typename ... on Error { message } }
@@ -28,10 +27,13 @@ mutation ($sensor: SensorSelector!) {
 _TICKS = """
 query ($sensor: SensorSelector!) {
   sensorOrError(sensorSelector: $sensor) {
-    ... on Sensor { sensorState { ticks(limit: 50) { status skipReason } } }
+    ... on Sensor { sensorState { ticks(limit: 100) { timestamp status skipReason } } }
   }
 }"""
-RUNS = "{ runsOrError { ... on Runs { results { runId status tags { key value } } } } }"
+_RUNS = """
+query ($job: String!) {
+  runsOrError(filter: {pipelineName: $job}) { ... on Runs { results { runId status tags { key value } } } }
+}"""
 
 
 class Webhook(BaseHTTPRequestHandler):
@@ -58,6 +60,21 @@ def webhook() -> Iterator[tuple[str, list[str]]]:
         server.shutdown()
 
 
+@dataclass(frozen=True)
+class Watch:
+    """A machine that watches a server of files.
+
+    Attributes:
+        machine: with sensors that tick every other second.
+        cdn: its source.
+        alerts: what its webhook was sent so far.
+    """
+
+    machine: Machine
+    cdn: Cdn
+    alerts: list[str]
+
+
 class HurriedLaptop(Laptop):
     """A laptop whose sensors tick every other second."""
 
@@ -81,59 +98,63 @@ def hurried_laptop(source: str, hook: str) -> Iterator[Machine]:
             machine.stop()
 
 
-def publish(cdn: Cdn, folder: Path, month: Month, etag: str, rows: int) -> None:
+def publish(cdn: Cdn, folder: Path, month: Month, etag: str, rows: int, *, dataset: Dataset = GREEN) -> None:
     path = folder / "published.parquet"
-    write_month(GREEN, month, path, rows=rows)
-    cdn.put(f"trip-data/{GREEN.file_name(month)}", path.read_bytes(), etag)
+    write_month(dataset, month, path, rows=rows)
+    cdn.put(f"trip-data/{dataset.file_name(month)}", path.read_bytes(), etag)
 
 
-def ask(machine: Machine, query: str, **variables: Any) -> dict[str, Any]:
-    answer = httpx.post(f"{machine.url}/graphql", json={"query": query, "variables": variables}, timeout=60).json()
-    assert "errors" not in answer, answer
-    return answer["data"]
-
-
-def start_sensor(machine: Machine) -> None:
+def start_sensor(machine: Machine, dataset: Dataset = GREEN) -> None:
     """Switch the sensor on, as a person does in the UI."""
-    assert ask(machine, _START, sensor=sensor())["startSensor"]["__typename"] == "Sensor"
+    assert machine.ask(_START, sensor=sensor(dataset))["startSensor"]["__typename"] == "Sensor"
 
 
-def sensor() -> dict[str, str]:
+def sensor(dataset: Dataset = GREEN) -> dict[str, str]:
     return {
-        "sensorName": SENSOR,
+        "sensorName": sensor_name(dataset),
         "repositoryName": "__repository__",
         "repositoryLocationName": "taxi_assets",
     }
 
 
-def ticks(machine: Machine) -> list[dict[str, Any]]:
-    return ask(machine, _TICKS, sensor=sensor())["sensorOrError"]["sensorState"]["ticks"]
+def ticks(machine: Machine, dataset: Dataset = GREEN) -> list[dict[str, Any]]:
+    """Of the dataset's sensor, newest first."""
+    return machine.ask(_TICKS, sensor=sensor(dataset))["sensorOrError"]["sensorState"]["ticks"]
 
 
-def runs(machine: Machine) -> list[tuple[str, str]]:
+def run_records(machine: Machine, dataset: Dataset = GREEN) -> list[dict[str, Any]]:
+    """What is recorded of the runs of the dataset's job, newest first."""
+    return machine.ask(_RUNS, job=trips_job_name(dataset))["runsOrError"]["results"]
+
+
+def runs(machine: Machine, dataset: Dataset = GREEN) -> list[tuple[str, str]]:
     """Month and status of every run of a month, oldest first."""
-    found = ask(machine, RUNS)["runsOrError"]["results"]
     return [
         (tag["value"], run["status"])
-        for run in reversed(found)
+        for run in reversed(run_records(machine, dataset))
         for tag in run["tags"]
         if tag["key"] == "dagster/partition"
     ]
 
 
-def until(condition: Callable[[], bool], seconds: float = 120) -> None:
+def until(condition: Callable[[], bool], seconds: float = 300) -> None:
     give_up = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < give_up, "it did not come so far"
         time.sleep(0.3)
 
 
-def after_ticks(machine: Machine, count: int) -> None:
-    """Wait until the sensor has ticked so many times from now on."""
-    before = len(ticks(machine))
-    until(lambda: len(ticks(machine)) >= min(before + count, 50))
+def after_ticks(machine: Machine, count: int, dataset: Dataset = GREEN) -> int:
+    """Wait until the sensor has begun so many ticks from now on; how many it were then."""
+    last = max(tick["timestamp"] for tick in ticks(machine, dataset))
+
+    def begun() -> int:
+        return sum(tick["timestamp"] > last for tick in ticks(machine, dataset))
+
+    until(lambda: begun() >= count)
+    return begun()
 
 
-def clean_rows(month: Month, rows: int) -> int:
-    dirt = expected_defects(GREEN, month, rows=rows)
+def clean_rows(month: Month, rows: int, dataset: Dataset = GREEN) -> int:
+    dirt = expected_defects(dataset, month, rows=rows)
     return rows - sum(count for rule, count in dirt.items() if rule not in ("no_passengers", "no_distance"))

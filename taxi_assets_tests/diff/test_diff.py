@@ -14,6 +14,7 @@ from taxi_assets.month import Month
 from taxi_assets.stores.factory import opened_stores
 from taxi_assets_tests.homes import LAKE_LAYERS, REAL_FILES, Home
 from taxi_assets_tests.servers.gcs import new_bucket
+from taxi_assets_tests.stores.servers import new_database
 
 GREEN = dataset_named("green")
 MONTH = "2024-01"
@@ -71,8 +72,8 @@ def assert_loading_does_what_was_said(home: Home, document: dict[str, Any], *rul
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    return Home(tmp_path, TAXI_SOURCE="sample")
+def home(tmp_path: Path, postgres_url: str) -> Home:
+    return Home(tmp_path, TAXI_SOURCE="sample", TAXI_POSTGRES=new_database(postgres_url))
 
 
 @pytest.fixture(params=["a folder", "a bucket"])
@@ -80,7 +81,7 @@ def any_home(request: pytest.FixtureRequest, home: Home, tmp_path: Path) -> Home
     if request.param == "a folder":
         return home
     request.getfixturevalue("gcs")
-    return Home(tmp_path, TAXI_SOURCE="sample", TAXI_LAKE=f"gs://{new_bucket().name}/lake")
+    return Home(tmp_path, **{**home.variables, "TAXI_LAKE": f"gs://{new_bucket().name}/lake"})
 
 
 def test_a_month_that_is_loaded_by_the_same_rules_would_not_change(home: Home) -> None:
@@ -208,8 +209,8 @@ def test_progress_reaches_the_number_of_rows(home: Home, tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(not REAL_FILES.exists(), reason="TLC's own files are not beside the project")
-def test_a_real_month_loses_to_a_rule_more_what_loading_by_it_then_takes(tmp_path: Path) -> None:
-    home = Home(tmp_path, TAXI_SOURCE=str(REAL_FILES))
+def test_a_real_month_loses_to_a_rule_more_what_loading_by_it_then_takes(tmp_path: Path, postgres_url: str) -> None:
+    home = Home(tmp_path, TAXI_SOURCE=str(REAL_FILES), TAXI_POSTGRES=new_database(postgres_url))
     load(home, "2022-01")
     document = said(home, *ONE_RULE_MORE, month="2022-01")
     assert document["rows_before"] == 62_018

@@ -52,7 +52,12 @@ def bigquery_proxy(bigquery: BigQueryServer) -> Iterator[HttpProxy]:
         yield proxy
 
 
-@pytest.fixture(params=["gcs_at_once", "gcs_in_pieces", "bigquery_by_upload", "bigquery_by_reference"])
+def alone(way: str) -> object:
+    """One worker does all tests of the way: each worker starts a server of its own, which takes three seconds."""
+    return pytest.param(way, marks=pytest.mark.xdist_group(way))
+
+
+@pytest.fixture(params=["gcs_at_once", "gcs_in_pieces", alone("bigquery_by_upload"), alone("bigquery_by_reference")])
 def make(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """Makes a store behind a proxy, in each way that rows get into it."""
     proxy = request.getfixturevalue(f"{request.param.partition('_')[0]}_proxy")

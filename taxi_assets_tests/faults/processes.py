@@ -1,26 +1,23 @@
 """Other processes that replace: some are killed, and one may not write."""
 
-import multiprocessing
 import os
 from collections.abc import Callable, Mapping
 from itertools import count
 from multiprocessing.connection import Connection
 
 from taxi_assets.errors import TaxiError
+from taxi_assets_tests.forks import FORKS
 
 from .subjects import Subject
 
-_SECONDS_TO_START = 30
+_SECONDS_TO_START = 120  # of a busy machine: the first one waits for imports of four seconds
 _NOBODY = 65_534
-# Each is forked off a process that has imported everything, since imports take longer than a replace.
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload([__name__, "pandas", "pyarrow.parquet"])
 
 
 def killed_after(wait: Callable[[Connection], object], subject: Subject, first: int) -> list[int]:
     """Start a process that replaces, kill it after the wait, and return what it told."""
-    hear, tell = _PROCESSES.Pipe(duplex=False)
-    process = _PROCESSES.Process(target=_replace_until_killed, args=(subject, first, _servers(), tell))
+    hear, tell = FORKS.Pipe(duplex=False)
+    process = FORKS.Process(target=_replace_until_killed, args=(subject, first, _servers(), tell))
     with hear:
         process.start()
         tell.close()
@@ -39,8 +36,8 @@ def killed_after(wait: Callable[[Connection], object], subject: Subject, first: 
 
 def failure_as_nobody(subject: Subject, version: int) -> TaxiError | None:
     """How a replace fails in a process that has no more rights than anybody has."""
-    hear, tell = _PROCESSES.Pipe(duplex=False)
-    process = _PROCESSES.Process(target=_replace_as_nobody, args=(subject, version, tell))
+    hear, tell = FORKS.Pipe(duplex=False)
+    process = FORKS.Process(target=_replace_as_nobody, args=(subject, version, tell))
     with hear:
         process.start()
         tell.close()

@@ -72,6 +72,7 @@ def test_a_full_disk_here_leaves_the_month_in_gcs(gcs: GcsServer, disk: Path, tm
     fill_until_it_fits(gcs_at_once(gcs.url, folder, patience=10), disk, step=32 << 10, told=told)
 
 
+@pytest.mark.xdist_group(bigquery_by_upload.__name__)
 def test_a_full_disk_here_leaves_the_month_in_bigquery(
     bigquery: BigQueryServer, disk: Path, tmp_path: Path, told: Tell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

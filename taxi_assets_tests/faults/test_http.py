@@ -25,6 +25,8 @@ Choose = Callable[[list[str]], Sequence[int]]
 # Seconds to go on asking, and to wait for one answer; on a busy machine a server takes ten to start.
 PATIENT = (120, 30)
 SOON_GIVES_UP = (0.1, 30)
+WAITS_BRIEFLY = (40, 1)
+GIVES_UP_SILENCE = (2, 2)
 
 
 def answering(status: int, reason: str, headers: Mapping[str, str] = {}) -> Fault:
@@ -98,14 +100,14 @@ def requests_fail_from_one_on(
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_that_passes_is_got_over(fault: str, make: Make, told: Tell) -> None:
-    subject = make(*((20, 0.5) if fault == matrix.SILENT else PATIENT))
+    subject = make(*(WAITS_BRIEFLY if fault == matrix.SILENT else PATIENT))
     tries = one_request_fails(subject, FAULTS[fault])
     told(fault, subject.name, "new month after a retry", tries)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_that_stays_makes_the_store_unavailable(fault: str, make: Make, told: Tell) -> None:
-    subject = make(*((1, 1) if fault == matrix.SILENT else SOON_GIVES_UP))
+    subject = make(*(GIVES_UP_SILENCE if fault == matrix.SILENT else SOON_GIVES_UP))
     for (kind, outcome), tries in requests_fail_from_one_on(subject, FAULTS[fault]).items():
         assert kind is StoreUnavailable
         told(fault, subject.name, outcome, tries)

@@ -102,7 +102,13 @@ def test_a_killed_process_leaves_duckdb_whole(tmp_path: Path, told: Tell) -> Non
     assert {one.name for one in tmp_path.iterdir()} == {path.name, f"{path.name}.lock"}
 
 
-@pytest.mark.parametrize("way", [bigquery_by_upload, bigquery_by_reference])
+@pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param(way, marks=pytest.mark.xdist_group(way.__name__))
+        for way in (bigquery_by_upload, bigquery_by_reference)
+    ],
+)
 def test_a_killed_process_leaves_bigquery_whole(
     bigquery: BigQueryServer, tmp_path: Path, told: Tell, way: Callable[[str, Path, float], Subject]
 ) -> None:

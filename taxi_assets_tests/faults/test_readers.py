@@ -57,6 +57,7 @@ def test_a_reader_of_gcs_keeps_its_version(gcs: GcsServer, tmp_path: Path, told:
     replace_under_a_reader(replace(subject, rows=rows, count=SEVERAL_BATCHES), told)
 
 
+@pytest.mark.xdist_group(bigquery_by_upload.__name__)
 def test_a_reader_of_bigquery_keeps_its_version(
     bigquery: BigQueryServer, tmp_path: Path, told: Tell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,7 +28,7 @@ from .stores import LAYERS, Contents, contents, leftovers
 
 GREEN, MONTH = dataset_named("green"), Month(2024, 1)
 ROWS = 4_000
-SECONDS_FOR_A_RUN = 180  # of a small month: what takes longer hangs
+SECONDS_FOR_A_RUN = 300  # of a small month: what takes longer hangs
 _LAKE = ("raw", "clean", "quarantine")
 _STEPS = 7  # after as many of a run's steps, or before the first, a kill falls: over seconds alone most fell on imports
 

@@ -1,6 +1,5 @@
 """`taxi` as a process of its own that has imported everything: the campaign kills runs, not imports."""
 
-import multiprocessing
 import os
 import signal
 import sys
@@ -11,11 +10,9 @@ from pathlib import Path
 
 import psutil
 
+from taxi_assets_tests.forks import FORKS
+
 _STEP = " rows in "  # in the line of an asset that was stored
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(
-    [__name__, "taxi_assets.cli.main", "taxi_assets.definitions", "taxi_assets.cleaning", "pyarrow.parquet", "pandas"]
-)
 
 
 class Command:
@@ -24,7 +21,7 @@ class Command:
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], output: Path) -> None:
         self.output = output
         output.touch()
-        self._process = _PROCESSES.Process(target=_taxi, args=(list(arguments), dict(environment), str(output)))
+        self._process = FORKS.Process(target=_taxi, args=(list(arguments), dict(environment), str(output)))
         self._process.start()
 
     def wait(self, seconds: float) -> int | None:

@@ -42,8 +42,14 @@ def cdn() -> Iterator[Cdn]:
 
 @pytest.fixture
 def source(cdn: Cdn) -> HttpSource:
-    """A source that fails after a few short retries."""
-    return HttpSource(cdn.url, attempts=3, first_wait=0.001, longest_wait=0.01, read_timeout=0.2)
+    """A source that fails after a few short retries, and waits for each answer as long as it takes."""
+    return HttpSource(cdn.url, attempts=3, first_wait=0.001, longest_wait=0.01)
+
+
+@pytest.fixture
+def impatient(cdn: Cdn) -> HttpSource:
+    """One that gives an answer up after a second; less would be too short for good answers of a busy machine."""
+    return HttpSource(cdn.url, attempts=3, first_wait=0.001, longest_wait=0.01, read_timeout=1)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from taxi_assets.catalog import RULES, Column, Field, Layer
 from taxi_assets.cli.status.staleness import RecordedVersions
-from taxi_assets.definitions import build_definitions
+from taxi_assets.definitions import assets_and_checks, build_definitions
 from taxi_assets.month import Month
 from taxi_assets_tests.automation.world import GREEN, World
 from taxi_assets_tests.stores.servers import new_database
@@ -38,6 +38,7 @@ def set_predicate(monkeypatch: pytest.MonkeyPatch, name: str, predicate: str) ->
     rules = tuple(replace(rule, predicate=predicate) if rule.name == name else rule for rule in RULES)
     monkeypatch.setattr("taxi_assets.catalog.rules.RULES", rules)
     monkeypatch.setattr("taxi_assets.assets.code_versions.RULES", rules)
+    monkeypatch.setattr("taxi_assets.definitions.assets_and_checks", assets_and_checks.__wrapped__)  # uncached
 
 
 def why(month: str) -> dict[str, list[str]]:

@@ -29,10 +29,11 @@ from taxi_assets.stores.rows import Rows
 from .partition_contract import PartitionContract
 from .type_contract import TypeContract
 from .versions import (
-    ROWS,
+    FEW,
     AnyStore,
     TableStore,
     entry_of,
+    few_rows_of,
     replace_and_tell_in_turn,
     replace_in_turn,
     rows_of,
@@ -441,23 +442,23 @@ class StoreContract(PartitionContract, TypeContract):
     @pytest.mark.parametrize("month", [JANUARY, None], ids=["a month", "a whole table"])
     def test_rows_that_break_off_leave_the_old_ones(self, store: AnyStore, month: Month | None) -> None:
         piece = TableSlice(self.table, month)
-        store.replace(piece, rows_of(1))
+        store.replace(piece, few_rows_of(1))
         with pytest.raises(RuntimeError):
-            store.replace(piece, broken_off(rows_of(2), RuntimeError()))
-        assert version_of(store, piece) == 1
-        store.replace(piece, rows_of(3))
-        assert version_of(store, piece) == 3
+            store.replace(piece, broken_off(few_rows_of(2), RuntimeError()))
+        assert version_of(store, piece, FEW) == 1
+        store.replace(piece, few_rows_of(3))
+        assert version_of(store, piece, FEW) == 3
 
     @pytest.mark.parametrize("kind", [ZeroDivisionError, SchemaMismatch, StoreUnavailable, KeyboardInterrupt])
     def test_what_broke_the_rows_off_comes_through(self, store: AnyStore, kind: type[BaseException]) -> None:
         error = kind("the source is gone")
         with pytest.raises(kind) as caught:
-            store.replace(TableSlice(self.table, JANUARY), broken_off(rows_of(1), error))
+            store.replace(TableSlice(self.table, JANUARY), broken_off(few_rows_of(1), error))
         assert caught.value is error
 
     def test_a_first_month_that_breaks_off_is_not_there(self, store: AnyStore) -> None:
         with pytest.raises(RuntimeError):
-            store.replace(TableSlice(self.table, JANUARY), broken_off(rows_of(1), RuntimeError()))
+            store.replace(TableSlice(self.table, JANUARY), broken_off(few_rows_of(1), RuntimeError()))
         assert (store.months(self.table), store.count(TableSlice(self.table, JANUARY))) == ([], 0)
         with pytest.raises(SliceMissing):
             store.read(self.table, [JANUARY])
@@ -475,13 +476,13 @@ class StoreContract(PartitionContract, TypeContract):
         pieces = [TableSlice(self.table, month) for month in (JANUARY, FEBRUARY)]
         for work in [workers.submit(replace_in_turn, store, piece, range(1, 4)) for piece in pieces]:
             work.result()
-        assert [version_of(store, piece) for piece in pieces] == [3, 3]
+        assert [version_of(store, piece, FEW) for piece in pieces] == [3, 3]
 
     def test_two_tables_are_made_at_once(self, store: AnyStore, workers: Executor) -> None:
         pieces = [TableSlice(f"{self.table}_{number}", JANUARY) for number in range(6)]
         for work in [workers.submit(replace_in_turn, store, piece, range(1, 2)) for piece in pieces]:
             work.result()
-        assert {version_of(store, piece) for piece in pieces} == {1}
+        assert {version_of(store, piece, FEW) for piece in pieces} == {1}
 
     @pytest.mark.parametrize("month", [JANUARY, None], ids=["a month", "a whole table"])
     def test_the_same_slice_twice_at_once_ends_as_one_of_the_two(
@@ -490,20 +491,20 @@ class StoreContract(PartitionContract, TypeContract):
         piece = TableSlice(self.table, month)
         for work in [workers.submit(replace_in_turn, store, piece, versions) for versions in (range(3), range(10, 13))]:
             work.result()
-        assert version_of(store, piece) in (2, 12)
+        assert version_of(store, piece, FEW) in (2, 12)
 
     def test_readers_see_one_version_at_any_time(self, store: AnyStore, workers: Executor) -> None:
         piece = TableSlice(self.table, JANUARY)
-        store.replace(TableSlice(self.table, FEBRUARY), rows_of(0))
-        store.replace(piece, rows_of(0))
+        store.replace(TableSlice(self.table, FEBRUARY), few_rows_of(0))
+        store.replace(piece, few_rows_of(0))
         writing = workers.submit(replace_in_turn, store, piece, range(1, 9))
         seen = []
         while not writing.done():
-            seen.append(version_of(store, piece))
-            assert store.count(piece) == ROWS
+            seen.append(version_of(store, piece, FEW))
+            assert store.count(piece) == FEW
             assert store.months(self.table) == [JANUARY, FEBRUARY]
         writing.result()
-        assert [*seen, version_of(store, piece)] == [*sorted(seen), 8]
+        assert [*seen, version_of(store, piece, FEW)] == [*sorted(seen), 8]
 
 
 class TableContract(StoreContract):
@@ -636,7 +637,7 @@ class TableContract(StoreContract):
         assert (line["source_month"], line["loaded_rows"], line["source_sha256"]) == (None, 3, None)
 
     def test_the_audit_log_says_what_its_columns_hold(self, store: TableStore) -> None:
-        store.replace(TableSlice(self.table, JANUARY), rows_of(1), entry_of(1))
+        store.replace(TableSlice(self.table, JANUARY), few_rows_of(1), entry_of(1))
         schema = store.read("load_audit").schema
         assert all(description(field) for field in schema)
         assert {name: schema.field(name).type for name in ("source_bytes", "started_at")} == {
@@ -658,9 +659,9 @@ class TableContract(StoreContract):
     @pytest.mark.parametrize("month", [JANUARY, None], ids=["a month", "a whole table"])
     def test_a_replace_that_fails_is_not_in_the_audit_log(self, store: TableStore, month: Month | None) -> None:
         piece = TableSlice(self.table, month)
-        store.replace(piece, rows_of(1), entry_of(1))
+        store.replace(piece, few_rows_of(1), entry_of(1))
         with pytest.raises(RuntimeError):
-            store.replace(piece, broken_off(rows_of(2), RuntimeError()), entry_of(2))
+            store.replace(piece, broken_off(few_rows_of(2), RuntimeError()), entry_of(2))
         assert [line["run_id"] for line in self.lines(store)] == ["run 1"]
 
     def test_an_audit_log_of_an_earlier_version_gains_the_columns_it_lacks(self, store: TableStore) -> None:

@@ -29,7 +29,7 @@ from taxi_assets_tests.servers.bigquery import BigQueryServer, Request
 from taxi_assets_tests.servers.gcs import new_bucket
 
 from .contract import FEBRUARY, JANUARY, MONTH_COLUMN, TYPICAL, TableContract, assert_same, fares
-from .versions import entry_of, rows_of, version_of
+from .versions import FEW, entry_of, few_rows_of, rows_of, version_of
 
 PROJECT = "project"
 TRIPS = TableSlice("trips", JANUARY)
@@ -203,11 +203,11 @@ def test_rows_in_a_bucket_are_loaded_by_reference(
     assert (load["writeDisposition"], load["createDisposition"]) == ("WRITE_TRUNCATE", "CREATE_NEVER")
     assert load["sourceFormat"] == "PARQUET"
     assert not request.path.startswith("/upload")
-    assert version_of(store, TRIPS) == 1
+    assert version_of(store, TRIPS, FEW) == 1
 
 
 def test_rows_from_elsewhere_are_uploaded_in_one_job(store: BigQueryStore, sent: Callable[[], list[Request]]) -> None:
-    store.replace(TRIPS, rows_of(1))
+    store.replace(TRIPS, few_rows_of(1))
     [request] = sent()
     assert request.path.startswith("/upload")
     assert load_of(request)["destinationTable"]["tableId"] == "trips$202401"
@@ -236,14 +236,14 @@ def test_a_job_that_is_there_already_is_waited_for_instead_of_made_again(
         return load(self, file, *args, **options)
 
     monkeypatch.setattr(google_bigquery.Client, "load_table_from_file", load_twice)
-    assert store.replace(TRIPS, rows_of(1)).rows == 30_000
-    assert version_of(store, TRIPS) == 1
+    assert store.replace(TRIPS, few_rows_of(1)).rows == FEW
+    assert version_of(store, TRIPS, FEW) == 1
     assert len({request.body["jobReference"]["jobId"] for request in sent()}) == 1
 
 
 def test_the_audit_line_is_one_small_request(store: BigQueryStore, sent: Callable[[], list[Request]]) -> None:
     for version in (1, 2):
-        store.replace(TRIPS, rows_of(version), entry_of(version))
+        store.replace(TRIPS, few_rows_of(version), entry_of(version))
     lines = [one for one in sent() if load_of(one)["destinationTable"]["tableId"] == "load_audit"]
     assert len(lines) == 2
     for request in lines:
@@ -263,7 +263,7 @@ def test_a_line_whose_answer_is_lost_is_not_written_twice(
         return load(self, file, *args, **options)
 
     monkeypatch.setattr(google_bigquery.Client, "load_table_from_file", load_twice)
-    store.replace(TRIPS, rows_of(1), entry_of(1))
+    store.replace(TRIPS, few_rows_of(1), entry_of(1))
     assert store.count(TableSlice("load_audit")) == 1
 
 
@@ -274,7 +274,7 @@ def test_an_object_that_is_gone_fails_the_load_and_leaves_the_month(store: BigQu
     gone = Rows(rows.schema, rows.batches, objects=("gs://nobody-made-this/trips.parquet#1",))
     with pytest.raises(StoreError, match=r"trips\.parquet|nobody-made-this"):
         store.replace(TRIPS, gone)
-    assert version_of(store, TRIPS) == 1
+    assert version_of(store, TRIPS, FEW) == 1
 
 
 def test_a_load_tells_what_a_query_of_the_month_is_billed_for(store: BigQueryStore) -> None:
@@ -399,6 +399,6 @@ def read_client(bigquery: BigQueryServer) -> BigQueryReadClient:
 
 def rows_with_month(version: int) -> Rows:
     """As cleaning makes them: with the month in a column."""
-    table = rows_of(version).to_table()
+    table = few_rows_of(version).to_table()
     months = pa.repeat(pa.scalar(JANUARY.first_day), table.num_rows)
     return Rows.from_table(table.append_column(MONTH_COLUMN, months))

@@ -21,19 +21,24 @@ AnyStore = LocalLake | GCSLake | TableStore
 
 ROWS = 30_000
 BATCH = 5_000
+FEW, FEW_IN_BATCH = 3_000, 500  # in as many batches, where it does not matter how much there is
 SCHEMA = pa.schema({"row": pa.int64(), "version": pa.int64(), "fare": pa.float64(), "zone": pa.string()})
+ZONES = pa.array([f"zone {number}" for number in range(265)])
 
 
-def rows_of(version: int, rows: int = ROWS) -> Rows:
+def rows_of(version: int, rows: int = ROWS, batch: int = BATCH) -> Rows:
     """Rows in batches of 5,000, made as they are asked for."""
 
     def open_batches() -> Iterator[pa.RecordBatch]:
-        for start in range(0, rows, BATCH):
-            row = np.arange(start, min(start + BATCH, rows))
-            zones = [f"zone {number % 265}" for number in row]
-            yield pa.record_batch([row, np.full(len(row), version), row / 7, zones], schema=SCHEMA)
+        for start in range(0, rows, batch):
+            row = np.arange(start, min(start + batch, rows))
+            yield pa.record_batch([row, np.full(len(row), version), row / 7, ZONES.take(row % 265)], schema=SCHEMA)
 
     return Rows(SCHEMA, open_batches)
+
+
+def few_rows_of(version: int) -> Rows:
+    return rows_of(version, FEW, FEW_IN_BATCH)
 
 
 def months_asked(piece: TableSlice) -> list[Partition] | None:
@@ -52,7 +57,7 @@ def version_of(store: AnyStore, piece: TableSlice, rows: int = ROWS) -> int:
 def replace_in_turn(store: AnyStore, piece: TableSlice, versions: range) -> None:
     """Replace the slice with one version after the other."""
     for version in versions:
-        store.replace(piece, rows_of(version))
+        store.replace(piece, few_rows_of(version))
 
 
 def entry_of(version: int) -> Entry:

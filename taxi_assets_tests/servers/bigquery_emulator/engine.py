@@ -7,6 +7,7 @@ gets cursors of it, and a load's thread holds one cursor in a transaction of its
 
 import importlib.resources
 import re
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ class ThreadsEngine(DuckDBEngine):
 
     def __init__(self, settings: Any) -> None:
         super().__init__(settings)
+        # DuckDB looks for pandas whenever it is given parameters, five times over where it is not installed.
+        sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
         self._main_thread = threading.get_ident()
         self._of_thread = threading.local()
 

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from bqemulator.api.dependencies import AppContext, get_caller, get_context
 from bqemulator.api.routes import jobs as emulator
+from bqemulator.catalog.duckdb_repository import DuckDBCatalogRepository
 from bqemulator.catalog.etag import generate_etag
 from bqemulator.catalog.models import JobMeta
 from bqemulator.domain.errors import AlreadyExistsError
@@ -37,7 +38,7 @@ async def insert_job(project_id: str, request: Request) -> dict[str, Any]:
 
 
 @router.get("/projects/{project_id}/jobs/{job_id}")
-def get_job(project_id: str, job_id: str, request: Request) -> dict[str, Any]:
+async def get_job(project_id: str, job_id: str, request: Request) -> dict[str, Any]:
     """Answer with the job where it ran."""
     context = get_context(request)
     found = emulator.get_job(project_id, job_id, context)
@@ -93,6 +94,17 @@ def fail_interrupted(context: AppContext) -> None:
         if job.state != "DONE":
             message = "The server was restarted while the job ran. Retry the job."
             context.catalog.upsert_job(_failed(job, "backendError", message))
+
+
+def install() -> None:
+    """Write no query's job to the disk: its result does not outlive the server either."""
+    write = DuckDBCatalogRepository._write_job
+
+    def write_if_it_lasts(catalog: DuckDBCatalogRepository, job: JobMeta) -> None:
+        if job.job_type != "QUERY":
+            write(catalog, job)
+
+    DuckDBCatalogRepository._write_job = write_if_it_lasts
 
 
 def _failed(job: JobMeta, reason: str, message: str) -> JobMeta:

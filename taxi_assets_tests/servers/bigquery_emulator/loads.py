@@ -16,8 +16,8 @@ from bqemulator.catalog.models import JobMeta, TableMeta, TableSchema
 from bqemulator.storage.sql_identifiers import quoted_table_ref
 from bqemulator.storage.type_map import bq_schema_to_duckdb_columns
 
-# The unit that a partition id of so many digits names, and what makes its first day of it.
-PARTITION_IDS = {4: ("YEAR", "0101"), 6: ("MONTH", "01"), 8: ("DAY", "")}
+# The unit that a partition id of so many digits names, and its form.
+PARTITION_IDS = {4: ("YEAR", "%Y"), 6: ("MONTH", "%Y%m"), 8: ("DAY", "%Y%m%d"), 10: ("HOUR", "%Y%m%d%H")}
 
 # What a column of a file may be, per type of the column it goes into; types that are not here take anything.
 INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
@@ -161,13 +161,12 @@ def _partition(load: Load, table: TableMeta) -> Partition | None:
     if load.partition_id is None:
         return None
     partitioning = table.time_partitioning
-    unit, first_day = PARTITION_IDS.get(len(load.partition_id), ("", ""))
+    unit, form = PARTITION_IDS.get(len(load.partition_id), ("", ""))
     if partitioning is None or partitioning.field is None or partitioning.type != unit:
         raise LoadFailed("invalid", f"Partition {load.partition_id} does not fit the partitioning of {load.name}")
     with contextlib.suppress(ValueError):
-        return Partition(
-            load.partition_id, partitioning.field, unit, datetime.fromisoformat(load.partition_id + first_day)
-        )
+        start = datetime.strptime(load.partition_id, form)  # noqa: DTZ007 - the condition's literal has no zone
+        return Partition(load.partition_id, partitioning.field, unit, start)
     raise LoadFailed("invalid", f"Invalid date partition id: {load.partition_id}")
 
 

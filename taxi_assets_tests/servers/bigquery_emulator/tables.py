@@ -39,7 +39,7 @@ async def insert_table(project_id: str, dataset_id: str, request: Request) -> di
 
 
 @router.get(TABLES + "/{table_id}")
-def get_table(project_id: str, dataset_id: str, table_id: str, request: Request) -> dict[str, Any]:
+async def get_table(project_id: str, dataset_id: str, table_id: str, request: Request) -> dict[str, Any]:
     """Answer with the table as the real service has it."""
     context = get_context(request)
     return as_service_has_it(context, emulator.get_table(project_id, dataset_id, table_id, context))

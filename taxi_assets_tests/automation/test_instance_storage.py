@@ -1,0 +1,113 @@
+"""The connections to SQLite that `HomeStorage` keeps open between statements."""
+
+import multiprocessing
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+KEY = dg.AssetKey("asset")
+STORAGE = "{custom: {module: taxi_assets.automation.instance_storage, class: HomeStorage, config: {base_dir: %s}}}"
+
+
+@contextmanager
+def records(home: Path) -> Iterator[dg.DagsterInstance]:
+    home.mkdir(exist_ok=True)
+    (home / "dagster.yaml").write_text(f"telemetry: {{enabled: false}}\nstorage: {STORAGE % home}\n")
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        yield instance
+
+
+def record(instance: dg.DagsterInstance, key: dg.AssetKey = KEY) -> None:
+    instance.report_runless_asset_event(dg.AssetMaterialization(key))
+
+
+def is_recorded(instance: dg.DagsterInstance) -> bool:
+    return instance.get_latest_materialization_event(KEY) is not None
+
+
+def index_of(home: Path) -> Path:
+    """The file with the events of all assets."""
+    return home / "history" / "runs" / "index.db"
+
+
+def times_open(file: Path) -> int:
+    """How often this process has the file open."""
+    opened = [one.readlink() for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
+    return opened.count(file)
+
+
+def test_one_connection_stays_open_until_the_instance_is_closed(tmp_path: Path) -> None:
+    with records(tmp_path) as instance:
+        for _ in range(3):
+            record(instance)
+            assert is_recorded(instance)
+        assert times_open(index_of(tmp_path)) == 1
+    assert times_open(index_of(tmp_path)) == 0
+    assert [one.name for one in index_of(tmp_path).parent.glob("index.db*")] == ["index.db"], "without a journal"
+
+
+def test_a_file_that_was_replaced_is_opened_anew(tmp_path: Path) -> None:
+    with records(tmp_path / "other") as other:
+        record(other, dg.AssetKey("another"))
+    with records(tmp_path / "home") as instance:
+        record(instance)
+        assert is_recorded(instance)
+        shutil.rmtree(index_of(tmp_path / "home").parent)
+        shutil.copytree(index_of(tmp_path / "other").parent, index_of(tmp_path / "home").parent)
+        assert not is_recorded(instance)
+        record(instance)
+        assert is_recorded(instance)
+
+
+def test_what_another_process_records_is_seen(tmp_path: Path) -> None:
+    with records(tmp_path) as instance:
+        assert not is_recorded(instance)
+        process = multiprocessing.get_context("spawn").Process(target=_record_in, args=(tmp_path,))
+        process.start()
+        process.join()
+        assert is_recorded(instance)
+
+
+def test_each_event_of_a_run_changes_the_run_s_own_file_at_once(tmp_path: Path) -> None:
+    """The run's page in the UI waits for such changes; events that are in the journal alone are none."""
+
+    @dg.job
+    def job() -> None: ...
+
+    with records(tmp_path) as instance:
+        run = instance.create_run_for_job(job)
+        file = index_of(tmp_path).with_name(f"{run.run_id}.db")
+        instance.report_engine_event("the first one", run)
+        for _ in range(3):
+            before = file.stat().st_mtime_ns
+            instance.report_engine_event("another one", run)
+            assert file.stat().st_mtime_ns != before
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Python 3.12's, where other threads run
+def test_a_forked_process_opens_connections_of_its_own(tmp_path: Path) -> None:
+    with records(tmp_path) as instance:
+        record(instance)
+        assert times_open(index_of(tmp_path)) == 1
+        forked = multiprocessing.get_context("fork").Process(target=_assert_two_open, args=(instance, tmp_path))
+        forked.start()
+        forked.join()
+        assert forked.exitcode == 0
+        record(instance)
+        assert is_recorded(instance)
+
+
+def _record_in(home: Path) -> None:
+    with records(home) as instance:
+        record(instance)
+
+
+def _assert_two_open(instance: dg.DagsterInstance, home: Path) -> None:
+    """That of the parent, and this process's own."""
+    record(instance)
+    assert is_recorded(instance)
+    assert times_open(index_of(home)) == 2
