@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import dagster as dg
 import numpy as np
@@ -31,7 +31,7 @@ def manager_of(name: str, folder: Path, postgres_url: str) -> dg.ConfigurableIOM
         case "DuckDB":
             return DuckDBIOManager(duckdb=DuckDBResource(database=str(folder / "ours.duckdb")))
         case "Postgres":
-            return PostgresIOManager(postgres=PostgresResource(url=postgres_url), schema_name=folder.name)
+            return PostgresIOManager(postgres=PostgresResource(url=postgres_url), schema_name=f"cases {uuid4().hex}")
         case "lake":
             return LakeIOManager(folder=str(folder / "lake"), key_column="day")
     return DuckDBPandasIOManager(database=str(folder / "stock.duckdb"), schema="public")
@@ -77,10 +77,10 @@ def table(outcomes: dict[str, dict[str, str]]) -> str:
     return BEGIN + "\n".join(lines) + "\n" + END
 
 
-def outcomes_of(name: str, folder: Path, postgres_url: str) -> dict[str, str]:
+def outcomes_of(name: str, folder: Path, postgres_url: str, cases: Sequence[Case]) -> dict[str, str]:
     """Case -> outcome with the IO manager of that name."""
     found = {}
-    for number, case in enumerate(case for cases in GROUPS.values() for case in cases):
+    for number, case in enumerate(cases):
         own = folder / f"case_{number}"
         own.mkdir(parents=True)
         found[case.name] = outcome(case, manager_of(name, own, postgres_url))
