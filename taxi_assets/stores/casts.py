@@ -10,7 +10,7 @@ from uuid import UUID
 import pyarrow as pa
 
 
-def cast(values: pa.Array, kind: pa.DataType) -> pa.Array:
+def cast(values: pa.Array, kind: pa.DataType) -> pa.Array:  # noqa: PLR0911 - a table of rules
     """The values in another type.
 
     Raises:
@@ -20,6 +20,10 @@ def cast(values: pa.Array, kind: pa.DataType) -> pa.Array:
         return values
     if values.null_count == len(values):
         return pa.nulls(len(values), kind)
+    if pa.types.is_dictionary(values.type):
+        # Polars' texts have another layout, which Arrow cannot look up by number.
+        texts = cast(values.dictionary, kind)
+        return pa.DictionaryArray.from_arrays(values.indices, texts).dictionary_decode()
     if is_uuid(values.type) and pa.types.is_string(kind):
         return pa.array([None if one is None else str(one) for one in values.to_pylist()], kind)
     if is_uuid(kind) and pa.types.is_string(values.type):

@@ -32,6 +32,7 @@ def write_parquet(rows: Rows, path: Path) -> int:
     """
     import pyarrow.parquet as pq
 
+    rows = _without_views(rows)
     _require_types_of_parquet(rows.schema)
     by_difference = [field.name for field in rows.schema if _is_delta_encoded(field.type)]
     with pq.ParquetWriter(
@@ -52,6 +53,17 @@ def write_parquet(rows: Rows, path: Path) -> int:
             nulls = {name: missing + table[name].null_count for name, missing in nulls.items()}
         writer.add_key_value_metadata({NULL_COUNTS: json.dumps(nulls)})
     return count
+
+
+def _without_views(rows: Rows) -> Rows:
+    """The rows with the categories of Polars, which Arrow does not write, as text."""
+    fields = [
+        field.with_type(pa.string())
+        if pa.types.is_dictionary(field.type) and pa.types.is_string_view(field.type.value_type)
+        else field
+        for field in rows.schema
+    ]
+    return rows.with_schema(pa.schema(fields, rows.schema.metadata))
 
 
 def find_row(file: BinaryIO, key: Mapping[str, Any]) -> dict[str, Any] | None:
