@@ -172,7 +172,11 @@ def _all_null(rows: Rows, column: str) -> bool:
 
 
 def _first_type(kind: pa.DataType) -> pa.DataType:
-    """The type of a column of which no value is known yet."""
+    """The type of a column, or of the elements of a list, of which no value is known yet."""
+    if pa.types.is_list(kind):
+        return pa.list_(_first_type(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_first_type(field.type)) for field in kind])
     return pa.string() if pa.types.is_null(kind) else kind
 
 

@@ -37,6 +37,7 @@ KEPT: dict[str, pa.Array] = {
     "list": pa.array([[1, None, 3], [], None], pa.list_(pa.int64())),
     "list of text": pa.array([["a", None, 'b "c", {d}\\'], [], None], pa.list_(pa.string())),
     "struct": pa.array([{"a": 1, "b": "x"}, {"a": None, "b": "Łódź"}, None], pa.struct({"a": "int64", "b": "string"})),
+    "empty lists": pa.array([[], None]),
     "list of structs": pa.array([[{"a": 1.5}], [], None], pa.list_(pa.struct({"a": pa.float64()}))),
 }
 #: Of a wider type: the column in January, in February, and what both are then.
