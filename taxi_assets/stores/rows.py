@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import pyarrow as pa
 
 from taxi_assets.errors import SchemaMismatch
-from taxi_assets.stores.casts import cast
+from taxi_assets.stores.array_casts import cast
 from taxi_assets.stores.os_errors import file_failures
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from functools import reduce
 import pyarrow as pa
 
 from taxi_assets.errors import SchemaMismatch
-from taxi_assets.stores.casts import cast
+from taxi_assets.stores.array_casts import cast
 from taxi_assets.stores.rows import Rows
 
 _DIGITS = {pa.int16(): 5, pa.int32(): 10, pa.int64(): 19, pa.uint64(): 20}

@@ -6,7 +6,7 @@ of Parquet has no JSON.
 
 import pyarrow as pa
 
-from taxi_assets.stores.casts import has_json, is_uuid
+from taxi_assets.stores.array_casts import has_json, is_uuid
 from taxi_assets.stores.type_changes import TypeMap
 
 _TYPE_NAMES = {

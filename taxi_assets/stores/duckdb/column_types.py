@@ -4,7 +4,7 @@ import re
 
 import pyarrow as pa
 
-from taxi_assets.stores.casts import is_uuid
+from taxi_assets.stores.array_casts import is_uuid
 from taxi_assets.stores.duckdb.engine import ARROW_TYPES, TYPE_NAMES
 from taxi_assets.stores.duckdb.sql import quoted
 from taxi_assets.stores.type_changes import TypeMap

@@ -50,7 +50,7 @@ def replace_rows(table: Table, column: str | None, partition: Partition | None, 
 
 def append_audit_line(audit_table: Table, piece: TableSlice, count: int, entry: load_log.Entry) -> None:
     """Record the load in the audit table, inside the caller's transaction."""
-    audit_table.ensure(Rows.from_table(load_log.SCHEMA.empty_table()))
+    audit_table.ensure(entry.line(piece, count, entry.started_at))  # its types are those of the one that is written
     finished_at = load_log.now_after(_newest_line(audit_table, piece))
     _insert(audit_table, entry.line(piece, count, finished_at))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 import pyarrow as pa
 from psycopg import sql
 
-from taxi_assets.stores.casts import has_json, is_uuid
+from taxi_assets.stores.array_casts import has_json, is_uuid
 from taxi_assets.stores.postgres.tables import ARROW_TYPES, TYPE_NAMES, TableColumn
 from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.type_changes import TypeMap, wider

@@ -4,7 +4,6 @@ import psycopg
 from psycopg import sql
 
 from taxi_assets.errors import SchemaMismatch
-from taxi_assets.stores import load_log
 from taxi_assets.stores.arrow import description, type_names
 from taxi_assets.stores.base import other_partitioning
 from taxi_assets.stores.postgres.column_types import TYPES
@@ -33,10 +32,10 @@ def ensure_table(table: Table, rows: Rows, partitioning: Partitioning | None, lo
         _define(table, rows, partitioning, lock_patience)
 
 
-def ensure_audit_table(table: Table, lock_patience: float) -> None:
-    """Create the audit table, append-only from then on."""
+def ensure_audit_table(table: Table, line: Rows, lock_patience: float) -> None:
+    """Create the audit table for lines like this one, append-only from then on."""
     with transaction(table.connection, writes=True):
-        _define(table, Rows.from_table(load_log.SCHEMA.empty_table()), None, lock_patience)
+        _define(table, line, None, lock_patience)
         if not table.is_append_only():
             take_advisory_lock(table.connection, _definition_of(table.schema))
             table.make_append_only()

@@ -64,7 +64,8 @@ class PostgresStore:
             require_short([table.schema, written.name, *types])
             ensure_table(table, rows, self._partitioning(piece), self._lock_patience)
             if entry is not None:
-                ensure_audit_table(Table(connection, self._schema, entry.audit_table), self._lock_patience)
+                line = entry.line(piece, 0, entry.started_at)  # its types are those of the one that is written
+                ensure_audit_table(Table(connection, self._schema, entry.audit_table), line, self._lock_patience)
             with transaction(connection, writes=True):
                 return self._replace(table, piece, rows, entry)
 
