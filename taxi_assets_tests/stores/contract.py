@@ -419,9 +419,8 @@ class StoreContract(PartitionContract, TypeContract):
         store.replace(TableSlice(self.table, JANUARY), Rows.from_pandas(pd.DataFrame(given, index=[7, 8, 9])))
         found = self.found(store, JANUARY)
         assert {field.name: field.type for field in found.schema} == self.frame_types
-        assert found.select(["zone", "nothing", "vendor", "fare"]).to_pydict() == {
+        assert found.select(["zone", "vendor", "fare"]).to_pydict() == {
             "zone": ["JFK", None, "EWR"],
-            "nothing": [None, None, None],
             "vendor": [1, 2, 127],
             "fare": [0.5, None, -1.5],
         }

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
+import pyarrow as pa
 from google.api_core.exceptions import NotFound, PreconditionFailed
 from google.cloud import bigquery
 
-from taxi_assets.errors import InvalidRequest
+from taxi_assets.errors import InvalidRequest, SchemaMismatch
 from taxi_assets.stores.arrow import require_distinct
 from taxi_assets.stores.bigquery.column_types import TYPES
 from taxi_assets.stores.bigquery.connection import Dataset
@@ -51,24 +52,46 @@ def ensure_table(
     return table
 
 
-def _change_types(dataset: Dataset, table: bigquery.Table, rows: Rows) -> None:
-    """Widen columns, and drop those without a value that are to have another type: they are added with it afterwards.
+def typed(dataset: Dataset, name: str, rows: Rows) -> Rows:
+    """The rows without the columns that have no type and that the table lacks; they are added once they have a type.
 
-    Each is one statement of its own: between them, and before the load, the table has all its rows.
+    BigQuery cannot change the type of a column without values. To drop it and add it again would not be atomic: another
+    load could bring a value in between.
+    """
+    untyped = {field.name for field in rows.schema if pa.types.is_null(field.type)}
+    if not untyped:
+        return rows
+    found = dataset.table(name)
+    left_out = untyped - set(types_of(found) if found is not None else ())
+    names = [column for column in rows.schema.names if column not in left_out]
+    if not left_out or not names:
+        return rows
+    schema = pa.schema([rows.schema.field(column) for column in names], rows.schema.metadata)
+    return Rows(schema, lambda: (batch.select(names) for batch in rows.batches()), confirm=rows.confirm)
+
+
+def _change_types(dataset: Dataset, table: bigquery.Table, rows: Rows) -> None:
+    """Widen columns, each by a statement of its own: between them, and before the load, the table has all its rows.
+
+    Raises:
+        SchemaMismatch: a column's type does not fit, also where it has no value.
     """
     name = dataset.quoted(table.table_id)
 
     def has_value(column: str) -> bool:
-        return bool(
-            next(iter(dataset.query(f"SELECT count(`{column}`) FROM {selection(dataset, table, None, None)}")))[0]
-        )
+        query = f"SELECT count(`{column}`) FROM {selection(dataset, table, None, None)}"
+        return bool(next(iter(dataset.query(query)))[0])
 
-    require_distinct([*types_of(table), *rows.schema.names], "BigQuery")
-    changes = changes_for(rows, types_of(table), TYPES, has_value, dataset.table_name(table.table_id))
+    held = types_of(table)
+    require_distinct([*held, *rows.schema.names], "BigQuery")
+    changes = changes_for(rows, held, TYPES, has_value, dataset.table_name(table.table_id))
+    for column, kind in changes.retyped.items():
+        raise SchemaMismatch(
+            f"{column} is {held[column]} in the table and {kind} in the rows. It has no value in any row, and BigQuery "
+            f"cannot change its type: drop it (ALTER TABLE {name} DROP COLUMN `{column}`), and materialize it again"
+        )
     for column, kind in changes.widened.items():
         dataset.query(f"ALTER TABLE {name} ALTER COLUMN `{column}` SET DATA TYPE {kind}")
-    for column in changes.retyped:
-        dataset.query(f"ALTER TABLE {name} DROP COLUMN `{column}`")
 
 
 def _ensure_dataset(dataset: Dataset) -> None:

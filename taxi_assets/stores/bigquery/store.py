@@ -17,7 +17,7 @@ from taxi_assets.stores.base import Stored, TableSlice
 from taxi_assets.stores.bigquery import empty_partitions
 from taxi_assets.stores.bigquery.column_types import TYPES
 from taxi_assets.stores.bigquery.connection import Dataset
-from taxi_assets.stores.bigquery.definition import ensure_table
+from taxi_assets.stores.bigquery.definition import ensure_table, typed
 from taxi_assets.stores.bigquery.loading import append, load
 from taxi_assets.stores.bigquery.reading import find_row, keys_of, read_rows, selection
 from taxi_assets.stores.bigquery.tables import (
@@ -83,6 +83,7 @@ class BigQueryStore:
         if piece.partition is not None:
             partitioning = Partitioning.of(key_column(self._key_column, piece.partition), piece.partition)
         with self._dataset.failures():
+            rows = typed(self._dataset, piece.table, rows)
             table = ensure_table(self._dataset, piece.table, rows, partitioning, **options)
             if piece.partition is not None and exceeds_native(piece.partition):
                 require_no_overlap(self.table_name(piece.table), keys_of(self._dataset, table), piece.partition)
