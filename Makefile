@@ -15,7 +15,8 @@ PIP := $(BIN)/python $(INSTALL) --constraint constraints.txt
 .DEFAULT_GOAL := help
 # Where a shell has it, each of the hundreds of processes that the tests start would compile what it imports anew.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help demo run dev test test-quick test-later test-slow test-daemon test-browser test-long reliability test-gcp lint bench
+.PHONY: help demo run dev test test-quick test-later test-slow test-daemon test-browser test-long test-kubernetes reliability test-gcp \
+    lint bench
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
@@ -42,7 +43,7 @@ test-later: $(VENV)/developing $(EMULATOR)/installed  ## `make test` with the cl
 test-slow: $(VENV)/developing $(EMULATOR)/installed  ## kills of processes and servers, faults of the network, full disks, much data
 	@$(LONG) 4 -m 'slow or faults'
 
-test-daemon: $(VENV)/developing  ## backfills and sensors with the real daemon, which is killed on the way; five minutes
+test-daemon: $(VENV)/developing $(EMULATOR)/installed  ## backfills and sensors with the real daemon, which is killed on the way; five minutes
 	@$(LONG) 4 -m daemon
 
 test-browser: $(VENV)/developing  ## the Dagster UI as a person uses it, in Chromium: apt-get install chromium
@@ -50,6 +51,10 @@ test-browser: $(VENV)/developing  ## the Dagster UI as a person uses it, in Chro
 
 test-long: $(VENV)/developing $(EMULATOR)/installed  ## test-slow, test-daemon and test-browser side by side: ten minutes
 	@$(LONG) 5 -m 'slow or faults or daemon or browser'
+
+test-kubernetes: $(VENV)/developing  ## CHART=folder: the values for Dagster's Helm chart against the chart itself, see docs/kubernetes.md
+	@$(PIP) helm-python-sdk kubernetes-validate
+	@TAXI_TESTS_DAGSTER_CHART=$(CHART) $(BIN)/pytest taxi_assets_tests/deploy
 
 reliability: $(VENV)/developing $(EMULATOR)/installed  ## every fault in every store, and the table in docs/reliability.md
 	@$(BIN)/python -m taxi_assets_tests.faults

@@ -37,6 +37,7 @@ from taxi_assets.resources import (
     StoresResource,
 )
 from taxi_assets.settings import SCHEMA, Settings
+from taxi_assets.settings.placement import require_reachable_stores
 from taxi_assets.settings.places import Bucket, DuckDB, Embedded, Role, Website
 from taxi_assets.stores.factory import LOAD_LOG
 
@@ -47,7 +48,11 @@ def build_definitions(settings: Settings, loggers: Mapping[str, dg.LoggerDefinit
     Args:
         settings: the places of the stores and of the source.
         loggers: loggers that a run can select instead of Dagster's console logger.
+
+    Raises:
+        InvalidRequest: the instance starts runs on other machines, and a store is on this one's disk.
     """
+    require_reachable_stores(settings)
     assets, checks = assets_and_checks(tuple(settings.roles.items()))
     return dg.Definitions(
         assets=assets,

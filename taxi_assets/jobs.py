@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 ZONES_JOB = f"{ZONES_TABLE}_job"
+PRIORITY = "dagster/priority"  # tag: runs with a higher number leave the queue first; without it, it is 0
 
 
 def trips_job_name(dataset: Dataset) -> str:

@@ -39,6 +39,7 @@ from taxi_assets.resources import (
     StoresResource,
     log_progress,
 )
+from taxi_assets.resources.pools import TLC
 from taxi_assets.settings.places import Role
 from taxi_assets.stores.rows import Rows
 
@@ -104,6 +105,7 @@ def _raw(dataset: Dataset) -> dg.AssetsDefinition:
         description=f"TLC's source file, byte for byte. {dataset.description}",
         partitions_def=months_of(dataset),
         io_manager_key=io_manager_key(Store.LAKE),
+        pool=TLC,
         group_name=dataset.name,
         metadata={FILE_NAME: dataset.file_name_template, **_published_with_clean(dataset)},
     )

@@ -27,6 +27,7 @@ from taxi_assets.resources import (
     StoresResource,
     log_progress,
 )
+from taxi_assets.resources.pools import TLC
 from taxi_assets.settings.places import Role
 from taxi_assets.stores.rows import Rows
 
@@ -47,6 +48,7 @@ def _raw_zones() -> dg.AssetsDefinition:
         key=zones_key(ZoneLayer.RAW),
         description=f"TLC's source file, byte for byte. {_DESCRIPTION}",
         io_manager_key=io_manager_key(Store.LAKE),
+        pool=TLC,
         group_name=ZONES,
         metadata={FILE_NAME: ZONES_FILE},
     )
@@ -68,6 +70,7 @@ def _raw_zone_shapes() -> dg.AssetsDefinition:
         key=zones_key(ZoneLayer.SHAPES),
         description="TLC's source file, byte for byte: the polygons of the taxi zones as a zipped shapefile, for maps.",
         io_manager_key=io_manager_key(Store.LAKE),
+        pool=TLC,
         group_name=ZONES,
         metadata={FILE_NAME: SHAPES_FILE},
         output_required=False,

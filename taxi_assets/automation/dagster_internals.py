@@ -20,6 +20,9 @@ Jobs:
 
 Run launchers:
     `CheckRunHealthResult`, `LaunchRunContext`, `WorkerStatus`: the types of the public `DefaultRunLauncher`'s methods.
+    `ConfigurableClassData`: what a launcher is made with from dagster.yaml.
+    `DagsterUserCodeUnreachableError`: the only error of a launch after which the daemon keeps the run in its queue.
+    `capture_interrupts`, `execute_run_command`: what a run's process does; public is only a command that does both.
 
 Asset checks:
     `AssetCheckExecutionRecord`, `CheckStatus`, `PartitionKeyFilter`: results of checks by partition are in preview in
@@ -42,6 +45,7 @@ from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGra
 from dagster._core.definitions.freshness import FreshnessStateRecord
 from dagster._core.definitions.selector import PartitionRangeSelector, PartitionsByAssetSelector, PartitionsSelector
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
 from dagster._core.instance import InstanceRef
@@ -51,6 +55,8 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick,
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as CheckStatus
 from dagster._core.utils import make_new_backfill_id
+from dagster._serdes import ConfigurableClassData
+from dagster._utils.interrupts import capture_interrupts
 
 if TYPE_CHECKING:
     import click
@@ -63,6 +69,8 @@ __all__ = [
     "BulkActionsFilter",
     "CheckRunHealthResult",
     "CheckStatus",
+    "ConfigurableClassData",
+    "DagsterUserCodeUnreachableError",
     "FreshnessStateRecord",
     "InstanceRef",
     "InstigatorState",
@@ -78,7 +86,9 @@ __all__ = [
     "TickStatus",
     "UnresolvedAssetJobDefinition",
     "WorkerStatus",
+    "capture_interrupts",
     "dev_command",
+    "execute_run_command",
     "has_sqlite_run_storage",
     "make_new_backfill_id",
 ]
@@ -101,3 +111,10 @@ def dev_command() -> "click.Command":
     from dagster._cli.dev import dev_command as command
 
     return command
+
+
+def execute_run_command(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Execute the run in this process, as `dagster api execute_run` does; its events record how it ended."""
+    from dagster._cli.api import _execute_run_command_body  # a second to import
+
+    _execute_run_command_body(run_id, instance, lambda _event: None, set_exit_code_on_failure=False)

@@ -11,13 +11,15 @@ import dagster as dg
 
 from taxi_assets.automation.dagster_internals import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 from taxi_assets.automation.run_worker import HOST, PROCESS, SECONDS_TO_START, dead_process, host
+from taxi_assets.resources.pools import ensure_pools_of
 
 
 class LocalRunLauncher(dg.DefaultRunLauncher):
     """`DefaultRunLauncher` with health checks, for a daemon in the same machine and container as its runs."""
 
     def launch_run(self, context: LaunchRunContext) -> None:
-        """Launch the run, and tag it with the host."""
+        """Launch the run, and tag it with the host; its pools exist by then."""
+        ensure_pools_of(self._instance, context.dagster_run)
         self._instance.add_run_tags(context.dagster_run.run_id, {HOST: host()})
         super().launch_run(context)
 
@@ -28,15 +30,20 @@ class LocalRunLauncher(dg.DefaultRunLauncher):
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         """Whether the process that the run recorded is alive."""
-        if PROCESS in run.tags and run.tags.get(HOST) != host():
-            return CheckRunHealthResult(WorkerStatus.RUNNING, "its process runs on another machine")
-        try:
-            pid = dead_process(self._instance, run)
-        except LookupError:
-            record = self._instance.get_run_record_by_id(run.run_id)
-            if record is None or record.start_time is None or time.time() < record.start_time + SECONDS_TO_START:
-                return CheckRunHealthResult(WorkerStatus.RUNNING, "it has not recorded a process yet")
-            return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "it never recorded a process")
-        if pid is None:
-            return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, f"its process {pid} is gone")
+        return local_process_health(self._instance, run)
+
+
+def local_process_health(instance: dg.DagsterInstance, run: dg.DagsterRun) -> CheckRunHealthResult:
+    """Whether the process that the run recorded is alive; a process of another machine counts as alive."""
+    if PROCESS in run.tags and run.tags.get(HOST) != host():
+        return CheckRunHealthResult(WorkerStatus.RUNNING, "its process runs on another machine")
+    try:
+        pid = dead_process(instance, run)
+    except LookupError:
+        record = instance.get_run_record_by_id(run.run_id)
+        if record is None or record.start_time is None or time.time() < record.start_time + SECONDS_TO_START:
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "it has not recorded a process yet")
+        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "it never recorded a process")
+    if pid is None:
+        return CheckRunHealthResult(WorkerStatus.RUNNING)
+    return CheckRunHealthResult(WorkerStatus.NOT_FOUND, f"its process {pid} is gone")

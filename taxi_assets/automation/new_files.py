@@ -32,7 +32,7 @@ from taxi_assets.automation.observed_files import ObservedFiles
 from taxi_assets.catalog import Dataset
 from taxi_assets.errors import BadFile, NotPublished, SourceUnavailable
 from taxi_assets.io_managers.load_log import REQUESTED_BY
-from taxi_assets.jobs import sensor_name, trips_job_name
+from taxi_assets.jobs import PRIORITY, sensor_name, trips_job_name
 from taxi_assets.month import Month
 from taxi_assets.resources import ScratchResource, SourceResource
 from taxi_assets.source.base import RemoteFile, Source
@@ -42,6 +42,7 @@ NEW_MONTHS_A_TICK = 6
 OLD_MONTHS_A_TICK = 6
 REQUESTED_MONTHS_A_TICK = 6
 _EVER = 36_500  # days
+_BEFORE_BACKFILLS = "1"  # so that a new month does not wait for the months of a backfill
 _FETCHED_A_TICK = 1  # files with changed headers, to compare their hash; a tick may take a minute
 _LARGEST_FETCHED = 200 << 20  # bytes; larger files count as replaced if their headers changed
 
@@ -234,7 +235,7 @@ class _Tick:
         return dg.RunRequest(
             run_key=run_key(self._dataset, month, made),
             partition_key=str(month),
-            tags={REQUESTED_BY: sensor_name(self._dataset)},
+            tags={REQUESTED_BY: sensor_name(self._dataset), PRIORITY: _BEFORE_BACKFILLS},
         )
 
     def _head(self, month: Month) -> RemoteFile | None:

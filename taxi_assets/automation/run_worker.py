@@ -15,6 +15,7 @@ import dagster as dg
 import psutil
 
 from taxi_assets.automation.dagster_internals import has_sqlite_run_storage
+from taxi_assets.resources.pools import free_slots_of_ended_runs
 
 HOST = "taxi/host"
 PROCESS = "taxi/process"  # of a run that executes in the process that requested it, without a launcher
@@ -41,7 +42,10 @@ def host() -> str:
 
 
 def report_dead_runs(instance: dg.DagsterInstance) -> None:
-    """Record each run of this machine whose process is gone as failed, or as canceled if cancellation was requested."""
+    """Record each run of this machine whose process is gone as failed, or as canceled if cancellation was requested.
+
+    The slots that ended runs hold in Dagster's pools are freed.
+    """
     for record in instance.get_run_records(dg.RunsFilter(statuses=_WITH_A_PROCESS)):
         why = _reason_of_death(instance, record)
         if why is None:
@@ -53,6 +57,7 @@ def report_dead_runs(instance: dg.DagsterInstance) -> None:
             instance.report_run_canceled(run, why)
         else:
             instance.report_run_failed(run, why)
+    free_slots_of_ended_runs(instance)
 
 
 def dead_process(instance: dg.DagsterInstance, run: dg.DagsterRun) -> int | None:

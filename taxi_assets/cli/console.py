@@ -156,6 +156,8 @@ class Terminal:
                 self._progress.update(self._task, description=event.step_key, total=None)
             elif event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY:
                 self._print_retry(event)
+            elif event.event_type == dg.DagsterEventType.ENGINE_EVENT and "pool" in event.engine_event_data.metadata:
+                self._progress.console.print(f"  {event.step_key} waits for a slot: {event.message}", style="yellow")
         elif record.levelno >= logging.INFO and meta.get("step_key") and meta["orig_message"] != self._last_message:
             self._progress.console.print(f"  {escape(meta['orig_message'])}", style="dim")
 

@@ -22,6 +22,7 @@ from taxi_assets.automation.dagster_internals import (
 from taxi_assets.automation.storage_errors import map_storage_errors
 from taxi_assets.errors import InvalidRequest, StoreUnavailable
 from taxi_assets.settings import Settings
+from taxi_assets.settings.placement import require_reachable_stores
 
 LOCATION = "taxi_assets"
 PACKAGE = files("taxi_assets.cli")  # with dagster.yaml and workspace.yaml
@@ -69,8 +70,10 @@ def instance_of(settings: Settings) -> Iterator[dg.DagsterInstance]:
     """Open the Dagster instance; a dagster.yaml in a folder that DAGSTER_HOME names is used unchanged.
 
     Raises:
+        InvalidRequest: the instance starts runs on other machines, and a store is on this one's disk.
         StoreUnavailable: the instance's storage cannot be created or opened.
     """
+    require_reachable_stores(settings)
     from taxi_assets.automation.instance_storage import create_exclusively
 
     folder = settings.dagster_home

@@ -40,15 +40,15 @@ class GCSLakeIOManager(BaseLakeIOManager):
         "none, and a run whose inputs are replaced meanwhile fails.",
     )
     _run_scratch: Path | None = PrivateAttr(None)
-    _private: tempfile.TemporaryDirectory[str] | None = PrivateAttr(None)
+    _private: Path | None = PrivateAttr(None)
+    _removal: ExitStack | None = PrivateAttr(None)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["GCSLakeIOManager"]:
         """Keep the run's downloads and its locks until the run ends."""
         with ExitStack() as stack:
             stack.callback(self._end_drafts)
-            root = Path(self.scratch or tempfile.gettempdir())
-            self._run_scratch = stack.enter_context(scratch_folder(root))
+            self._run_scratch = stack.enter_context(scratch_folder(self._scratch_root()))
             yield self
 
     def store(self) -> "GCSLake":
@@ -68,11 +68,13 @@ class GCSLakeIOManager(BaseLakeIOManager):
         return GCSLake(self.gcs.get_client, place.name, place.prefix, scratch, self.key_column, turns=locks)
 
     def _scratch_outside_of_runs(self) -> Path:
-        if self.scratch is not None:
-            return Path(self.scratch)
         if self._private is None:
-            self._private = tempfile.TemporaryDirectory(prefix="taxi-lake-")
-        return Path(self._private.name)
+            self._removal = ExitStack()  # ends with this object; after a kill, a later process removes the folder
+            self._private = self._removal.enter_context(scratch_folder(self._scratch_root()))
+        return self._private
+
+    def _scratch_root(self) -> Path:
+        return Path(self.scratch or tempfile.gettempdir())
 
 
 class BigQueryIOManager(TableIOManager):

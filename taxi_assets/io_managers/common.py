@@ -65,8 +65,10 @@ def map_errors_to_failures() -> Iterator[None]:
 def interrupt_if_run_ended(context: dg.OutputContext) -> None:
     """Interrupt a run that is recorded as failed or canceled, since another run may load the same month by now.
 
-    On a busy machine, run monitoring can record a run as failed while it starts, and the run can start nonetheless.
-    Its events show that; its status does not, since the start resets it.
+    It is the fence of a run that was given up: on a machine that was cut off or stood still, or on a busy one, where
+    run monitoring can record a run as failed while it starts. Each store asks before it begins, and again where no
+    other run can publish the slice between this and its commit: its successor has published later, or is refused the
+    lock, the generation or the transaction. Its events show that; its status does not, since the start resets it.
 
     Raises:
         DagsterExecutionInterruptedError: the run has ended; Dagster does not record a second failure for this error.
@@ -153,7 +155,9 @@ def _parts_of(value: object, key_column: str | None, partitions: Mapping[str, Pa
 def _replace_one(context: dg.OutputContext, to: Destination, piece: TableSlice, rows: Rows) -> Mapping[str, Any]:
     """Replace the slice, and return the materialization's metadata."""
     started = time.monotonic()
-    described = _described(rows, context).confirmed_by(partial(require_current_inputs, context))
+    described = _described(rows, context).confirmed_by(
+        partial(interrupt_if_run_ended, context), partial(require_current_inputs, context)
+    )
     seen = _Preview(described)
     stored = to.replace(piece, seen.rows)
     preview = seen.first_rows()

@@ -7,6 +7,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,19 +59,20 @@ class BaseLakeIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Replace the asset's slice or file with the output: at once, or when the draft it belongs to is published."""
         path, store = _path(context), self.store()
+        fence = partial(interrupt_if_run_ended, context)
         with map_errors_to_failures():
             draft = self._draft(context, _only_one((output_partitions(context) or {}).values()))
         is_last = draft is not None and (context.definition_metadata or {})[PUBLISHED_WITH] == path
         if isinstance(obj, RawFile | Path):
-            interrupt_if_run_ended(context)
+            fence()
             started = time.monotonic()
             uri = store.file_uri(path, obj.name if isinstance(obj, Path) else obj.path.name)
             file = RawFile(obj, uri, obj.stat().st_size, sha256_of(obj), None) if isinstance(obj, Path) else obj
             with map_errors_to_failures():
                 require_current_inputs(context)
-                stored = (draft or store).put_file(path, file)
+                stored = draft.put_file(path, file) if draft else store.put_file(path, file, fence)
                 if draft is not None and is_last:
-                    draft.publish()
+                    draft.publish(fence)
             seconds = time.monotonic() - started
             if isinstance(obj, Path):
                 context.add_output_metadata(file_metadata(file, uri, seconds))
@@ -82,7 +84,7 @@ class BaseLakeIOManager(dg.ConfigurableIOManager):
             def replace(piece: TableSlice, rows: Rows) -> Stored:
                 stored = (draft or store).replace(piece, rows)
                 if draft is not None and is_last:
-                    draft.publish()
+                    draft.publish(fence)
                 return stored
 
             def place_of(piece: TableSlice) -> dict[str, dg.MetadataValue]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
+from taxi_assets.resources.pools import TLC, ensure_pool
 from taxi_assets.stores.scratch import scratch_folder
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ class SourceResource(dg.ConfigurableResource[None]):
     """The source of TLC's files."""
 
     url: str = Field(description="https://…, file:///…, a folder laid out like TLC's CDN, or `sample`.")
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Create the pool of the downloads before the run's first step claims a slot of it; sensors claim none."""
+        if context.run is not None and context.instance is not None:
+            ensure_pool(context.instance, TLC)
 
     def open(self, *, retry: bool = True) -> "Source":
         """The source; `retry=False` is for sensor ticks and quick look-ups: one attempt, 10 seconds."""

@@ -59,6 +59,7 @@ class Settings:
 
     Attributes:
         home: folder for everything without a setting of its own: `TAXI_HOME`.
+        scratch: folder for temporary files of a step or a run: `TMPDIR`, or one in the home.
         dagster_home: folder of the Dagster instance.
         source: where the source files come from: `TAXI_SOURCE`.
         lake: where the lake is: `TAXI_LAKE`.
@@ -70,6 +71,7 @@ class Settings:
     """
 
     home: Path
+    scratch: Path
     dagster_home: Path
     source: SourcePlace
     lake: LakePlace
@@ -91,6 +93,7 @@ class Settings:
         webhook = _address("TAXI_ALERT_WEBHOOK", given.get("TAXI_ALERT_WEBHOOK") or None)
         return cls(
             home=home,
+            scratch=_folder("TMPDIR", environment.get("TMPDIR") or str(home / "scratch")),
             dagster_home=dagster_home_of(environment),
             source=_source(given.get("TAXI_SOURCE") or TLC_CDN),
             lake=parse_lake(given.get("TAXI_LAKE") or str(home / "lake")),
@@ -117,11 +120,6 @@ class Settings:
     def source_record(self) -> Path:
         """The file that records which kind of data the home holds, TLC's or synthetic."""
         return self.home / "source.json"
-
-    @property
-    def scratch(self) -> Path:
-        """Folder for temporary files of a step or a run."""
-        return self.home / "scratch"
 
     @property
     def locks(self) -> Path:
@@ -234,6 +232,11 @@ def dagster_home_of(environment: Mapping[str, str] = os.environ) -> Path:
 def bigquery_emulator(environment: Mapping[str, str] = os.environ) -> str | None:
     """The address of a BigQuery emulator, by `BIGQUERY_EMULATOR_HOST`; None for the service itself."""
     return environment.get("BIGQUERY_EMULATOR_HOST") or None
+
+
+def celery_broker(environment: Mapping[str, str] = os.environ) -> str | None:
+    """The URL of the broker that a Celery worker takes runs from, by `TAXI_CELERY_BROKER`; it may hold a password."""
+    return environment.get("TAXI_CELERY_BROKER", "").strip() or None
 
 
 def _secrets(given: Mapping[str, str]) -> Mapping[str, str]:

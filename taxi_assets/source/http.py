@@ -2,7 +2,7 @@
 
 httpx is imported with the first request, since code locations load the definitions far more often than they fetch.
 Not here: one file's transfer (`http_download`), the meaning of responses (`http_responses`) and of the client's errors
-(`http_errors`), the throughput limit (`http_timeouts`).
+(`http_errors`), the throughput limit (`http_timeouts`), the pauses that a server asks for (`http_pauses`).
 """
 
 import logging
@@ -31,6 +31,7 @@ from taxi_assets.source.atomic_write import write_atomically
 from taxi_assets.source.base import Progress, RemoteFile
 from taxi_assets.source.http_download import Download
 from taxi_assets.source.http_errors import error_reason, is_retryable, map_client_errors
+from taxi_assets.source.http_pauses import record_pause, remaining_pause
 from taxi_assets.source.http_responses import Transient, remote_file_from
 from taxi_assets.source.http_timeouts import MAX_FETCH_SECONDS, ThroughputWatchdog, TooSlow
 from taxi_assets.source.progress import ProgressReporter
@@ -53,7 +54,8 @@ class HttpSource:
         url: of the folder that holds `trip-data/` and `misc/`; user and password are sent, and removed from logs.
         attempts: maximum number, the first one included.
         first_wait: seconds before the second attempt; doubled for each further one, plus a random 0 to `first_wait`.
-        longest_wait: seconds; the maximum of the backoff and of a server's Retry-After.
+        longest_wait: seconds; the maximum of the backoff.
+        longest_pause: seconds; a server that asks for more by Retry-After is not asked again by this call.
         read_timeout: seconds of silence, or of less than `MIN_BYTES_PER_SECOND`, after which an attempt has failed.
 
     Attributes:
@@ -67,6 +69,7 @@ class HttpSource:
         attempts: int = 6,
         first_wait: float = 1.0,
         longest_wait: float = 60.0,
+        longest_pause: float = 900.0,
         read_timeout: float = 30.0,
     ) -> None:
         parts = urlsplit(url)
@@ -76,6 +79,7 @@ class HttpSource:
         self._attempts = attempts
         self._first_wait = first_wait
         self._longest_wait = longest_wait
+        self._longest_pause = longest_pause
         self._read_timeout = read_timeout
 
     def head(self, path: str) -> RemoteFile | None:
@@ -141,15 +145,22 @@ class HttpSource:
 
         def run_attempt() -> _T:
             nonlocal slow_attempts
+            pause = remaining_pause(url)
+            if pause:
+                raise Transient("the server asked for a pause", retry_after=pause)
             try:
                 with ThroughputWatchdog(self._read_timeout, ends) as watchdog:
                     return attempt(watchdog)
             except (TooSlow, httpx.TimeoutException):
                 slow_attempts += 1
                 raise
+            except Transient as error:
+                record_pause(url, error.retry_after)
+                raise
 
         def should_retry(error: BaseException) -> bool:
-            return is_retryable(error) and slow_attempts < _MAX_SLOW_ATTEMPTS and time.monotonic() < ends
+            can_wait = _retry_after(error) <= self._longest_pause
+            return is_retryable(error) and can_wait and slow_attempts < _MAX_SLOW_ATTEMPTS and time.monotonic() < ends
 
         def log_retry(state: RetryCallState) -> None:
             reason = error_reason(state.outcome.exception() if state.outcome else None)
@@ -160,7 +171,7 @@ class HttpSource:
             stop=stop_after_attempt(self._attempts),
             wait=wait_exponential(multiplier=self._first_wait, max=self._longest_wait)
             + wait_random(0, self._first_wait)
-            + wait_exception(self._retry_after),
+            + wait_exception(_retry_after),
             before_sleep=log_retry,
             reraise=True,
         )
@@ -169,12 +180,20 @@ class HttpSource:
         except (Transient, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError) as error:
             raise SourceUnavailable(
                 f"{url} cannot be fetched: {error_reason(error)} (attempts: {retrying.statistics['attempt_number']});"
-                " check the connection and run again, or set TAXI_SOURCE to another source"
+                f" {_advice(_retry_after(error))}, or set TAXI_SOURCE to another source"
             ) from error
 
-    def _retry_after(self, error: BaseException) -> float:
-        asked = error.retry_after if isinstance(error, Transient) else 0.0
-        return min(asked, self._longest_wait)
+
+def _retry_after(error: BaseException) -> float:
+    return error.retry_after if isinstance(error, Transient) else 0.0
+
+
+def _advice(pause: float) -> str:
+    return (
+        f"it asks to be left alone for {pause:.0f} s: run again after that"
+        if pause
+        else ("check the connection and run again")
+    )
 
 
 @cache

@@ -68,6 +68,10 @@ def other_partitioning(where: str, remedy: str, *, holds: object, wanted: object
     )
 
 
+def unconditionally() -> None:
+    """The `confirm` of a publication that nothing prevents."""
+
+
 class Store(Protocol):
     """What every store does."""
 

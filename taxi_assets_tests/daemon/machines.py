@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -114,12 +114,12 @@ class Machine(ABC):
     def _asked(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         return self._client.post(f"{self.url}/graphql", json={"query": query, "variables": variables}).json()
 
-    def _launch(self, *command: object) -> subprocess.Popen[bytes]:
+    def _launch(self, *command: object, **variables: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 [str(part) for part in command],
                 cwd=self.folder,
-                env=self.environment,
+                env={**self.environment, **variables},
                 stdout=log,
                 stderr=log,
                 # Whoever was started in the background ignores it, and `dagster dev` would ignore SIGTERM with it.
@@ -182,6 +182,7 @@ class Server(Machine):
     """
 
     services = ("taxi-code", "taxi-daemon", "taxi-webserver")
+    deployment = PROJECT / "deploy" / "dagster.yaml"
 
     def __init__(self, folder: Path, source: str, storage: str) -> None:
         super().__init__(folder, source)
@@ -195,25 +196,26 @@ class Server(Machine):
     def start(self) -> None:
         home = self.folder / "dagster"
         home.mkdir(exist_ok=True)
-        instance = yaml.safe_load((PROJECT / "deploy" / "dagster.yaml").read_text())
+        instance = yaml.safe_load(self.deployment.read_text())
         del instance["compute_logs"]  # there is no bucket here
         (home / "dagster.yaml").write_text(yaml.safe_dump(instance))
         for service in self.services:
             if service not in self._running or self._running[service].poll() is not None:
-                self._running[service] = self._launch(*self._command_of(service))
+                unit = PROJECT / "deploy" / f"{service}.service"
+                self._running[service] = self._launch(*command_of(unit, {"--port 3000": f"--port {self.port}"}))
         self._wait_for_webserver()
 
     def kill_daemon(self) -> None:
         self._running["taxi-daemon"].kill()
         self._running["taxi-daemon"].wait()
 
-    def _command_of(self, service: str) -> list[str]:
-        unit = (PROJECT / "deploy" / f"{service}.service").read_text()
-        [line] = [line for line in unit.splitlines() if line.startswith("ExecStart=")]
-        told = {"/opt/taxi/.venv/bin": str(PROGRAMS), "/opt/taxi": str(PROJECT), "--port 3000": f"--port {self.port}"}
-        for there, here in told.items():
-            line = line.replace(there, here)
-        return shlex.split(line.removeprefix("ExecStart="))
+
+def command_of(unit: Path, changes: Mapping[str, str]) -> list[str]:
+    """The command line of a systemd unit, with the programs of this checkout, and with these texts replaced."""
+    [line] = [line for line in unit.read_text().splitlines() if line.startswith("ExecStart=")]
+    for there, here in {"/opt/taxi/.venv/bin": str(PROGRAMS), "/opt/taxi": str(PROJECT), **changes}.items():
+        line = line.replace(there, here)
+    return shlex.split(line.removeprefix("ExecStart="))
 
 
 @contextmanager

@@ -74,6 +74,7 @@ def test_no_file_of_the_production_instance_holds_a_secret_or_listens_to_the_net
     assert len(commands) == 3
     assert [command for command in commands if "--host" in command] == [
         "/opt/taxi/.venv/bin/dagster-webserver --host 127.0.0.1 --port 3000 --workspace /opt/taxi/deploy/workspace.yaml"
+        " --db-pool-max-overflow 3"
     ]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from taxi_assets.errors import StoreError
 from taxi_assets.month import Month
-from taxi_assets.stores.arrow import with_month
+from taxi_assets.stores.arrow import with_key
 from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.bigquery.client import open_client
 from taxi_assets.stores.bigquery.store import BigQueryStore
@@ -89,7 +89,7 @@ class RowsInTheLake:
     lake: GCSLake
 
     def __call__(self, version: int) -> Rows:
-        self.lake.replace(IN_LAKE, with_month(rows_of(version, FEW_ROWS), MONTH_COLUMN, JANUARY))
+        self.lake.replace(IN_LAKE, with_key(rows_of(version, FEW_ROWS), MONTH_COLUMN, JANUARY))
         return self.lake.read(IN_LAKE.table, [JANUARY])
 
 

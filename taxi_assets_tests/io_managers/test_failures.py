@@ -109,13 +109,14 @@ def test_an_interrupt_is_no_reason_to_try_again(instance: dg.DagsterInstance, wh
     assert manager.asked == 1
 
 
-def test_no_op_has_a_retry_policy_or_a_pool_of_dagster_s() -> None:
+def test_no_op_has_a_retry_policy_and_only_downloads_have_a_pool() -> None:
     from taxi_assets.definitions import defs
 
     for job in defs.get_repository_def().get_all_jobs():
         for node in job.nodes:
             assert node.definition.retry_policy is None
-            assert node.definition.pool is None
+            downloads = node.name.rpartition("__")[2] in ("raw_trips", "raw_zones", "raw_zone_shapes")
+            assert node.definition.pool == ("tlc" if downloads else None)
 
 
 def test_in_a_notebook_the_text_says_what_is_wrong() -> None:
@@ -186,4 +187,4 @@ def test_every_body_that_can_meet_a_store_names_its_failures(name: str, source: 
     touches_nothing = (
         "\n    return " in source and "with " not in source and "store" not in source.partition("return ")[2]
     )
-    assert touches_nothing or any(one in source for one in ("map_errors_to_failures()", "store_slice(", "load_slice("))
+    assert touches_nothing or any(one in source for one in ("map_errors_to_failures()", "store_output(", "load_slice("))

@@ -68,32 +68,32 @@ def why_no_bigquery_server() -> str | None:
 
 
 @contextmanager
-def bigquery_server(gcs_folder: Path | None) -> Iterator[BigQueryServer]:
-    """Serve BigQuery on free ports of 127.0.0.1; `gs://` is `gcs_folder`, laid out as fake-gcs-server's."""
+def bigquery_server(gcs_folder: Path | None, host: str = "127.0.0.1") -> Iterator[BigQueryServer]:
+    """Serve BigQuery on free ports of that address; `gs://` is `gcs_folder`, laid out as fake-gcs-server's."""
     reason = why_no_bigquery_server()
     if reason:
         raise RuntimeError(reason)
     rest_port, grpc_port = free_port(), free_port()
-    url = f"http://127.0.0.1:{rest_port}"
+    url = f"http://{host}:{rest_port}"
     with tempfile.TemporaryDirectory(prefix="taxi bigquery ") as parent:
         folder = Path(parent)
         process = ServerProcess(
             [emulator_python(), "-m", "taxi_assets_tests.servers.bigquery_emulator.serve"],
             ready_url=f"{url}/readyz",
             log=folder / "log",
-            environment=_environment(folder, gcs_folder, rest_port=rest_port, grpc_port=grpc_port),
+            environment=_environment(folder, gcs_folder, host, rest_port=rest_port, grpc_port=grpc_port),
         )
         try:
             process.start()
-            yield BigQueryServer(url, f"127.0.0.1:{grpc_port}", folder, process)
+            yield BigQueryServer(url, f"{host}:{grpc_port}", folder, process)
         finally:
             process.stop()
 
 
-def _environment(folder: Path, gcs_folder: Path | None, *, rest_port: int, grpc_port: int) -> dict[str, str]:
+def _environment(folder: Path, gcs_folder: Path | None, host: str, *, rest_port: int, grpc_port: int) -> dict[str, str]:
     settings = {
-        "BQEMU_REST_HOST": "127.0.0.1",
-        "BQEMU_GRPC_HOST": "127.0.0.1",
+        "BQEMU_REST_HOST": host,
+        "BQEMU_GRPC_HOST": host,
         "BQEMU_REST_PORT": str(rest_port),
         "BQEMU_GRPC_PORT": str(grpc_port),
         "BQEMU_PERSISTENCE_MODE": "persistent",

@@ -45,8 +45,8 @@ class GcsServer:
 
 
 @contextmanager
-def gcs_server(folder: Path) -> Iterator[GcsServer]:
-    """Serve `folder` as Google Cloud Storage on a free port of 127.0.0.1.
+def gcs_server(folder: Path, host: str = "127.0.0.1") -> Iterator[GcsServer]:
+    """Serve `folder` as Google Cloud Storage on a free port of that address.
 
     No `-external-url` is given: the server then builds the address of a resumable upload from the request's Host
     header, so that an upload which came through a proxy goes on through it.
@@ -55,12 +55,12 @@ def gcs_server(folder: Path) -> Iterator[GcsServer]:
 
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://{host}:{port}"
     options = {
         "-scheme": "http",
-        "-host": "127.0.0.1",
+        "-host": host,
         "-port": str(port),
-        "-public-host": f"127.0.0.1:{port}",
+        "-public-host": f"{host}:{port}",
         "-backend": "filesystem",
         "-filesystem-root": folder,
         "-log-level": "error",

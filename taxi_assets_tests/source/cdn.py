@@ -59,6 +59,7 @@ class Cdn:
         answers: for the next requests in turn; after them the server behaves.
         requests: so far.
         failing: paths that it answers with 503.
+        held: paths whose bytes it does not send while they are in here.
     """
 
     url: str
@@ -66,6 +67,7 @@ class Cdn:
     answers: deque[Answer] = field(default_factory=deque)
     requests: list[Request] = field(default_factory=list)
     failing: set[str] = field(default_factory=set)
+    held: set[str] = field(default_factory=set)
 
     def put(self, path: str, body: bytes, etag: str | None = '"first"') -> None:
         self.files[path] = (body, etag)
@@ -97,6 +99,8 @@ class _Handler(BaseHTTPRequestHandler):
         ordinary = Answer(status=503) if path in self.cdn.failing else Answer()
         answer = self.cdn.answers.popleft() if self.cdn.answers else ordinary
         time.sleep(answer.delay)
+        while self.command == "GET" and path in self.cdn.held:
+            time.sleep(0.05)
         if answer.status is not None or path not in self.cdn.files:
             status, headers, body = answer.status or 404, {}, answer.body or b""
         else:

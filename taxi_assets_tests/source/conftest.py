@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from taxi_assets.source.http import HttpSource
+from taxi_assets.source.http_pauses import forget_pauses
 
 from .cdn import Cdn, serving
 
@@ -32,6 +33,13 @@ def zones() -> bytes:
         b'2,"Queens","Jamaica Bay","Boro Zone"\r\n'
         b'264,"Unknown","N/A","N/A"\r\n'
     )
+
+
+@pytest.fixture(autouse=True)
+def no_pauses() -> Iterator[None]:
+    """A later test's server may get the port of an earlier one's."""
+    yield
+    forget_pauses()
 
 
 @pytest.fixture

@@ -172,16 +172,38 @@ def test_each_failed_attempt_is_logged(
     assert warnings == [f"{cdn.url}/{PATH}: the server answered 503 Service Unavailable; retrying in 0 s"]
 
 
+def test_retry_after_is_honoured(cdn: Cdn, inbox: Path, trips: bytes) -> None:
+    impatient = HttpSource(cdn.url, attempts=2, first_wait=0.001, longest_wait=0.001)
+    cdn.put(PATH, trips)
+    cdn.will(Answer(status=429, headers={"Retry-After": "1"}))
+    begin = time.monotonic()
+    impatient.fetch(PATH, inbox)
+    assert time.monotonic() - begin >= 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(
     "asked", ["3600", format_datetime(datetime.now(tz=UTC) + timedelta(hours=1), usegmt=True)], ids=["seconds", "date"]
 )
-def test_retry_after_is_honoured_up_to_the_longest_wait(cdn: Cdn, inbox: Path, trips: bytes, asked: str) -> None:
-    patient = HttpSource(cdn.url, attempts=2, first_wait=0.001, longest_wait=0.1)
-    cdn.put(PATH, trips)
-    cdn.will(Answer(status=429, headers={"Retry-After": asked}))
-    begin = time.monotonic()
-    patient.fetch(PATH, inbox)
-    assert 0.1 <= time.monotonic() - begin < 2
+def test_a_server_that_asks_for_an_hour_s_pause_is_not_asked_again(
+    cdn: Cdn, source: HttpSource, inbox: Path, status: int, asked: str
+) -> None:
+    cdn.will(Answer(status=status, headers={"Retry-After": asked}))
+    with failing(SourceUnavailable, rf"{status} .*asks to be left alone for 3[56]\d\d s: run again", inbox=inbox):
+        source.fetch(PATH, inbox)
+    for other in (source, HttpSource(cdn.url, attempts=1)):
+        with pytest.raises(SourceUnavailable, match="the server asked for a pause"):
+            other.head(PATH)
+    assert len(cdn.requests) == 1
+
+
+def test_a_pause_holds_for_its_server_only(cdn: Cdn, source: HttpSource) -> None:
+    cdn.will(Answer(status=429, headers={"Retry-After": "3600"}))
+    with pytest.raises(SourceUnavailable):
+        source.head(PATH)
+    with serving() as other:
+        other.put(PATH, b"12345")
+        assert HttpSource(other.url).head(PATH) is not None
 
 
 @pytest.mark.parametrize("asked", ["soon", "Thu, 22 Feb 2024 15:04:05 GMT"])

@@ -30,6 +30,7 @@ from taxi_assets_tests.servers.bigquery import BigQueryServer, Request
 from taxi_assets_tests.servers.gcs import new_bucket
 
 from .contract import FEBRUARY, JANUARY, MONTH_COLUMN, TYPICAL, TableContract, assert_same, fares, numbered
+from .partition_contract import KINDS, readings
 from .versions import FEW, entry_of, few_rows_of, rows_of, version_of
 
 PROJECT = "project"
@@ -198,6 +199,14 @@ def test_a_new_description_reaches_a_table_that_exists(
         fare = pa.field("fare", pa.float64(), metadata={"description": text})
         store.replace(TRIPS, Rows.from_table(fares(1.0).cast(pa.schema([pa.field("row", pa.int64()), fare]))))
         assert client.get_table(f"{dataset}.trips").schema[1].description == text
+
+
+@pytest.mark.parametrize("kind", ["names", "quarters of an hour"])
+def test_a_partition_that_bigquery_does_not_have_is_refused(store: BigQueryStore, kind: str) -> None:
+    partition, _ = KINDS[kind]
+    with pytest.raises(SchemaMismatch, match=r"BigQuery has no partition for .* (Postgres|DuckDB)"):
+        store.replace(TableSlice("weather", partition), readings(1.0))
+    assert store.keys("weather") == []
 
 
 def test_a_table_that_somebody_else_partitioned_otherwise_is_left_alone(store: BigQueryStore, dataset: str) -> None:

@@ -21,6 +21,7 @@ from taxi_assets.stores.google_errors import session_is_lost
 from taxi_assets.stores.lake.parquet import write_parquet
 from taxi_assets.stores.os_errors import disk_failures
 from taxi_assets.stores.rows import Rows
+from taxi_assets.stores.scratch import scratch_folder
 
 StartJob = Callable[[str], bigquery.LoadJob]
 
@@ -44,8 +45,8 @@ def append(dataset: Dataset, name: str, line: Rows, job: str, *, require_partiti
     """Append the line to the table; idempotent for each job name."""
     table = ensure_table(dataset, name, line, None, require_partition_filter=require_partition_filter)
     options = _load_options(dataset, table, bigquery.WriteDisposition.WRITE_APPEND)
-    with disk_failures(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "line.parquet"
+    with _temporary_folder() as folder:
+        path = folder / "line.parquet"
         write_parquet(line, path)
         in_one_request = {**options, "size": path.stat().st_size}
         start = _upload(dataset, path, dataset.table_name(name), in_one_request)
@@ -67,8 +68,8 @@ def _source(
 
         yield list(rows.objects), start
         return
-    with disk_failures(Path(tempfile.gettempdir())), tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "rows.parquet"
+    with _temporary_folder() as folder:
+        path = folder / "rows.parquet"
         write_parquet(_uploaded(rows, table), path)
         yield [sha256_of(path)], _upload(dataset, path, destination, options)
 
@@ -95,6 +96,14 @@ def _uploaded(rows: Rows, table: bigquery.Table) -> Rows:
         for field in schema
     ]
     return rows.with_schema(pa.schema(fields, schema.metadata))
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """A folder for a file to upload; a later one removes it after a kill."""
+    root = Path(tempfile.gettempdir())
+    with disk_failures(root), scratch_folder(root) as folder:
+        yield folder
 
 
 def _load_options(dataset: Dataset, table: bigquery.Table, disposition: str) -> Mapping[str, Any]:

@@ -27,6 +27,7 @@ ARROW_TYPES = {name: kind for kind, name in TYPE_NAMES.items()}
 # 250 MB for each thread; DuckDB then uses 170 MB in all, and 520 MB for 20,000,000 trips.
 WAREHOUSE_SETTINGS = "SET threads = 2; SET memory_limit = '512MB'"
 _QUERY_MEMORY = "300MB"  # a month of 20,000,000 rows passes within it; DuckDB spills what does not fit
+_MOST_SPILLED = "4GB"  # for each connection; a month of 20,000,000 rows spills less than 1 GB
 _QUERY_THREADS = 4  # at most
 
 Config: TypeAlias = dict[str, str | bool | int | float | list[str]]
@@ -39,7 +40,11 @@ def query_config(scratch: Path | None = None, threads: int = _QUERY_THREADS) -> 
         scratch: folder for what does not fit into memory; DuckDB's default, `.tmp`, where it is None.
         threads: as many as the machine has processors, but no more than this.
     """
-    config: Config = {"memory_limit": _QUERY_MEMORY, "threads": min(os.cpu_count() or 1, threads)}
+    config: Config = {
+        "memory_limit": _QUERY_MEMORY,
+        "max_temp_directory_size": _MOST_SPILLED,
+        "threads": min(os.cpu_count() or 1, threads),
+    }
     return config if scratch is None else {**config, "temp_directory": str(scratch)}
 
 

@@ -31,7 +31,10 @@ _LOCK_TIMEOUT_SECONDS = 2  # while this lock request waits, all later users of t
 _SETTINGS = sql.SQL(
     "SET LOCAL datestyle = 'ISO'; SET LOCAL intervalstyle = 'postgres'; SET LOCAL timezone = 'UTC'; "
     "SET LOCAL extra_float_digits = 1; SET LOCAL bytea_output = 'hex'; SET LOCAL standard_conforming_strings = on; "
-    "SET LOCAL quote_all_identifiers = off; SET LOCAL row_security = off; SET LOCAL lock_timeout = 0"
+    "SET LOCAL quote_all_identifiers = off; SET LOCAL row_security = off; SET LOCAL lock_timeout = 0; "
+    # The server's side of the detection: a machine that is gone would keep its month's lock for two hours.
+    "SET LOCAL tcp_keepalives_idle = 15; SET LOCAL tcp_keepalives_interval = 15; "
+    "SET LOCAL tcp_keepalives_count = 5; SET LOCAL tcp_user_timeout = 90000"
 )
 
 #: A URL, or a function that returns it at each connection, and first starts the server where that is needed.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from taxi_assets.errors import SliceMissing
 from taxi_assets.raw_file import RawFile
-from taxi_assets.stores.base import Stored, TableSlice
+from taxi_assets.stores.base import Stored, TableSlice, unconditionally
 from taxi_assets.stores.lake.folder.loading import moved, written
 from taxi_assets.stores.lake.folder.reading import verified
 from taxi_assets.stores.lake.folder.tables import Tables, file_of
@@ -70,13 +70,17 @@ class LocalDraft:
             raise SliceMissing(f"the lake has no {piece}: materialize it first")
         return Rows.from_parquet([file])
 
-    def publish(self) -> None:
+    def publish(self, confirm: Callable[[], None] = unconditionally) -> None:
         """Make everything current, in one step.
+
+        Args:
+            confirm: raises where it must not become current; called while no other process can publish.
 
         Raises:
             StoreUnavailable: the disk is full.
         """
         with disk_failures(self._tables.root), self._versions.locked():
+            confirm()
             self._versions.drop_drafts()
             self._versions.publish(self._members)
 

@@ -14,7 +14,7 @@ from typing import Any, Self
 from taxi_assets.errors import SliceMissing
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
-from taxi_assets.stores.base import Stored, TableSlice
+from taxi_assets.stores.base import Stored, TableSlice, unconditionally
 from taxi_assets.stores.lake.folder.draft import LocalDraft
 from taxi_assets.stores.lake.folder.loading import moved, written
 from taxi_assets.stores.lake.folder.reading import find_row, read_rows, rows_in, verified
@@ -67,6 +67,7 @@ class LocalLake:
         """
         versions = Versions(self.root, group_of(piece))
         with written(self._tables, piece, rows) as (keep, stored), versions.locked():
+            rows.confirm()
             versions.publish({place_of(piece): keep(versions)})
         return stored
 
@@ -96,13 +97,15 @@ class LocalLake:
         """The months of the table that exist, oldest first."""
         return months_among(self.keys(table))
 
-    def put_file(self, folder: str, raw: RawFile) -> RawFile:
+    def put_file(self, folder: str, raw: RawFile, confirm: Callable[[], None] = unconditionally) -> RawFile:
         """Move the file into a folder of the lake, byte for byte, under its own name; `raw.path` no longer exists then.
 
-        Its origin (URL, ETag, …) becomes current with it.
+        Its origin (URL, ETag, …) becomes current with it. `confirm` raises where it must not become current: it is
+        called while no other process can publish.
         """
         versions = Versions(self.root, group_of_file(folder, raw.path.name))
         with moved(self._tables, raw) as keep, versions.locked():
+            confirm()
             kept = keep(versions)
             versions.publish({inside(f"{folder}/{raw.path.name}"): kept})
         return replace(raw, path=kept)

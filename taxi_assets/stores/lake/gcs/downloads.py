@@ -1,12 +1,12 @@
 """Files on their way to and from a bucket, in a scratch folder of this machine that the caller removes."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from taxi_assets.stores.lake.gcs.objects import Objects
 from taxi_assets.stores.os_errors import disk_failures
+from taxi_assets.stores.scratch import scratch_folder
 
 
 class Downloads:
@@ -38,7 +38,5 @@ class Downloads:
             StoreUnavailable: the disk is full.
             StoreError: the scratch folder cannot be written.
         """
-        with disk_failures(self._scratch):
-            self._scratch.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
-                yield Path(folder)
+        with disk_failures(self._scratch), scratch_folder(self._scratch) as folder:
+            yield folder

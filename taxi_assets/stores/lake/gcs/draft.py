@@ -1,12 +1,12 @@
 """Drafts in a bucket: the next version of a group, invisible until it is published."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from urllib.parse import quote
 
 from taxi_assets.raw_file import RawFile
-from taxi_assets.stores.base import Stored, TableSlice
+from taxi_assets.stores.base import Stored, TableSlice, unconditionally
 from taxi_assets.stores.lake.gcs.downloads import Downloads
 from taxi_assets.stores.lake.gcs.loading import upload_file, upload_rows
 from taxi_assets.stores.lake.gcs.manifest import Held
@@ -64,9 +64,9 @@ class GCSDraft:
         [piece] = [TableSlice(table)] if partitions is None else [TableSlice(table, one) for one in partitions]
         return read_rows(self._tables, self._downloads, table, [piece], [self._found(path_of(piece))])
 
-    def publish(self) -> None:
-        """Make everything current, in one step."""
-        Versions(self._objects, self._group).publish(self._members)
+    def publish(self, confirm: Callable[[], None] = unconditionally) -> None:
+        """Make everything current, in one step: see `Versions.publish`."""
+        Versions(self._objects, self._group).publish(self._members, confirm)
         with self._objects.failures():
             for path in self._drafts():
                 self._objects.delete(self._objects.blob(path))

@@ -18,7 +18,7 @@ from google.cloud import storage
 
 from taxi_assets.month import Month
 from taxi_assets.raw_file import RawFile
-from taxi_assets.stores.base import Stored, TableSlice
+from taxi_assets.stores.base import Stored, TableSlice, unconditionally
 from taxi_assets.stores.lake.gcs.downloads import Downloads
 from taxi_assets.stores.lake.gcs.draft import GCSDraft
 from taxi_assets.stores.lake.gcs.loading import upload_file, upload_rows
@@ -91,7 +91,7 @@ class GCSLake:
         """
         group = group_of(piece)
         stored, held = upload_rows(self._tables, self._downloads, group, piece, rows)
-        Versions(self._objects, group).publish({path_of(piece): held})
+        Versions(self._objects, group).publish({path_of(piece): held}, rows.confirm)
         return stored
 
     def read(self, table: str, partitions: Sequence[Partition] | None = None) -> Rows:
@@ -127,15 +127,15 @@ class GCSLake:
         """The months of the table that exist, oldest first."""
         return months_among(self.keys(table))
 
-    def put_file(self, folder: str, raw: RawFile) -> RawFile:
+    def put_file(self, folder: str, raw: RawFile, confirm: Callable[[], None] = unconditionally) -> RawFile:
         """Move the file into a folder of the lake, byte for byte, under its own name; `raw.path` no longer exists then.
 
         Its origin (URL, ETag, …) is the object's metadata and becomes current with it. The file stays in the scratch
-        folder for the next step.
+        folder for the next step. `confirm` raises where it must not become current: see `Versions.publish`.
         """
         group = group_of_file(folder, raw.path.name)
         stored, held = upload_file(self._tables, self._downloads, group, raw)
-        Versions(self._objects, group).publish({inside(f"{folder}/{raw.path.name}"): held})
+        Versions(self._objects, group).publish({inside(f"{folder}/{raw.path.name}"): held}, confirm)
         return stored
 
     def get_file(self, folder: str, name: str) -> RawFile:

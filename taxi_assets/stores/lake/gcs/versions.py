@@ -1,12 +1,13 @@
 """Versions of a group in a bucket: the pointer's replacement, the copies at the public places, and the clean-up."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 
 from google.api_core.exceptions import PreconditionFailed
 
+from taxi_assets.stores.base import unconditionally
 from taxi_assets.stores.lake.gcs.manifest import Held, Pointer
 from taxi_assets.stores.lake.gcs.objects import Objects
 from taxi_assets.stores.lake.gcs.tables import COPY_OF, POINTER, new_object, pointer_of, read_pointer
@@ -23,16 +24,23 @@ class Versions:
         self._objects = objects
         self._group = group
 
-    def publish(self, members: Mapping[str, Held]) -> None:
-        """Make these members current, all at once, beside those that they do not replace; then update the copies."""
+    def publish(self, members: Mapping[str, Held], confirm: Callable[[], None] = unconditionally) -> None:
+        """Make these members current, all at once, beside those that they do not replace; then update the copies.
+
+        Args:
+            members: place -> the object that becomes current there.
+            confirm: raises where they must not become current; called after the generation to be replaced is known.
+        """
         with self._objects.failures():
             self._take_over(members)
-            before, pointer = self.switch(members)
+            before, pointer = self.switch(members, confirm)
             for place in pointer.members:
                 self.show(place)
             self._remove_old(pointer, (before.objects - pointer.objects) | pointer.expired(pointer.written))
 
-    def switch(self, members: Mapping[str, Held]) -> tuple[Pointer, Pointer]:
+    def switch(
+        self, members: Mapping[str, Held], confirm: Callable[[], None] = unconditionally
+    ) -> tuple[Pointer, Pointer]:
         """Replace the pointer, and return the one that was replaced and the one that is current now.
 
         Raises:
@@ -43,6 +51,7 @@ class Versions:
         def attempt() -> tuple[Pointer, Pointer]:
             pointer, generation = read_pointer(self._objects, path)
             following = pointer.with_members(members)
+            confirm()
             try:
                 blob = self._objects.write_text(path, following.to_json(), if_generation_match=generation)
             except PreconditionFailed:
