@@ -1,7 +1,7 @@
 """Arrow's types as a store's: each store has a table of type names, and the refusals are the same for all."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, time
 
 import pyarrow as pa
@@ -9,6 +9,7 @@ import pyarrow as pa
 from taxi_assets.errors import SchemaMismatch
 from taxi_assets.stores.partition import Key, Kind, Partition, key_column, kind_of
 from taxi_assets.stores.rows import Rows, conform
+from taxi_assets.stores.type_changes import TypeMap, decimal_type
 
 _STORED_AS = {
     pa.int8(): pa.int16(),
@@ -19,16 +20,22 @@ _STORED_AS = {
     pa.float32(): pa.float64(),
     pa.large_string(): pa.string(),
     pa.string_view(): pa.string(),
+    pa.large_binary(): pa.binary(),
+    pa.binary_view(): pa.binary(),
     pa.date64(): pa.date32(),
-    pa.null(): pa.string(),
+    pa.time32("s"): pa.time64("us"),
+    pa.time32("ms"): pa.time64("us"),
+    pa.time64("ns"): pa.time64("us"),
 }
+_INTERVALS = "store an interval as a number, for example its seconds"
 
 
 def storable(rows: Rows) -> Rows:
     """The rows with every column cast to the type that tables store, for example nanoseconds to microseconds.
 
-    The types of a DataFrame (categories, all-null columns, nanoseconds, large strings) become one of the few types that
-    every store has; all others stay, and are refused by name when the table is created.
+    The types of a DataFrame (categories, nanoseconds, large strings, times of any zone) become one of the few types
+    that stores have; all others stay, and are refused by name when the table is created. A column of nulls has no type
+    yet.
     """
     schema = pa.schema([field.with_type(_stored_as(field.type)) for field in rows.schema], rows.schema.metadata)
     return complete(rows.with_schema(schema))
@@ -52,29 +59,54 @@ def complete(rows: Rows) -> Rows:
     return rows.watched(open_batches)
 
 
-def _stored_as(kind: pa.DataType) -> pa.DataType:
+def _stored_as(kind: pa.DataType) -> pa.DataType:  # noqa: PLR0911 - a table of rules
     if pa.types.is_dictionary(kind):
         return _stored_as(kind.value_type)
     if pa.types.is_timestamp(kind):
-        return pa.timestamp("us", kind.tz)
+        return pa.timestamp("us", None if kind.tz is None else "UTC")
+    if pa.types.is_fixed_size_binary(kind):
+        return pa.binary()
+    if pa.types.is_decimal(kind):
+        places = max(kind.scale, 0)  # 1E+3 has fewer than none
+        return decimal_type(kind.precision - kind.scale + places, places) or kind
+    if any(is_one(kind) for is_one in _LISTS):
+        return pa.list_(_stored_as(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(_stored_as(field.type)) for field in kind])
     return _STORED_AS.get(kind, kind)
 
 
-def type_names(schema: pa.Schema, names: Mapping[pa.DataType, str], store: str) -> dict[str, str]:
+_LISTS = (
+    pa.types.is_list,
+    pa.types.is_large_list,
+    pa.types.is_fixed_size_list,
+    pa.types.is_list_view,
+    pa.types.is_large_list_view,
+)
+
+
+def type_names(schema: pa.Schema, types: TypeMap) -> dict[str, str]:
     """Column name -> the store's name for its type.
 
     Raises:
         SchemaMismatch: the store lacks a type, two columns have one name, or there is no column; the text names them.
     """
     if not schema.names:
-        raise SchemaMismatch(f"{store} cannot hold rows without a column")
+        raise SchemaMismatch(f"{types.store} cannot hold rows without a column")
     twice = sorted(name for name, times in Counter(schema.names).items() if times > 1)
     if twice:
         raise SchemaMismatch(f"more than one column is called {', '.join(twice)}")
-    unknown = [f"{field.name} ({field.type})" for field in schema if field.type not in names]
+    names = {field.name: types.name_of(field.type) for field in schema}
+    unknown = [field for field in schema if names[field.name] is None]
     if unknown:
-        raise SchemaMismatch(f"{store} cannot hold the columns {', '.join(unknown)}")
-    return {field.name: names[field.type] for field in schema}
+        found = ", ".join(f"{field.name} ({field.type})" for field in unknown)
+        way_out = f": {_INTERVALS}" if any(_is_interval(field.type) for field in unknown) else ""
+        raise SchemaMismatch(f"{types.store} cannot hold the columns {found}{way_out}")
+    return {column: name for column, name in names.items() if name is not None}
+
+
+def _is_interval(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_duration(kind) or pa.types.is_interval(kind))
 
 
 def require_distinct(names: Iterable[str], store: str) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import pyarrow as pa
 
 from taxi_assets.errors import SchemaMismatch
+from taxi_assets.stores.array_casts import cast
 from taxi_assets.stores.os_errors import file_failures
 
 if TYPE_CHECKING:
@@ -107,8 +108,13 @@ class Rows:
         return pa.Table.from_batches(self.batches(), schema=self.schema)
 
     def to_pandas(self) -> pd.DataFrame:
-        """All rows in memory as one DataFrame; whole-number columns with missing values become float, as in pandas."""
-        return self.to_table().to_pandas()
+        """All rows in memory as one DataFrame; integers with missing values become pandas' nullable integers."""
+        table = self.to_table()
+        gaps = [name for name in table.column_names if pa.types.is_integer(table[name].type) and table[name].null_count]
+        frame = table.drop_columns(gaps).to_pandas()
+        for name in gaps:
+            frame.insert(table.column_names.index(name), name, _with_gaps(table[name]))
+        return frame
 
     def head(self, count: int) -> pa.RecordBatch:
         """The first rows, at most that many."""
@@ -241,9 +247,11 @@ def _column(batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
     if column.type == field.type:
         return column
     try:
-        return column.cast(field.type)
+        return cast(column, field.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise SchemaMismatch(f"column {field.name} does not fit {field.type}: {error}") from error
+        raise SchemaMismatch(
+            f"column {field.name} does not fit {field.type}, round or cast it in the asset: {error}"
+        ) from error
 
 
 def _batches_of(files: Iterable[Path], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -266,6 +274,14 @@ def _empty_columns(files: Iterable[str], head: pa.RecordBatch) -> set[str]:
                 table = file.read_row_group(group, sorted(empty))
                 empty -= {name for name in empty if table[name].null_count < table.num_rows}
     return empty
+
+
+def _with_gaps(column: pa.ChunkedArray) -> pd.Series:
+    """The integers with missing values; as float, those beyond 2^53 would change."""
+    import pandas as pd
+
+    name = str(column.type).replace("i", "I", 1).replace("u", "U", 1)  # Int64, UInt64
+    return column.to_pandas(types_mapper=lambda _: pd.api.types.pandas_dtype(name))
 
 
 def _table_of(frame: pd.DataFrame) -> pa.Table:

@@ -56,6 +56,26 @@ def test_what_an_asset_returns_is_stored(manager: dg.ConfigurableIOManager, kind
     assert found.to_pylist() == TABLE.to_pylist()
 
 
+def test_the_types_of_polars_are_stored(manager: dg.ConfigurableIOManager) -> None:
+    given = {
+        "zone": pl.Series(["JFK", None], dtype=pl.Categorical),
+        "rules": pl.Series([["stray", None], []]),
+        "stop": pl.Series([{"zone": "EWR", "minutes": 3}, None]),
+        "size": pl.Series([[1, 2], [3, 4]], dtype=pl.Array(pl.Int32, 2)),
+        "unsigned": pl.Series([2**64 - 1, None], dtype=pl.UInt64),
+        "amount": pl.Series(["1.50", None]).cast(pl.Decimal(9, 2)),
+    }
+
+    @dg.asset
+    def trips() -> pl.DataFrame:
+        return pl.DataFrame(given)
+
+    definitions = dg.Definitions([trips], resources={"io_manager": manager})
+    assert dg.materialize([trips], resources={"io_manager": manager}).success
+    found = definitions.load_asset_value("trips", python_type=pl.DataFrame)
+    assert found.to_dict(as_series=False) == pl.DataFrame(given).to_dict(as_series=False)
+
+
 @pytest.mark.parametrize("kind", LOADED)
 def test_an_input_is_loaded_as_it_is_annotated(manager: dg.ConfigurableIOManager, kind: str) -> None:
     wanted, as_table = LOADED[kind]

@@ -1,6 +1,7 @@
 import io
 import re
 from collections.abc import Callable
+from datetime import time
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -28,7 +29,7 @@ from taxi_assets.stores.rows import Rows
 from taxi_assets_tests.servers.bigquery import BigQueryServer, Request
 from taxi_assets_tests.servers.gcs import new_bucket
 
-from .contract import FEBRUARY, JANUARY, MONTH_COLUMN, TYPICAL, TableContract, assert_same, fares
+from .contract import FEBRUARY, JANUARY, MONTH_COLUMN, TYPICAL, TableContract, assert_same, fares, numbered
 from .partition_contract import KINDS, readings
 from .versions import FEW, entry_of, few_rows_of, rows_of, version_of
 
@@ -94,14 +95,38 @@ def load_of(request: Request) -> dict:
 
 
 class TestBigQuery(TableContract):
+    as_text = frozenset({"uuid", "list", "list of text", "empty lists", "struct", "list of structs"})
+    not_widened = frozenset({"int to double", "date to timestamp"})
     refused = frozenset({"names", "quarters of an hour"})
     # All whole numbers are INT64.
     wider: ClassVar[dict[pa.DataType, pa.DataType]] = {pa.int16(): pa.int64(), pa.int32(): pa.int64()}
-    frame_types: ClassVar[dict[str, pa.DataType]] = {**TableContract.frame_types, "vendor": pa.int64()}
+    frame_types: ClassVar[dict[str, pa.DataType]] = {
+        name: pa.int64() if name == "vendor" else kind
+        for name, kind in TableContract.frame_types.items()
+        if name != "nothing"
+    }
+
+    no_type = (pa.nulls(2), pa.nulls(0))
 
     @pytest.fixture
     def store(self, store: BigQueryStore) -> BigQueryStore:
         return store
+
+    def test_a_column_of_nulls_without_a_type_is_taken(self, store: BigQueryStore) -> None:
+        """It is left out: a column's type could not be changed later."""
+        for _ in range(2):
+            self.put(store, JANUARY, numbered(nothing=pa.nulls(2)))
+        assert self.found(store, JANUARY).column_names == ["row"]
+
+    def test_a_column_that_got_a_type_without_a_value_is_refused_with_the_statement_that_helps(
+        self, store: BigQueryStore, client: google_bigquery.Client
+    ) -> None:
+        self.put(store, JANUARY, numbered(note=pa.nulls(1, pa.float64())))
+        with pytest.raises(SchemaMismatch, match=r"note is FLOAT64 .* TIME .*drop it \((.*)\), and mat") as caught:
+            self.put(store, FEBRUARY, numbered(note=pa.array([time(12)])))
+        client.query_and_wait(re.search(r"\((ALTER .*)\)", str(caught.value))[1])
+        self.put(store, FEBRUARY, numbered(note=pa.array([time(12)])))
+        assert self.found(store)["note"].to_pylist() == [None, time(12)]
 
     def test_names_need_no_care(self, store: BigQueryStore) -> None:
         """They do here: BigQuery takes few, and the others are named before anything is written."""
@@ -308,9 +333,9 @@ def test_a_column_that_cannot_be_read_is_named(
 ) -> None:
     store.replace(TRIPS, Rows.from_table(fares(1.0)))
     table = client.get_table(f"{dataset}.trips")
-    table.schema = [*table.schema, google_bigquery.SchemaField("exact", "NUMERIC")]
+    table.schema = [*table.schema, google_bigquery.SchemaField("place", "GEOGRAPHY")]
     client.update_table(table, ["schema"])
-    with pytest.raises(SchemaMismatch, match="column exact has type NULLABLE NUMERIC"):
+    with pytest.raises(SchemaMismatch, match="column place has type NULLABLE GEOGRAPHY"):
         store.read("trips")
 
 

@@ -20,6 +20,7 @@ from taxi_assets_tests.servers.gcs import GcsServer, new_bucket
 
 from .contract import FEBRUARY, JANUARY, StoreContract, assert_same, fares
 from .test_lake import TestLake as LocalLakeContract
+from .type_contract import LakeTypeContract
 from .versions import rows_of, version_of
 
 TRIPS = TableSlice("clean/trips", JANUARY)
@@ -48,7 +49,7 @@ def fetched(tmp_path: Path) -> RawFile:
     return RawFile(path, "https://example.org/ü.csv", 5, sha256_of(path), rows=0, etag='"1"', last_modified="yesterday")
 
 
-class TestGCSLake(StoreContract):
+class TestGCSLake(LakeTypeContract, StoreContract):
     key_column = None
 
     table = "clean/trips"

@@ -18,6 +18,7 @@ from taxi_assets.stores.rows import BATCH_ROWS, Rows
 from taxi_assets.stores.scratch import MARK, PREFIX, scratch_folder
 
 from .contract import FEBRUARY, JANUARY, MARCH, StoreContract, assert_same, fares, numbered
+from .type_contract import LakeTypeContract
 from .versions import rows_of
 
 TRIPS = TableSlice("clean/trips", JANUARY)
@@ -46,7 +47,7 @@ def fetched(tmp_path: Path) -> RawFile:
     )
 
 
-class TestLake(StoreContract):
+class TestLake(LakeTypeContract, StoreContract):
     key_column = None
 
     table = "clean/trips"

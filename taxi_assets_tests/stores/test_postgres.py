@@ -73,6 +73,8 @@ def until(condition: Callable[[], object]) -> None:
 
 
 class TestPostgres(TableContract):
+    as_text = frozenset({"struct", "list of structs"})
+
     @pytest.fixture
     def store(self, store: PostgresStore) -> PostgresStore:
         return store

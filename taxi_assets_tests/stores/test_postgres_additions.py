@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pyarrow as pa
@@ -18,6 +19,7 @@ from taxi_assets.stores.rows import Rows
 from .contract import FEBRUARY, JANUARY, MONTH_COLUMN, fares
 
 TRIPS = TableSlice("trips", JANUARY)
+KEY = UUID("6ecd8c99-4036-403d-bf84-cf8400f67836")
 TEN = datetime(2024, 1, 1, 10, tzinfo=UTC)
 Ask = Callable[..., list[Any]]
 
@@ -182,7 +184,7 @@ def test_columns_of_every_common_type_are_read(store: PostgresStore, ask: Ask, s
         "padded": ("char(3)", "'a'", pa.string(), "a"),
         "one": ('"char"', "'x'", pa.string(), "x"),
         "document": ("jsonb", '\'{"a": [1]}\'', pa.string(), '{"a": [1]}'),
-        "key": ("uuid", "'6ecd8c99-4036-403d-bf84-cf8400f67836'", pa.string(), "6ecd8c99-4036-403d-bf84-cf8400f67836"),
+        "key": ("uuid", f"'{KEY}'", pa.uuid(), KEY),
         "clock": ("time", "'12:30:00.5'", pa.time64("us"), time(12, 30, 0, 500_000)),
         "rounded": ("timestamp(0)", "'2024-01-01 12:00'", pa.timestamp("us"), datetime(2024, 1, 1, 12)),
         "zoned": ("timestamptz(3)", "'2024-01-01 12:00+02'", pa.timestamp("us", "UTC"), TEN),

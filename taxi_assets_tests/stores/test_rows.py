@@ -7,6 +7,7 @@ import pytest
 
 from taxi_assets.errors import SchemaMismatch
 from taxi_assets.stores.arrow import type_names
+from taxi_assets.stores.duckdb.column_types import TYPES
 from taxi_assets.stores.rows import Rows
 
 FARES = pa.table({"row": [0, 1], "fare": [1.5, None]})
@@ -66,7 +67,7 @@ def test_a_dataframe_that_no_table_can_hold_is_refused_with_its_column(frame: pd
 
 def test_rows_without_a_column_are_refused() -> None:
     with pytest.raises(SchemaMismatch, match="DuckDB cannot hold rows without a column"):
-        type_names(Rows.from_pandas(pd.DataFrame(index=[0, 1])).schema, {}, "DuckDB")
+        type_names(Rows.from_pandas(pd.DataFrame(index=[0, 1])).schema, TYPES)
 
 
 def test_files_of_one_schema_are_named(path: Path) -> None:

@@ -6,15 +6,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from google.api_core.exceptions import GoogleAPICallError, ServiceUnavailable
 from google.cloud import bigquery
 
 from taxi_assets.errors import Overtaken, StoreUnavailable
 from taxi_assets.raw_file import sha256_of
+from taxi_assets.stores.bigquery.column_types import TYPES, is_loadable
 from taxi_assets.stores.bigquery.connection import Dataset
 from taxi_assets.stores.bigquery.definition import ensure_table
 from taxi_assets.stores.bigquery.load_jobs import job_name
-from taxi_assets.stores.bigquery.tables import arrow_schema
+from taxi_assets.stores.bigquery.tables import arrow_schema, types_of
 from taxi_assets.stores.google_errors import session_is_lost
 from taxi_assets.stores.lake.parquet import write_parquet
 from taxi_assets.stores.os_errors import disk_failures
@@ -41,7 +43,7 @@ def load(dataset: Dataset, table: bigquery.Table, destination: str, rows: Rows) 
 
 def append(dataset: Dataset, name: str, line: Rows, job: str, *, require_partition_filter: bool) -> None:
     """Append the line to the table; idempotent for each job name."""
-    table = ensure_table(dataset, name, line.schema, None, require_partition_filter=require_partition_filter)
+    table = ensure_table(dataset, name, line, None, require_partition_filter=require_partition_filter)
     options = _load_options(dataset, table, bigquery.WriteDisposition.WRITE_APPEND)
     with _temporary_folder() as folder:
         path = folder / "line.parquet"
@@ -57,6 +59,7 @@ def _source(
 ) -> Iterator[tuple[list[str], StartJob]]:
     """What identifies the rows' content, and the function that starts a job of a given id."""
     options = _load_options(dataset, table, bigquery.WriteDisposition.WRITE_TRUNCATE)
+    rows = _loadable(rows, table)
     if rows.objects:
         uris = [name.partition("#")[0] for name in rows.objects]
 
@@ -67,8 +70,32 @@ def _source(
         return
     with _temporary_folder() as folder:
         path = folder / "rows.parquet"
-        write_parquet(rows.with_schema(arrow_schema(table)), path)
+        write_parquet(_uploaded(rows, table), path)
         yield [sha256_of(path)], _upload(dataset, path, destination, options)
+
+
+def _loadable(rows: Rows, table: bigquery.Table) -> Rows:
+    """The rows in types that a load job reads into the table's; with their objects, where those have them already."""
+    held = types_of(table)
+    schema = arrow_schema(table)
+    fields = [
+        field
+        if is_loadable(field.type) and TYPES.name_of(field.type) == held[field.name]
+        else field.with_type(schema.field(field.name).type)
+        for field in rows.schema
+    ]
+    return rows.with_schema(pa.schema(fields, rows.schema.metadata))
+
+
+def _uploaded(rows: Rows, table: bigquery.Table) -> Rows:
+    """The rows with the table's columns, in its types; decimals as long as they are, since few readers know longer."""
+    brought = {field.name: field.type for field in rows.schema if pa.types.is_decimal(field.type)}
+    schema = arrow_schema(table)
+    fields = [
+        field.with_type(brought[field.name]) if field.type == pa.decimal256(76, 38) and field.name in brought else field
+        for field in schema
+    ]
+    return rows.with_schema(pa.schema(fields, schema.metadata))
 
 
 @contextmanager

@@ -9,8 +9,9 @@ from google.cloud import bigquery
 from taxi_assets.errors import SliceMissing
 from taxi_assets.stores.bigquery import empty_partitions
 from taxi_assets.stores.bigquery.client import open_read_client
+from taxi_assets.stores.bigquery.column_types import TYPES
 from taxi_assets.stores.bigquery.connection import Dataset
-from taxi_assets.stores.bigquery.tables import TYPE_NAMES, arrow_schema, key_of_decorator, require_names
+from taxi_assets.stores.bigquery.tables import arrow_schema, key_of_decorator, require_names
 from taxi_assets.stores.partition import Key, Partition, key_column, missing_from
 from taxi_assets.stores.rows import Rows, conform
 
@@ -56,7 +57,7 @@ def find_row(
     source = f"{dataset.quoted(table.table_id)}{_where(table, column, partitions) or ' WHERE TRUE'}"
     conditions = "".join(f" AND `{name}` = @key_{number}" for number, name in enumerate(key))
     bound = [
-        bigquery.ScalarQueryParameter(f"key_{number}", TYPE_NAMES[schema.field(name).type], value)
+        bigquery.ScalarQueryParameter(f"key_{number}", TYPES.name_of(schema.field(name).type), value)
         for number, (name, value) in enumerate(key.items())
     ]
     found = dataset.query(f"SELECT * FROM {source}{conditions} LIMIT 1", partitions, key=bound).to_arrow_iterable()

@@ -15,17 +15,18 @@ from taxi_assets.stores import load_log
 from taxi_assets.stores.arrow import storable, type_names, with_key
 from taxi_assets.stores.base import Stored, TableSlice
 from taxi_assets.stores.bigquery import empty_partitions
+from taxi_assets.stores.bigquery.column_types import TYPES
 from taxi_assets.stores.bigquery.connection import Dataset
-from taxi_assets.stores.bigquery.definition import ensure_table
+from taxi_assets.stores.bigquery.definition import ensure_table, typed
 from taxi_assets.stores.bigquery.loading import append, load
 from taxi_assets.stores.bigquery.reading import find_row, keys_of, read_rows, selection
 from taxi_assets.stores.bigquery.tables import (
     DIALECT,
-    TYPE_NAMES,
     Partitioning,
     exceeds_native,
     partition_of,
     require_names,
+    types_of,
 )
 from taxi_assets.stores.digest import Digest, Parts, digest_query
 from taxi_assets.stores.partition import Key, Partition, key_column, months_among, require_no_overlap
@@ -74,15 +75,16 @@ class BigQueryStore:
             StoreError: the service refuses the rows, or they are of another partition.
             Overtaken: another run replaced what the rows were made from.
         """
-        rows = with_key(storable(rows), self._key_column, piece.partition)
-        types = type_names(rows.schema, TYPE_NAMES, "BigQuery")
+        rows = storable(with_key(rows, self._key_column, piece.partition))
+        types = type_names(rows.schema, TYPES)
         require_names(piece.table, types)
         options = {"require_partition_filter": self._require_partition_filter}
         partitioning = None
         if piece.partition is not None:
             partitioning = Partitioning.of(key_column(self._key_column, piece.partition), piece.partition)
         with self._dataset.failures():
-            table = ensure_table(self._dataset, piece.table, rows.schema, partitioning, **options)
+            rows = typed(self._dataset, piece.table, rows)
+            table = ensure_table(self._dataset, piece.table, rows, partitioning, **options)
             if piece.partition is not None and exceeds_native(piece.partition):
                 require_no_overlap(self.table_name(piece.table), keys_of(self._dataset, table), piece.partition)
             job = load(self._dataset, table, partition_of(self.table_name(piece.table), piece.partition), rows)
@@ -94,6 +96,7 @@ class BigQueryStore:
                 # By the service's clock where known: this machine's may be set back between two loads.
                 line = entry.line(piece, count, job.ended or load_log.now_after(None))
                 append(self._dataset, entry.audit_table, line, f"{job.job_id}_audit", **options)
+            types = {name: held for name, held in types_of(table).items() if name in types}
             return Stored(count, None, rows.schema, types, scan_bytes=self._scan_bytes(table, piece))
 
     def read(self, table: str, partitions: Sequence[Partition] | None = None) -> Rows:

@@ -13,21 +13,10 @@ from taxi_assets.errors import SchemaMismatch
 from taxi_assets.month import Month
 from taxi_assets.stores.arrow import description, require_distinct
 from taxi_assets.stores.base import other_partitioning
+from taxi_assets.stores.bigquery.column_types import TYPES
 from taxi_assets.stores.digest import Dialect
 from taxi_assets.stores.partition import Key, Kind, Partition, kind_of
 
-TYPE_NAMES = {
-    pa.bool_(): "BOOL",
-    pa.int16(): "INT64",
-    pa.int32(): "INT64",
-    pa.int64(): "INT64",
-    pa.float64(): "FLOAT64",
-    pa.string(): "STRING",
-    pa.binary(): "BYTES",
-    pa.date32(): "DATE",
-    pa.timestamp("us"): "DATETIME",
-    pa.timestamp("us", "UTC"): "TIMESTAMP",
-}
 DIALECT = Dialect(
     quoted=lambda name: f"`{name}`",
     double="FLOAT64",
@@ -36,7 +25,6 @@ DIALECT = Dialect(
     days=lambda date: f"DATE_DIFF({date}, DATE '1970-01-01', DAY)",
     text=lambda text: f"CAST(CONCAT('0x', SUBSTR(TO_HEX(MD5({text})), 1, 8)) AS INT64)",
 )
-_ARROW_TYPES = {name: kind for kind, name in TYPE_NAMES.items()}
 _LEGACY_NAMES = {"BOOLEAN": "BOOL", "INTEGER": "INT64", "FLOAT": "FLOAT64"}  # in the answers of the service
 _TABLE_NAME = re.compile(r"[\w\- ]{1,1024}")
 # The names that a load of Parquet accepts: https://cloud.google.com/bigquery/docs/schemas#column_names
@@ -107,17 +95,21 @@ def new_table(
     return table
 
 
-def adapt(table: Table, schema: pa.Schema, wanted: Partitioning | None, *, require_partition_filter: bool) -> list[str]:
-    """Extend the table to rows of the schema, and return the names of the properties that changed.
+def require_same_partitioning(table: Table, wanted: Partitioning | None) -> None:
+    """Refuse a table that is partitioned in another way.
 
     Raises:
-        SchemaMismatch: a column has another type, or the table is partitioned the other way.
+        SchemaMismatch: it is.
     """
     present = table.time_partitioning
     found = None if present is None else Partitioning(present.type_, present.field)
     if found != wanted:
         name = f"{table.project}.{table.dataset_id}.{table.table_id}"
         raise other_partitioning(name, f"drop it (DROP TABLE `{name}`)", holds=found, wanted=wanted)
+
+
+def adapt(table: Table, schema: pa.Schema, wanted: Partitioning | None, *, require_partition_filter: bool) -> list[str]:
+    """Extend the table to rows of the schema, and return the names of the properties that changed."""
     before = (list(table.schema), table.description, dict(table.labels), bool(table.require_partition_filter))
     table.schema = _merged(table, schema)
     table.description = description(schema) or table.description
@@ -173,13 +165,6 @@ def key_of_decorator(name: str) -> Key:
 def _merged(table: Table, schema: pa.Schema) -> list[SchemaField]:
     columns = {column.name: column for column in table.schema}
     require_distinct([*columns, *schema.names], "BigQuery")
-    different = [
-        f"{field.name} is {_type_of(columns[field.name])} in the table and {TYPE_NAMES[field.type]} in the rows"
-        for field in schema
-        if field.name in columns and _type_of(columns[field.name]) != TYPE_NAMES[field.type]
-    ]
-    if different:
-        raise SchemaMismatch(f"{table.full_table_id}: {'; '.join(different)}")
     for field in schema:
         present = columns.get(field.name)
         if present is None:
@@ -195,7 +180,7 @@ def _column(field: pa.Field) -> SchemaField:
     return SchemaField.from_api_repr(
         {
             "name": field.name,
-            "type": TYPE_NAMES[field.type],
+            "type": TYPES.name_of(field.type),
             "mode": "NULLABLE" if field.nullable else "REQUIRED",
             "description": description(field),
         }
@@ -203,11 +188,16 @@ def _column(field: pa.Field) -> SchemaField:
 
 
 def _field(column: SchemaField) -> pa.Field:
-    kind = _type_of(column)
-    if kind not in _ARROW_TYPES or column.mode == "REPEATED":
-        raise SchemaMismatch(f"column {column.name} has type {column.mode} {kind}, which cannot be read")
+    kind = TYPES.type_of(_type_of(column))
+    if kind is None or column.mode == "REPEATED":
+        raise SchemaMismatch(f"column {column.name} has type {column.mode} {_type_of(column)}, which cannot be read")
     metadata = None if column.description is None else {"description": column.description}
-    return pa.field(column.name, _ARROW_TYPES[kind], column.mode != "REQUIRED", metadata)
+    return pa.field(column.name, kind, column.mode != "REQUIRED", metadata)
+
+
+def types_of(table: Table) -> dict[str, str]:
+    """Column name -> BigQuery's type."""
+    return {column.name: _type_of(column) for column in table.schema}
 
 
 def _type_of(column: SchemaField) -> str:

@@ -7,9 +7,8 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from taxi_assets.stores import load_log
-from taxi_assets.stores.arrow import other_key, type_names
+from taxi_assets.stores.arrow import other_key
 from taxi_assets.stores.base import TableSlice
-from taxi_assets.stores.duckdb.engine import TYPE_NAMES
 from taxi_assets.stores.duckdb.sql import in_files, quoted, streamed
 from taxi_assets.stores.duckdb.tables import Table, in_partitions, number
 from taxi_assets.stores.partition import Partition, key_column
@@ -51,7 +50,7 @@ def replace_rows(table: Table, column: str | None, partition: Partition | None, 
 
 def append_audit_line(audit_table: Table, piece: TableSlice, count: int, entry: load_log.Entry) -> None:
     """Record the load in the audit table, inside the caller's transaction."""
-    audit_table.ensure(load_log.SCHEMA, type_names(load_log.SCHEMA, TYPE_NAMES, "DuckDB"))
+    audit_table.ensure(entry.line(piece, count, entry.started_at))  # its types are those of the one that is written
     finished_at = load_log.now_after(_newest_line(audit_table, piece))
     _insert(audit_table, entry.line(piece, count, finished_at))
 

@@ -12,8 +12,8 @@ from taxi_assets.stores import load_log
 from taxi_assets.stores.arrow import storable, type_names, with_key
 from taxi_assets.stores.base import Stored, TableSlice
 from taxi_assets.stores.digest import Digest, Parts, digest_query
+from taxi_assets.stores.duckdb.column_types import TYPES
 from taxi_assets.stores.duckdb.connection import DuckDBFile
-from taxi_assets.stores.duckdb.engine import TYPE_NAMES
 from taxi_assets.stores.duckdb.loading import append_audit_line, replace_rows, transaction
 from taxi_assets.stores.duckdb.reading import find_row, read_rows
 from taxi_assets.stores.duckdb.tables import DIALECT, Table, in_partitions, require_same_partitioning
@@ -52,17 +52,17 @@ class DuckDBStore:
             StoreError: DuckDB refuses the rows, or the file cannot be written.
             Overtaken: another run replaced what the rows were made from.
         """
-        rows = with_key(storable(rows), self._key_column, piece.partition)
-        types = type_names(rows.schema, TYPE_NAMES, "DuckDB")
+        rows = storable(with_key(rows, self._key_column, piece.partition))
+        type_names(rows.schema, TYPES)  # what DuckDB lacks is refused before the file is created
         with self._file.writing(f"{self._schema}.{piece}") as connection, transaction(connection):
             table = Table(connection, self._schema, piece.table)
             require_same_partitioning(table, piece)
-            table.ensure(rows.schema, types)
+            rows = table.ensure(rows)
             count = replace_rows(table, self._key_column, piece.partition, rows)
             if entry is not None:
                 append_audit_line(Table(connection, self._schema, entry.audit_table), piece, count, entry)
             rows.confirm()
-            return Stored(count, None, rows.schema, types)
+            return Stored(count, None, rows.schema, type_names(rows.schema, TYPES))
 
     def read(self, table: str, partitions: Sequence[Partition] | None = None) -> Rows:
         """The rows of the table, or of these partitions of it.

@@ -6,10 +6,10 @@ import duckdb
 import pyarrow as pa
 
 from taxi_assets.errors import SchemaMismatch
-from taxi_assets.stores.arrow import description, require_distinct
+from taxi_assets.stores.arrow import description, require_distinct, type_names
 from taxi_assets.stores.base import TableSlice, other_partitioning
 from taxi_assets.stores.digest import Dialect
-from taxi_assets.stores.duckdb.engine import ARROW_TYPES
+from taxi_assets.stores.duckdb.column_types import TYPES, canonical
 from taxi_assets.stores.duckdb.sql import literal, quoted
 from taxi_assets.stores.partition import (
     Key,
@@ -21,6 +21,8 @@ from taxi_assets.stores.partition import (
     require_no_overlap,
     text_of,
 )
+from taxi_assets.stores.rows import Rows
+from taxi_assets.stores.type_changes import changes_for, fitted
 
 DIALECT = Dialect(
     quoted=quoted,
@@ -58,7 +60,7 @@ class Table:
             "ORDER BY column_index",
             [self.schema, self.name],
         )
-        return dict(found.fetchall())
+        return {name: canonical(kind) for name, kind in found.fetchall()}
 
     def arrow_schema(self) -> pa.Schema:
         """The schema that the table's rows are read with; comments become descriptions.
@@ -86,27 +88,32 @@ class Table:
         where, bound = in_partitions(column, partitions)
         return number(self.connection.execute(f"SELECT count(*) FROM {self.identifier}{where}", bound))
 
-    def ensure(self, schema: pa.Schema, types: dict[str, str]) -> None:
-        """Create the table, or add the columns that it lacks; comments are updated to those of the newest rows.
+    def ensure(self, rows: Rows) -> Rows:
+        """Create the table, or add the columns that it lacks, and widen those that are too narrow for the rows.
+
+        Comments are updated to those of the newest rows.
+
+        Returns:
+            The rows in the types of the table.
 
         Raises:
-            SchemaMismatch: a column has another type, or two columns differ in upper and lower case only.
+            SchemaMismatch: a column's type does not fit, or two columns differ in upper and lower case only.
         """
         existing = self.columns()
+        types = type_names(rows.schema, TYPES)
         require_distinct([*existing, *types], "DuckDB")
-        different = [
-            f"{column} is {existing[column]} in the table and {kind} in the rows"
-            for column, kind in types.items()
-            if existing.get(column, kind) != kind
-        ]
-        if different:
-            raise SchemaMismatch(f"{self}: {'; '.join(different)}")
         if not existing:
-            self._create(schema, types)
+            self._create(rows.schema, types)
+        changes = changes_for(rows, existing, TYPES, self._has_value, str(self))
+        for column, kind in changes.widened.items():
+            self._alter(column, f"SET DATA TYPE {kind}")
+        for column, kind in changes.retyped.items():
+            self._alter(column, f"SET DATA TYPE {kind} USING CAST(NULL AS {kind})")
         for column, kind in types.items():
             if existing and column not in existing:
                 self.connection.execute(f"ALTER TABLE {self.identifier} ADD COLUMN {quoted(column)} {kind}")
-        self._comment_on_columns(schema)
+        self._comment_on_columns(rows.schema)
+        return fitted(rows, self.columns(), TYPES)
 
     def record(self, partition: Partition) -> None:
         """Add the partition to those that were loaded."""
@@ -116,6 +123,13 @@ class Table:
         else:
             columns = dict.fromkeys(("table_name", "kind", "key"), "VARCHAR")
             _add(self._loaded_partitions, columns, [self.name, kind.name, text_of(partition.key)])
+
+    def _has_value(self, column: str) -> bool:
+        query = f"SELECT 1 FROM {self.identifier} WHERE {quoted(column)} IS NOT NULL LIMIT 1"
+        return self.connection.execute(query).fetchone() is not None
+
+    def _alter(self, column: str, change: str) -> None:
+        self.connection.execute(f"ALTER TABLE {self.identifier} ALTER COLUMN {quoted(column)} {change}")
 
     def _create(self, schema: pa.Schema, types: dict[str, str]) -> None:
         columns = ", ".join(
@@ -212,6 +226,7 @@ def number(answer: duckdb.DuckDBPyConnection) -> int:
 
 
 def _field(name: str, kind: str, nullable: bool, comment: str | None) -> pa.Field:
-    if kind not in ARROW_TYPES:
+    arrow_type = TYPES.type_of(kind)
+    if arrow_type is None:
         raise SchemaMismatch(f"column {name} has type {kind}, which cannot be read")
-    return pa.field(name, ARROW_TYPES[kind], nullable, None if comment is None else {"description": comment})
+    return pa.field(name, arrow_type, nullable, None if comment is None else {"description": comment})

@@ -1,39 +1,41 @@
 """Create a Postgres table, or extend it to the columns of the rows that come; one process at a time per table."""
 
-import pyarrow as pa
+import psycopg
+from psycopg import sql
 
 from taxi_assets.errors import SchemaMismatch
-from taxi_assets.stores import load_log
 from taxi_assets.stores.arrow import description, type_names
 from taxi_assets.stores.base import other_partitioning
+from taxi_assets.stores.postgres.column_types import TYPES
 from taxi_assets.stores.postgres.connection import take_advisory_lock, transaction, when_unlocked
-from taxi_assets.stores.postgres.tables import TYPE_NAMES, Partitioning, Table, TableColumn
+from taxi_assets.stores.postgres.tables import Partitioning, Table, TableColumn
+from taxi_assets.stores.rows import Rows
+from taxi_assets.stores.type_changes import changes_for
 
 
-def ensure_table(
-    table: Table, schema: pa.Schema, types: dict[str, str], partitioning: Partitioning | None, lock_patience: float
-) -> None:
-    """Create the table, or add the columns that it lacks; comments are updated to those of the newest rows.
+def ensure_table(table: Table, rows: Rows, partitioning: Partitioning | None, lock_patience: float) -> None:
+    """Create the table, or add the columns that it lacks, and widen those that are too narrow for the rows.
+
+    All of it happens in one transaction, for all partitions. Comments are updated to those of the newest rows.
 
     Args:
         table: on a connection without an open transaction.
-        schema: of the rows.
-        types: column name -> Postgres' type.
+        rows: to be loaded.
         partitioning: of the table; None for one whole table.
         lock_patience: seconds to retry while others use the table.
 
     Raises:
-        SchemaMismatch: a column has another type, or the table is partitioned the other way.
+        SchemaMismatch: a column's type does not fit, or the table is partitioned the other way.
         StoreUnavailable: the table stayed locked.
     """
     with transaction(table.connection, writes=True):
-        _define(table, schema, types, partitioning, lock_patience)
+        _define(table, rows, partitioning, lock_patience)
 
 
-def ensure_audit_table(table: Table, lock_patience: float) -> None:
-    """Create the audit table, append-only from then on."""
+def ensure_audit_table(table: Table, line: Rows, lock_patience: float) -> None:
+    """Create the audit table for lines like this one, append-only from then on."""
     with transaction(table.connection, writes=True):
-        _define(table, load_log.SCHEMA, type_names(load_log.SCHEMA, TYPE_NAMES, "Postgres"), None, lock_patience)
+        _define(table, line, None, lock_patience)
         if not table.is_append_only():
             take_advisory_lock(table.connection, _definition_of(table.schema))
             table.make_append_only()
@@ -44,25 +46,40 @@ def lock_definition(table: Table) -> None:
     take_advisory_lock(table.connection, _definition_of(f"{table.schema}.{table.name}"))
 
 
-def _define(
-    table: Table, schema: pa.Schema, types: dict[str, str], partitioning: Partitioning | None, lock_patience: float
-) -> None:
+def _define(table: Table, rows: Rows, partitioning: Partitioning | None, lock_patience: float) -> None:
+    types = type_names(rows.schema, TYPES)
     lock_definition(table)
     if not table.exists():
         take_advisory_lock(table.connection, _definition_of(table.schema))  # two concurrent IF NOT EXISTS fail
-        table.create(schema, types, partitioning)
+        table.create(rows.schema, types, partitioning)
     elif table.partitioning() != partitioning:
         raise _other_partitioning(table, table.partitioning(), partitioning)
     existing = {column.name: column for column in table.columns()}
-    _require_same_types(table, types, existing, partitioning)
-    added = [(name, kind) for name, kind in types.items() if name not in existing]
-    if added:
-        when_unlocked(table.connection, lock_patience, *table.added_columns(added))
-    for field in schema:
+    _require_same_key(table, types, existing, partitioning)
+    held = {name: column.type for name, column in existing.items()}
+    changes = changes_for(rows, held, TYPES, table.has_value, f"{table.schema}.{table.name}")
+    altered = [
+        *table.added_columns((name, kind) for name, kind in types.items() if name not in existing),
+        *table.altered_columns(changes.widened, keep=True),
+        *table.altered_columns(changes.retyped, keep=False),
+    ]
+    if altered:
+        _alter(table, altered, lock_patience)
+    for field in rows.schema:
         text = description(field)
         column = existing.get(field.name)
         if text is not None and (column is None or column.comment != text):
             table.comment(field.name, text)
+
+
+def _alter(table: Table, statements: list[sql.Composed], lock_patience: float) -> None:
+    try:
+        when_unlocked(table.connection, lock_patience, *statements)
+    except psycopg.errors.FeatureNotSupported as error:  # a view or a rule selects a column that changes its type
+        raise SchemaMismatch(
+            f"{table.schema}.{table.name} cannot take the types of the rows: {error.diag.message_primary} "
+            f"({error.diag.message_detail}). Drop that, materialize it again, and create it again"
+        ) from error
 
 
 def _other_partitioning(table: Table, holds: object, wanted: object) -> SchemaMismatch:
@@ -74,16 +91,9 @@ def _definition_of(name: str) -> str:
     return f"{name} definition"
 
 
-def _require_same_types(
+def _require_same_key(
     table: Table, types: dict[str, str], existing: dict[str, TableColumn], partitioning: Partitioning | None
 ) -> None:
     key = None if partitioning is None else existing.get(partitioning.column)
     if key is not None and key.type != types[key.name]:
         raise _other_partitioning(table, f"{partitioning} ({key.type})", f"{partitioning} ({types[key.name]})")
-    different = [
-        f"{name} is {existing[name].type} in the table and {kind} in the rows"
-        for name, kind in types.items()
-        if name in existing and existing[name].type != kind
-    ]
-    if different:
-        raise SchemaMismatch(f"{table.schema}.{table.name}: {'; '.join(different)}")

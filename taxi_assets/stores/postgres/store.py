@@ -16,12 +16,13 @@ from taxi_assets.stores.arrow import storable, type_names, with_key
 from taxi_assets.stores.base import Stored, TableSlice
 from taxi_assets.stores.digest import Digest, Parts
 from taxi_assets.stores.partition import Key, Partition, key_column, kind_of, months_among
+from taxi_assets.stores.postgres.column_types import TYPES
 from taxi_assets.stores.postgres.connection import Url, connected, take_advisory_lock, transaction
 from taxi_assets.stores.postgres.definition import ensure_audit_table, ensure_table
 from taxi_assets.stores.postgres.loading import append_audit_line, attach_partition, load_partition, replace_all
 from taxi_assets.stores.postgres.reading import digest_of, find_row, read_rows
 from taxi_assets.stores.postgres.table_partitions import incoming_of, partition_of
-from taxi_assets.stores.postgres.tables import TYPE_NAMES, Partitioning, Table, require_short
+from taxi_assets.stores.postgres.tables import Partitioning, Table, require_short
 from taxi_assets.stores.rows import Rows
 
 
@@ -55,21 +56,20 @@ class PostgresStore:
             StoreError: the server refuses the rows.
             Overtaken: another run replaced what the rows were made from.
         """
-        rows = with_key(storable(rows), self._key_column, piece.partition)
-        types = type_names(rows.schema, TYPE_NAMES, "Postgres")
+        rows = storable(with_key(rows, self._key_column, piece.partition))
+        types = type_names(rows.schema, TYPES)
         with connected(self._url) as connection:
             table = Table(connection, self._schema, piece.table)
             written = table if piece.partition is None else incoming_of(table, piece.partition)
             require_short([table.schema, written.name, *types])
-            ensure_table(table, rows.schema, types, self._partitioning(piece), self._lock_patience)
+            ensure_table(table, rows, self._partitioning(piece), self._lock_patience)
             if entry is not None:
-                ensure_audit_table(Table(connection, self._schema, entry.audit_table), self._lock_patience)
+                line = entry.line(piece, 0, entry.started_at)  # its types are those of the one that is written
+                ensure_audit_table(Table(connection, self._schema, entry.audit_table), line, self._lock_patience)
             with transaction(connection, writes=True):
-                return self._replace(table, piece, rows, types, entry)
+                return self._replace(table, piece, rows, entry)
 
-    def _replace(
-        self, table: Table, piece: TableSlice, rows: Rows, types: dict[str, str], entry: load_log.Entry | None
-    ) -> Stored:
+    def _replace(self, table: Table, piece: TableSlice, rows: Rows, entry: load_log.Entry | None) -> Stored:
         take_advisory_lock(table.connection, f"{self._schema}.{piece}")
         if piece.partition is None:
             count = replace_all(table, rows)
@@ -79,10 +79,11 @@ class PostgresStore:
         if entry is not None:
             append_audit_line(table.sibling(entry.audit_table), piece, count, entry)
         rows.confirm()  # a newer load of the slice waits from here on until the commit
-        if piece.partition is None:
-            return Stored(count, table.size(), rows.schema, types)
-        attach_partition(table, piece.partition, self._lock_patience)
-        return Stored(count, partition_of(table, piece.partition).size(), rows.schema, types)
+        if piece.partition is not None:
+            attach_partition(table, piece.partition, self._lock_patience)
+        written = self._table(table.connection, piece)
+        types = {column.name: column.type for column in written.columns()}
+        return Stored(count, written.size(), rows.schema, {name: types[name] for name in rows.schema.names})
 
     def read(self, table: str, partitions: Sequence[Partition] | None = None) -> Rows:
         """The rows of the table, or of these partitions of it.

@@ -2,7 +2,9 @@
 
 from psycopg import sql
 
+from taxi_assets.errors import SchemaMismatch
 from taxi_assets.stores.partition import Key, Partition, identifier_of
+from taxi_assets.stores.postgres.column_types import is_wider
 from taxi_assets.stores.postgres.tables import Table
 from taxi_assets.stores.postgres.user_objects import ONE_KEY, Copied, copied
 
@@ -74,7 +76,28 @@ def _missing_definitions(fresh: Table, table: Table) -> list[sql.Composed]:
             for name, definition in wanted.checks.items()
             if name not in own.checks
         ),
+        *_changed_types(fresh, table),
     ]
+
+
+def _changed_types(fresh: Table, table: Table) -> list[sql.Composed]:
+    """The statements that give columns of the new table the types that the table's took during the load.
+
+    Raises:
+        SchemaMismatch: the loaded values have no place in them.
+    """
+    wanted = {column.name: column.type for column in table.columns()}
+    own = {column.name: column.type for column in fresh.columns()}
+    other = {name: kind for name, kind in wanted.items() if own.get(name, kind) != kind}
+    kept = {name: kind for name, kind in other.items() if is_wider(own[name], kind)}
+    empty = {name: kind for name, kind in other.items() if name not in kept and not fresh.has_value(name)}
+    lost = [f"{name} to {kind}" for name, kind in other.items() if name not in kept and name not in empty]
+    if lost:
+        raise SchemaMismatch(
+            f"{table.schema}.{table.name}: another load has changed {', '.join(lost)} meanwhile, which does not hold "
+            "the values of this one: have all partitions bring one type, and materialize it again"
+        )
+    return [*fresh.altered_columns(kept, keep=True), *fresh.altered_columns(empty, keep=False)]
 
 
 def _values_of(partition: Partition) -> sql.Composed:

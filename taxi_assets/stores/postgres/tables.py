@@ -1,6 +1,6 @@
 """Tables in Postgres: names, types, what exists, and the DDL."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -176,6 +176,27 @@ class Table:
             sql.SQL("ALTER TABLE {} ADD COLUMN {}").format(self.identifier, _definition(name, kind, nullable=True))
             for name, kind in types
         ]
+
+    def altered_columns(self, types: Mapping[str, str], *, keep: bool) -> list[sql.Composed]:
+        """The statements that give columns other types.
+
+        Args:
+            types: column -> its new type.
+            keep: cast the values; False where there are none.
+        """
+        using = "" if keep else " USING NULL::{kind}"
+        return [
+            sql.SQL("ALTER TABLE {table} ALTER COLUMN {column} TYPE {kind}" + using).format(
+                table=self.identifier, column=sql.Identifier(name), kind=sql.SQL(kind)
+            )
+            for name, kind in types.items()
+        ]
+
+    def has_value(self, column: str) -> bool:
+        """True: a row has a value in the column."""
+        query = sql.SQL("SELECT FROM {} WHERE {} IS NOT NULL LIMIT 1")
+        found = self.connection.execute(query.format(self.identifier, sql.Identifier(column)))
+        return found.fetchone() is not None
 
     def comment(self, column: str, text: str) -> None:
         """Comment on the column in the database."""

@@ -15,6 +15,7 @@ Run with the emulator's own interpreter; its settings are in BQEMU_ variables. W
   given, and says nothing of the location.
 - `queries`: no scan of a table that demands a partition filter without one; pages of results without FastAPI's look at
   every cell, which takes seconds a page; results forgotten after a while, which the emulator keeps for ever.
+- `alterations`: a column's wider type and a dropped column, which the emulator's own answers about the table ignore.
 - `recording`: every request in a file, for the tests to read.
 """
 
@@ -29,7 +30,7 @@ from bqemulator.config import Settings
 from fastapi import FastAPI
 from starlette.middleware.base import BaseHTTPMiddleware
 
-from taxi_assets_tests.servers.bigquery_emulator import jobs, parsing, queries, recording, tables, uploads
+from taxi_assets_tests.servers.bigquery_emulator import alterations, jobs, parsing, queries, recording, tables, uploads
 from taxi_assets_tests.servers.bigquery_emulator.engine import ThreadsEngine
 
 
@@ -49,7 +50,7 @@ def main() -> None:
     """Patch the emulator and serve until told to stop."""
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     spare_collections()
-    for module in (jobs, parsing, queries):
+    for module in (jobs, parsing, queries, alterations):
         module.install()
     bqemulator.server.DuckDBEngine = ThreadsEngine
     bqemulator.server.create_app = create_patched_app

@@ -14,7 +14,7 @@ from taxi_assets.stores.lake.folder.tables import Tables
 from taxi_assets.stores.lake.folder.versions import origin_of
 from taxi_assets.stores.os_errors import file_failures
 from taxi_assets.stores.partition import Partition
-from taxi_assets.stores.rows import Rows, schema_of_parquet
+from taxi_assets.stores.rows import Rows
 
 
 def read_rows(tables: Tables, table: str, partitions: Sequence[Partition] | None) -> Rows:
@@ -33,7 +33,7 @@ def read_rows(tables: Tables, table: str, partitions: Sequence[Partition] | None
     paths = [path for _, path in found if path is not None]
     if len(paths) == 1:
         return Rows.from_parquet(paths).confirmed_by(partial(tables.require_current, slices[0], paths[0]))
-    return Rows.from_parquet(paths, parquet.common_schema([schema_of_parquet(path) for path in paths], table))
+    return Rows.from_parquet(paths, parquet.common_schema([parquet.schema_by_values(path) for path in paths], table))
 
 
 def find_row(path: Path | None, key: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from taxi_assets.stores.lake import parquet
 from taxi_assets.stores.lake.gcs.downloads import Downloads
 from taxi_assets.stores.lake.gcs.manifest import Held
 from taxi_assets.stores.lake.gcs.tables import Tables
-from taxi_assets.stores.rows import Rows, no_rows, schema_of_parquet
+from taxi_assets.stores.rows import Rows, no_rows
 
 
 def read_rows(
@@ -26,13 +26,13 @@ def read_rows(
     """
     objects = tables.objects
     with objects.failures():
-        seen = [objects.peek(one.object, schema_of_parquet) if one else None for one in held]
+        seen = [objects.peek(one.object, parquet.schema_by_values) if one else None for one in held]
     missing = [str(piece) for piece, one in zip(slices, seen, strict=True) if one is None]
     if missing or not seen:
         raise SliceMissing(f"{objects} has no {', '.join(missing) or table}: materialize it first")
     found = [(one.object, there) for one, there in zip(held, seen, strict=True) if one and there]
-    schemas = [there.value for _, there in found]
-    schema = schemas[0] if len(schemas) == 1 else parquet.common_schema(schemas, table)
+    schemas = [there.value[0] for _, there in found]
+    schema = schemas[0] if len(schemas) == 1 else parquet.common_schema([there.value for _, there in found], table)
 
     def open_batches() -> Iterator[pa.RecordBatch]:
         for path, there in found:
