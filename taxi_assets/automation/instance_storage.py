@@ -5,6 +5,7 @@ every Dagster program opens the instance of `taxi`, whatever TAXI_HOME and `.env
 Dagster, which has no public SQLite storage; see also `dagster_internals`.
 """
 
+import logging
 import os
 import threading
 import weakref
@@ -120,6 +121,8 @@ class _KeptConnection(QueuePool):
 
     def __init__(self, creator: Any, **options: Any) -> None:
         super().__init__(creator, pool_size=1, max_overflow=-1, **options)
+        # SQLAlchemy names it after this class, and terminals show what loggers of this package say.
+        logging.getLogger(f"{__name__}.{type(self).__qualname__}").setLevel(logging.WARNING)
         event.listen(self, "connect", _note_file)
         event.listen(self, "checkout", _require_same_file)
         _pools.add(self)
@@ -150,8 +153,9 @@ class _KeptConnectionToRun(_KeptConnection):
 
     def connect(self) -> Any:
         """A connection to this file; that to another run's file is closed first."""
-        for other in [pool for pool in list(_pools) if isinstance(pool, _KeptConnectionToRun) and pool is not self]:
-            other.close_idle()
+        for other in list(_pools):
+            if isinstance(other, _KeptConnectionToRun) and other is not self and other.checkedin():
+                other.close_idle()
         return super().connect()
 
 
