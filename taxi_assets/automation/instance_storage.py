@@ -121,8 +121,9 @@ class _KeptConnection(QueuePool):
 
     def __init__(self, creator: Any, **options: Any) -> None:
         super().__init__(creator, pool_size=1, max_overflow=-1, **options)
-        # SQLAlchemy names it after this class, and terminals show what loggers of this package say.
-        logging.getLogger(f"{__name__}.{type(self).__qualname__}").setLevel(logging.WARNING)
+        # SQLAlchemy names its logger after this class, and Dagster records what loggers of this package say as events:
+        # a pool that says something while an event is stored would wait for itself.
+        logging.getLogger(f"{__name__}.{type(self).__qualname__}").propagate = False
         event.listen(self, "connect", _note_file)
         event.listen(self, "checkout", _require_same_file)
         _pools.add(self)

@@ -15,9 +15,9 @@ STORAGE = "{custom: {module: taxi_assets.automation.instance_storage, class: Hom
 
 
 @contextmanager
-def records(home: Path) -> Iterator[dg.DagsterInstance]:
+def records(home: Path, settings: str = "") -> Iterator[dg.DagsterInstance]:
     home.mkdir(exist_ok=True)
-    (home / "dagster.yaml").write_text(f"telemetry: {{enabled: false}}\nstorage: {STORAGE % home}\n")
+    (home / "dagster.yaml").write_text(f"telemetry: {{enabled: false}}\nstorage: {STORAGE % home}\n{settings}\n")
     with dg.DagsterInstance.from_config(str(home)) as instance:
         yield instance
 
@@ -113,6 +113,26 @@ def test_the_file_of_one_run_stays_open_at_a_time(tmp_path: Path) -> None:
             opened = [one for one in runs if times_open(index_of(tmp_path).with_name(f"{one.run_id}.db"))]
             assert opened == [run]
     assert not list(index_of(tmp_path).parent.glob("*-wal"))
+
+
+def test_an_event_is_stored_from_within_a_run_whose_log_records_this_package(tmp_path: Path) -> None:
+    """Dagster stores what the package's loggers say as events, and a pool has a logger of the package."""
+
+    @dg.op
+    def touch_another_run(context: dg.OpExecutionContext) -> None:
+        context.instance.report_engine_event("from outside", another)
+        context.log.info("back in its own file")
+
+    @dg.job(executor_def=dg.in_process_executor)
+    def busy() -> None:
+        touch_another_run()
+
+    with records(tmp_path, "python_logs: {managed_python_loggers: [taxi_assets], python_log_level: INFO}") as instance:
+        another = instance.create_run_for_job(job)
+        run = busy.execute_in_process(instance=instance)
+        said = [entry.user_message for entry in instance.all_logs(run.run_id)]
+        assert "back in its own file" in said
+        assert not [one for one in said if "Pool" in one]
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Python 3.12's, where other threads run
