@@ -77,7 +77,7 @@ bench: $(VENV)/developing $(EMULATOR)/installed  ## speed and memory, side by si
 $(VENV)/installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || { echo "making $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "installing taxi_assets and what it needs: once, about a minute"
-	@$(PIP) --editable .
+	@$(PIP) --editable '.[taxi]'
 	@touch $@
 
 $(VENV)/developing: pyproject.toml constraints.txt
