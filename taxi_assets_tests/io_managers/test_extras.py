@@ -202,3 +202,11 @@ def test_each_module_that_an_extra_is_known_by_comes_with_it() -> None:
             distributions = modules()[module]
             assert installed & distributions, f"{extra} does not install {module}"
             assert not without & distributions, f"{module} is there without {extra}"
+
+
+def test_the_documents_weigh_every_extra() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "io-managers.md").read_text()
+    section = re.search(r"^### Weight\n(.*?)^## ", document, re.MULTILINE | re.DOTALL)
+    assert section is not None
+    weighed = re.findall(r"^\| `?(\w+)`?(?::.*?)? \| \d+ \| \d+ \|", section[1], re.MULTILINE)
+    assert weighed == ["none", *MODULES]
