@@ -10,7 +10,7 @@ LONG := $(BIN)/pytest --dist loadgroup --no-loadscope-reorder --numprocesses
 WITHOUT_SERVERS := catalog cleaning source sample report test_floors.py test_package.py test_settings.py \
     test_terminal.py
 # What another Python may break: drivers, frames and types. Google's libraries are tried by `make test` alone.
-ELSEWHERE := $(WITHOUT_SERVERS) $(addprefix io_managers/test_,frames.py types.py partitions.py windows.py) \
+ELSEWHERE := catalog cleaning test_settings.py $(addprefix io_managers/test_,frames.py types.py partitions.py windows.py) \
     $(addprefix stores/test_,duckdb.py lake.py rows.py postgres.py)
 INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 PIP := $(BIN)/python $(INSTALL) --constraint constraints.txt
@@ -39,7 +39,7 @@ test: $(VENV)/developing $(EMULATOR)/installed  ## the tests, with real servers;
 test-quick: $(VENV)/developing  ## the layers without servers, within a minute: for the loop while you edit
 	@$(PYTEST) $(addprefix taxi_assets_tests/,$(WITHOUT_SERVERS))
 
-test-python:  ## PYTHON=python3.13: frames, types, stores and the layers without servers, on another Python
+test-python:  ## PYTHON=python3.13: cleaning, frames, types and stores on another Python
 	@$(MAKE) --no-print-directory VENV=$(VENV)/$(notdir $(PYTHON)) PYTHON=$(PYTHON) test-elsewhere
 
 test-elsewhere: $(VENV)/developing
