@@ -53,6 +53,10 @@ class BaseLakeIOManager(dg.ConfigurableIOManager):
         """Any partition has a folder: see `TableIOManager.require_partition`."""
 
     @abstractmethod
+    def place(self) -> tuple[object, ...]:
+        """Where the lake is, without a connection: IO managers of one place share its folders."""
+
+    @abstractmethod
     def store(self) -> "Lake":
         """The lake."""
 
@@ -151,6 +155,11 @@ class LakeIOManager(BaseLakeIOManager):
         with ExitStack() as stack:
             stack.callback(self._end_drafts)
             yield self
+
+    def place(self) -> tuple[object, ...]:
+        """The folder."""
+        is_known = not isinstance(self.folder, dg.EnvVar)
+        return ("folder", local_path("the lake's folder", self.folder).absolute() if is_known else self.folder)
 
     def store(self) -> "LocalLake":
         """The lake.
