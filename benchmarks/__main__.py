@@ -5,6 +5,7 @@ python -m benchmarks [--rows N] [--rounds N] [--peers] [--write docs/performance
 
 import argparse
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -79,7 +80,11 @@ def main() -> None:
         bench = Bench(work, given.rows, given.rounds)
         bench.raw(YELLOW, given.rows)
         measures = [*(given.measures or MEASURES), *(["peers"] if given.peers else [])]
-        lines = [line for measure in measures for line in globals()[f"measure_{measure}"](bench)]
+        try:
+            lines = [line for measure in measures for line in globals()[f"measure_{measure}"](bench)]
+        finally:
+            for file in work.rglob("postmaster.pid"):  # before the folder goes, in which they would be stopped
+                os.kill(int(file.read_text().split()[0]), signal.SIGINT)
     about = f"{given.rows:,} yellow-shaped rows unless stated otherwise; medians of {given.rounds}, in turns."
     publish(lines, about, given.write)
 
