@@ -25,6 +25,7 @@ from taxi_assets.stores.partition import Partition
 from taxi_assets.stores.partition import key_column as key_column_of
 from taxi_assets.stores.rows import Rows
 
+PARTITION_EXPR = "partition_expr"  # Dagster's own, which its IO managers for databases read as well
 RETRIES = 2
 _RUN_ENDED = {dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELING, dg.DagsterEventType.RUN_CANCELED}
 SECONDS_BETWEEN_RETRIES = 10  # a store retries with backoff by itself before it raises
@@ -90,6 +91,12 @@ def definition_metadata(context: dg.InputContext | dg.OutputContext) -> Mapping[
     if isinstance(context, dg.InputContext):
         return (context.upstream_output.definition_metadata if context.upstream_output else None) or {}
     return context.definition_metadata or {}
+
+
+def key_column_of_asset(context: dg.InputContext | dg.OutputContext, default: str | None) -> str | None:
+    """The key column that the asset's definition metadata names, else the default."""
+    column = definition_metadata(context).get(PARTITION_EXPR)
+    return default if column is None else str(getattr(column, "value", column))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ import dagster as dg
 import pyarrow as pa
 
 from taxi_assets.raw_file import RawFile
-from taxi_assets.source.synthetic import SYNTHETIC, is_synthetic
 from taxi_assets.stores.arrow import description
 from taxi_assets.stores.base import Stored
 
@@ -68,6 +67,8 @@ def raw_metadata(
     raw: RawFile, uri: str, seconds: float, schema: pa.Schema | None = None
 ) -> Mapping[str, dg.MetadataValue]:
     """Metadata of a source file: its origin, its URI in the lake, and its columns if it has a schema."""
+    from taxi_assets.source.synthetic import SYNTHETIC, is_synthetic  # with the catalogue, which only such files need
+
     metadata: dict[str, dg.MetadataValue] = {
         **file_metadata(raw, uri, seconds),
         "taxi/source_url": dg.MetadataValue.url(raw.url),

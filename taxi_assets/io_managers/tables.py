@@ -14,6 +14,7 @@ from taxi_assets.errors import InvalidRequest
 from taxi_assets.io_managers.common import (
     Destination,
     definition_metadata,
+    key_column_of_asset,
     load_slice,
     map_errors_to_failures,
     store_output,
@@ -25,7 +26,6 @@ from taxi_assets.stores.partition import Partition
 from taxi_assets.stores.rows import Rows
 
 TABLE_NAME = "dagster/table_name"
-PARTITION_EXPR = "partition_expr"  # Dagster's own, which its IO managers for databases read as well
 
 
 class TableIOManager(dg.ConfigurableIOManager):
@@ -62,7 +62,7 @@ class TableIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Replace the asset's table, or partitions of it, with the output."""
         with map_errors_to_failures():
-            column = self._key_column(context)
+            column = key_column_of_asset(context, self.key_column)
             store = self.open_store(column)
             table = _table_of(context, store)
 
@@ -77,13 +77,9 @@ class TableIOManager(dg.ConfigurableIOManager):
     def load_input(self, context: dg.InputContext) -> Any:
         """The rows of the input's partitions in its annotated type."""
         with map_errors_to_failures():
-            store = self.open_store(self._key_column(context))
+            store = self.open_store(key_column_of_asset(context, self.key_column))
             table = _table_of(context, store)
         return load_slice(context, store, table)
-
-    def _key_column(self, context: dg.InputContext | dg.OutputContext) -> str | None:
-        column = definition_metadata(context).get(PARTITION_EXPR)
-        return self.key_column if column is None else str(getattr(column, "value", column))
 
 
 class PostgresIOManager(TableIOManager):
