@@ -18,7 +18,7 @@ FLOORS = (
     {"catalog"},
     {"source", "sample", "cleaning", "stores", "report"},
     {"io_managers", "resources", "testing"},
-    {"assets", "checks", "automation", "jobs", "partitions"},
+    {"assets", "checks", "automation", "components", "jobs", "partitions"},
     {"cli", "definitions"},
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
