@@ -40,7 +40,7 @@ test-later: $(VENV)/developing $(EMULATOR)/installed  ## `make test` with the cl
 	@gcc -shared -fPIC -o $(VENV)/unfaked_sleep.so taxi_assets_tests/unfaked_sleep.c -ldl
 	@FAKETIME_DONT_FAKE_MONOTONIC=1 faketime -f '+140d' sh -c 'LD_PRELOAD="$(CURDIR)/$(VENV)/unfaked_sleep.so:$$LD_PRELOAD" exec $(PYTEST)'
 
-test-slow: $(VENV)/developing $(EMULATOR)/installed  ## kills of processes and servers, faults of the network, full disks, much data
+test-slow: $(VENV)/developing $(EMULATOR)/installed  ## kills of processes and servers, faults of the network, full disks, much data, several runs one after the other
 	@$(LONG) 4 -m 'slow or faults'
 
 test-daemon: $(VENV)/developing $(EMULATOR)/installed  ## backfills and sensors with the real daemon, which is killed on the way

@@ -18,6 +18,7 @@ from taxi_assets.automation import (
     automation_condition_sensor,
     catch_up_job,
     catch_up_schedule,
+    fork_runs,
     housekeeping_job,
     housekeeping_schedule,
     missed_retries_sensor,
@@ -186,4 +187,5 @@ def _linked_to_code(assets: Sequence[dg.AssetsDefinition]) -> Sequence[Any]:
         return dg.with_source_code_references(assets)
 
 
+fork_runs()
 defs = build_definitions(Settings.from_environment())

@@ -195,6 +195,7 @@ def republished(home: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
     return home
 
 
+@pytest.mark.slow
 def test_the_story_of_a_month_that_was_published_again_is_told(republished: Home) -> None:
     told = republished.taxi("audit", "green", "2022-01")
     assert told.returncode == 0, told.stderr

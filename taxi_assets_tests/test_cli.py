@@ -94,6 +94,7 @@ def test_the_zones_are_loaded_with_their_texts_as_they_are(home: EmbeddedHome) -
     assert home.postgres("SELECT count(*), count(borough) FROM taxi.taxi_zones") == [(265, 265)]
 
 
+@pytest.mark.slow
 def test_months_run_again_in_any_order_leave_the_same_tables(home: EmbeddedHome) -> None:
     home.loaded("fhv", "2023-11..2023-12")
     query = "SELECT source_month, count(*), sum(source_row) FROM taxi.fhv_trips GROUP BY 1 ORDER BY 1"
@@ -118,6 +119,7 @@ def test_a_row_is_explained(home: EmbeddedHome) -> None:
     assert home.taxi("explain", "green", "2024-01", "--", "-1").returncode == 2
 
 
+@pytest.mark.slow
 def test_the_rules_that_are_asked_for_replace_the_default_ones(home: EmbeddedHome) -> None:
     rules = "no_passengers,no_distance"
     assert home.taxi("run", "green", "2023-05", "--source", "sample", "--rules", rules).returncode == 0

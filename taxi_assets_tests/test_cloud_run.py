@@ -84,6 +84,7 @@ def test_a_month_of_the_sample_is_loaded_into_the_cloud(
     assert re.search(r"^2024 all stores +●", shown.stdout, re.M)
 
 
+@pytest.mark.slow
 def test_a_row_in_the_cloud_is_explained_and_nothing_of_it_stays_on_the_disk(home: Home) -> None:
     load_green(home)
     for row in range(3):
@@ -97,6 +98,7 @@ def test_a_row_in_the_cloud_is_explained_and_nothing_of_it_stays_on_the_disk(hom
     assert list((home.folder / "scratch").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_audit_log_in_bigquery_answers_the_query_of_the_document(home: Home) -> None:
     home.taxi("run", "fhv", "2022-01", "--source", "sample")
     home.taxi("run", "fhv", "2022-01", "--source", "sample", "--rules", "missing_time")

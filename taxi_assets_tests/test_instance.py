@@ -184,6 +184,7 @@ def test_records_that_cannot_be_written_are_told_in_a_sentence(tmp_path: Path) -
         recorded(tmp_path)
 
 
+@pytest.mark.slow
 def test_dagster_reads_how_often_its_daemons_look_from_the_variables_that_dev_and_deploy_set() -> None:
     program = (
         "from dagster._daemon import freshness; from dagster._daemon.auto_run_reexecution import event_log_consumer; "

@@ -218,6 +218,7 @@ def test_the_zones_come_from_the_source_of_the_months_once(tmp_path: Path, real:
     assert asked(bare) == ["zones"]
 
 
+@pytest.mark.slow
 def test_a_mirror_without_zones_is_a_warning(tmp_path: Path, postgres_url: str) -> None:
     home = Home(tmp_path / "home", TAXI_SOURCE=str(tmp_path), TAXI_POSTGRES=new_database(postgres_url))
     (tmp_path / "trip-data").mkdir()

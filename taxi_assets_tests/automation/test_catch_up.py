@@ -4,6 +4,7 @@ import os
 import subprocess
 
 import dagster as dg
+import pytest
 
 from taxi_assets.automation.catch_up import months_to_load
 from taxi_assets.automation.event_log import failed_months, loaded_months, months_in_progress
@@ -68,6 +69,7 @@ def catch_up(world: World) -> None:
     subprocess.run(command, env=environment, check=True, capture_output=True)
 
 
+@pytest.mark.slow
 def test_the_schedule_asks_for_some_months_of_each_dataset_as_a_backfill(world_on_disk: World) -> None:
     catch_up(world_on_disk)
     assert list(world_on_disk.instance.get_backfills()) == []

@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 import dagster as dg
+import pytest
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
@@ -78,6 +79,7 @@ def test_one_sensor_evaluates_the_conditions_and_is_off_at_first() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_month_that_a_run_cleaned_again_and_checked_is_followed(world: World) -> None:
     selection = dg.AssetSelection.assets(*FOLLOWERS)
     world.publish("2024-01")

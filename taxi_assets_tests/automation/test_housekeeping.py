@@ -133,6 +133,7 @@ def stale(instance: dg.DagsterInstance, key: dg.AssetKey, month: str) -> Any:
     return CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance)).get_status(key, month)
 
 
+@pytest.mark.slow
 def test_runs_that_were_made_again_go_and_every_state_stays(instance: dg.DagsterInstance) -> None:
     replaced = {run(instance, "2024-01"), run(instance, "2024-02", fails=True)}
     kept = {
@@ -285,6 +286,7 @@ def test_the_job_prunes_what_is_older_than_its_days_and_says_so(
     assert facts["deleted_runs"].value == 2
 
 
+@pytest.mark.slow
 def test_status_sensors_and_catching_up_see_the_same_before_and_after(world_on_disk: World) -> None:
     world, sensor = world_on_disk, "green_trips_published"
     for month in ("2026-07", "2026-08"):

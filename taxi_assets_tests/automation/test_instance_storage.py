@@ -63,6 +63,7 @@ def test_a_file_that_was_replaced_is_opened_anew(tmp_path: Path) -> None:
         assert is_recorded(instance)
 
 
+@pytest.mark.slow
 def test_what_another_process_records_is_seen(tmp_path: Path) -> None:
     with records(tmp_path) as instance:
         assert not is_recorded(instance)

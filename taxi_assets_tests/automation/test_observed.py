@@ -46,6 +46,7 @@ def is_stale(world: World, month: str) -> bool:
     return resolver.get_status(RAW, month).value == "STALE"
 
 
+@pytest.mark.slow
 def test_published_loaded_stale_and_unpublished_months_are_apart(world: World) -> None:
     for month in (JUNE, JULY):
         world.publish(month)
@@ -63,6 +64,7 @@ def test_published_loaded_stale_and_unpublished_months_are_apart(world: World) -
     assert not is_stale(world, JUNE)
 
 
+@pytest.mark.slow
 def test_a_version_is_observed_once(world: World) -> None:
     world.publish(JULY)
     world.tick(SENSOR)
@@ -91,6 +93,7 @@ def test_a_file_with_another_etag_and_the_same_bytes_makes_nothing_stale(world: 
     assert not is_stale(world, JULY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("observed_before", [False, True])
 def test_a_month_that_is_loaded_before_it_is_observed_is_not_stale_afterwards(
     world: World, observed_before: bool

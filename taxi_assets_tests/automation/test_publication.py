@@ -87,6 +87,7 @@ def test_several_months_at_once_are_worked_off_some_a_tick(world: World) -> None
     assert second == ["2026-07", "2026-08"]
 
 
+@pytest.mark.slow
 def test_a_month_that_was_replaced_is_requested_and_no_other(world: World) -> None:
     for month in ("2026-06", "2026-07"):
         world.publish(month)
@@ -225,6 +226,7 @@ def test_a_month_that_failed_is_requested_again_once_its_file_is_mended(world: W
     assert requested(world) == []
 
 
+@pytest.mark.slow
 def test_a_replaced_month_that_failed_is_requested_again_once_its_file_is_mended(world: World) -> None:
     world.publish("2026-08")
     assert world.load("2026-08").success

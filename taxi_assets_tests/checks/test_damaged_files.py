@@ -76,6 +76,7 @@ def spoiled_within(path: Path) -> None:
 DAMAGES = [cut, emptied, overwritten, with_another_footer]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [*DAMAGES, spoiled_within], ids=lambda one: one.__name__)
 def test_damaged_neighbours_are_named_and_this_month_is_loaded(home: Home, damage) -> None:
     named = [file_of(home, Layer.RAW, "2023-12"), *(file_of(home, Layer.CLEAN, one) for one in ("2023-12", "2023-01"))]

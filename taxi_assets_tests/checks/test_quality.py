@@ -52,6 +52,7 @@ def odd_things(home: Home, month: str) -> str:
     return "\n".join(map(str, failed_checks(result.all_events, dg.AssetCheckSeverity.WARN)))
 
 
+@pytest.mark.slow
 def test_a_month_with_half_the_rows_of_its_neighbours_is_odd(home: Home, source: Path) -> None:
     publish(source, "2024-01", 400)
     publish(source, "2024-02", 200)

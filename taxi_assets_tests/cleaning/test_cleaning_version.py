@@ -206,6 +206,7 @@ def copy_of_the_package(folder: Path) -> Path:
     return folder / package.name
 
 
+@pytest.mark.slow
 def test_renamed_private_functions_change_no_version(tmp_path: Path) -> None:
     package = copy_of_the_package(tmp_path)
     modules = [path for part in ("catalog", "cleaning", "assets", "stores") for path in (package / part).rglob("*.py")]

@@ -23,6 +23,7 @@ fewer = settings(max_examples=settings().max_examples // 4)  # of those that cle
 rule_sets = st.just(list(DEFAULT_RULES)) | st.lists(st.sampled_from([rule.name for rule in RULES]), unique=True)
 
 
+@pytest.mark.slow
 @for_every_dataset
 @given(data=st.data(), rules=rule_sets)
 def test_every_row_of_a_file_goes_where_the_reference_says(

@@ -78,8 +78,9 @@ class Machine(ABC):
         return answer["data"]
 
     def runs(self) -> list[psutil.Process]:
-        """The processes of the runs under way; each is a child of a code server."""
-        return [process for process in self._processes() if "multiprocessing.spawn" in _command(process)]
+        """The processes of the runs under way; each is a child of the code server's fork server, or was."""
+        forked = [process for process in self._processes() if "multiprocessing.forkserver" in _command(process)]
+        return [process for process in forked if "api grpc" not in _command(process.parent())]
 
     def switch_off(self) -> None:
         """Kill every process at once, Postgres too, as a power cut does."""
@@ -250,8 +251,7 @@ def records_url(server: str, database: str) -> str:
     return server.replace("postgresql://", "postgresql+psycopg2://").replace("/postgres?", f"/{database}?")
 
 
-def _command(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.NoSuchProcess:
-        return ""
+def _command(process: psutil.Process | None) -> str:
+    with suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline()) if process else ""
+    return ""

@@ -90,6 +90,7 @@ def test_a_month_that_is_loaded_by_the_same_rules_would_not_change(home: Home) -
     assert (ran.returncode, ran.stdout) == (0, f"green {MONTH}: loading it again would change no row\n")
 
 
+@pytest.mark.slow
 def test_a_rule_more_takes_as_many_rows_as_loading_by_it_does(any_home: Home) -> None:
     load(any_home)
     document = said(any_home, *ONE_RULE_MORE)
@@ -100,6 +101,7 @@ def test_a_rule_more_takes_as_many_rows_as_loading_by_it_does(any_home: Home) ->
     assert said(any_home, *ONE_RULE_MORE)["moves"] == []
 
 
+@pytest.mark.slow
 def test_rules_fewer_bring_back_the_rows_that_they_had_rejected(home: Home) -> None:
     load(home)
     document = said(home, "missing_time", "duplicate")
@@ -208,6 +210,7 @@ def test_progress_reaches_the_number_of_rows(home: Home, tmp_path: Path) -> None
     assert seen["comparing the quarantine"] == (rejected, rejected)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL_FILES.exists(), reason="TLC's own files are not beside the project")
 def test_a_real_month_loses_to_a_rule_more_what_loading_by_it_then_takes(tmp_path: Path, postgres_url: str) -> None:
     home = Home(tmp_path, TAXI_SOURCE=str(REAL_FILES), TAXI_POSTGRES=new_database(postgres_url))

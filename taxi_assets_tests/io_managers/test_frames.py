@@ -119,6 +119,7 @@ def test_what_is_no_frame_is_refused_by_its_type(manager: dg.ConfigurableIOManag
         dg.materialize([trips], resources={"io_manager": manager})
 
 
+@pytest.mark.slow
 def test_no_library_is_imported_that_is_not_used(tmp_path: Path) -> None:
     program = f"""
 import sys, dagster as dg, pyarrow as pa

@@ -37,6 +37,7 @@ def test_nothing_to_load_where_nothing_was_loaded_yet(world: World) -> None:
     assert (shown.stdout.strip(), shown.exit_code) == ("nothing to load", 0)
 
 
+@pytest.mark.slow
 def test_a_gap_between_loaded_months_is_missing(gap: World) -> None:
     [(months, one)] = planned().items()
     assert months == f"{SECOND}..{THIRD}"

@@ -213,6 +213,7 @@ def test_other_files_beside_the_pages_are_no_months(tmp_path: Path) -> None:
     assert update_index(lake).months == 1
 
 
+@pytest.mark.slow
 def test_two_processes_that_store_pages_at_once_lose_no_month(
     place: str, lake: LocalLake | GCSLake, tmp_path: Path
 ) -> None:
@@ -256,6 +257,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Months:
     return months
 
 
+@pytest.mark.slow
 def test_the_index_shows_the_rows_revenue_and_quarantine_of_the_lake(loaded: Months) -> None:
     rows = loaded.clean(GREEN, JANUARY)
     revenue = sum(rows.to_table()["total_amount"].to_pylist())

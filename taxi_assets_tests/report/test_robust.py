@@ -117,6 +117,7 @@ def assert_has_finite_places(svg: str) -> None:
             assert -1 <= float(place) <= 2_000, svg
 
 
+@pytest.mark.slow
 @for_every_dataset
 @few
 @given(data=st.data(), rules=rule_sets)
@@ -132,6 +133,7 @@ def test_the_page_of_every_rule_set_is_whole_and_counts_every_row(
         assert_drawn_and_counted(report, clean.to_table().to_pylist())
 
 
+@pytest.mark.slow
 @for_every_dataset
 @few
 @given(data=st.data())

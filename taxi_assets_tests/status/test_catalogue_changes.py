@@ -51,6 +51,7 @@ def in_stores(reason: str, *stores: str) -> dict[str, list[str]]:
     return {store: [reason] for store in stores}
 
 
+@pytest.mark.slow
 def test_nothing_is_stale_as_long_as_the_catalogue_is_the_same(loaded: World) -> None:
     for month in (FIRST, SECOND, THIRD):
         assert states(month) == everywhere("loaded")
@@ -107,6 +108,7 @@ def test_the_ui_marks_what_cleaning_makes(loaded: World, monkeypatch: pytest.Mon
     assert stale_causes(loaded, FIRST) == {layer: ["has a new code version"] for layer in cleaned}
 
 
+@pytest.mark.slow
 def test_a_month_that_was_loaded_again_is_fresh_and_its_tables_follow(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,7 @@ def test_nothing_is_loaded_yet_and_nothing_is_wrong(world: World) -> None:
     assert shown.exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_store_that_is_not_asked_for_is_not_asked(loaded: World) -> None:
     loaded.settings.warehouse.path.unlink()
     loaded.settings.warehouse.path.mkdir()
@@ -51,6 +52,7 @@ def test_after_ten_lines_the_rest_is_counted_and_can_be_asked_for(loaded: World)
     assert len([line for line in everything.stdout.splitlines() if ": taxi run" in line]) == 10 + int(asked[1])
 
 
+@pytest.mark.slow
 def test_all_is_well_where_every_month_that_is_shown_is_there(gap: World) -> None:
     shown = taxi("status", "green", LAST)
     assert shown.exit_code == 0

@@ -30,6 +30,7 @@ def damaged(world: World) -> World:
     return world
 
 
+@pytest.mark.slow
 def test_each_month_has_a_result_of_its_own(damaged: World) -> None:
     found = damaged.instance.event_log_storage.get_asset_check_partition_info([TABLE])
     assert {one.partition_key: one.latest_execution_status.value for one in found} == {
@@ -38,6 +39,7 @@ def test_each_month_has_a_result_of_its_own(damaged: World) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_month_that_a_check_found_wrong_is_failed_though_a_later_one_passes(damaged: World) -> None:
     assert states(FIRST) == {**everywhere("loaded"), "postgres": "failed"}
     assert states(LAST) == everywhere("loaded")
@@ -49,11 +51,13 @@ def test_a_month_that_a_check_found_wrong_is_failed_though_a_later_one_passes(da
     assert taxi("status", "green", LAST).exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_run_that_loads_the_month_anew_settles_it(damaged: World) -> None:
     assert make(damaged, FIRST, Layer.POSTGRES).success
     assert states(FIRST) == everywhere("loaded")
 
 
+@pytest.mark.slow
 def test_a_run_that_ends_before_it_checks_settles_nothing(damaged: World) -> None:
     job = damaged.definitions.resolve_job_def("green_trips_checks_job")
     run = damaged.instance.create_run_for_job(job, tags={"dagster/partition": FIRST})
@@ -61,12 +65,14 @@ def test_a_run_that_ends_before_it_checks_settles_nothing(damaged: World) -> Non
     assert states(FIRST) == {**everywhere("loaded"), "postgres": "failed"}
 
 
+@pytest.mark.slow
 def test_a_month_that_was_loaded_since_without_a_check_is_not_named(damaged: World) -> None:
     event = dg.AssetMaterialization(dg.AssetKey(GREEN.key(Layer.POSTGRES)), partition=FIRST)
     damaged.instance.report_runless_asset_event(event)
     assert states(FIRST)["postgres"] == "loaded"
 
 
+@pytest.mark.slow
 def test_what_is_only_odd_is_not_wrong(world: World) -> None:
     world.publish(FIRST)
     world.publish(SECOND, rows=80)

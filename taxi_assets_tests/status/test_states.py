@@ -4,6 +4,7 @@ import dagster as dg
 import duckdb
 import psycopg
 import pyarrow as pa
+import pytest
 
 from taxi_assets.automation.run_worker import PROCESS, process_tags
 from taxi_assets.catalog import Layer
@@ -50,6 +51,7 @@ def test_the_same_bytes_fetched_again_make_nothing_stale(loaded: World) -> None:
     assert states(LAST) == everywhere("loaded")
 
 
+@pytest.mark.slow
 def test_other_bytes_that_were_fetched_make_stale_what_they_did_not_arrive_in(loaded: World) -> None:
     loaded.publish(LAST, etag='"second"', rows=300)
     make(loaded, LAST, Layer.RAW)
@@ -103,6 +105,7 @@ def test_a_first_run_that_failed_is_failed_and_not_missing(world: World) -> None
     assert taxi("status", "green").exit_code == 1
 
 
+@pytest.mark.slow
 def test_a_run_that_failed_in_one_store_is_failed_there_only(world: World) -> None:
     world.publish(LAST)
     spoil_the_warehouse(world)
@@ -135,6 +138,7 @@ def test_months_are_told_store_by_store_without_the_one_that_does_not_answer(loa
     assert "warehouse does not answer" in shown.stdout
 
 
+@pytest.mark.slow
 def test_what_lies_after_the_newest_loaded_month_is_not_known_when_the_source_does_not_answer(world: World) -> None:
     for month in (FIRST, LAST):
         world.publish(month)

@@ -319,6 +319,7 @@ def test_rows_of_the_lake_are_taken_by_reference(store: DuckDBStore, tmp_path: P
     assert_same(store.read("trips").to_table(), given)
 
 
+@pytest.mark.slow
 def test_the_file_stays_small_however_often_a_month_is_replaced(store: DuckDBStore, path: Path) -> None:
     store.replace(TableSlice("trips", FEBRUARY), rows_of(0, rows=10_000))
     store.replace(TRIPS, rows_of(1, rows=10_000))

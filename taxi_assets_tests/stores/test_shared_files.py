@@ -60,6 +60,7 @@ def content(lake: AnyLake) -> bytes | None:
     return found[-1]
 
 
+@pytest.mark.slow
 def test_processes_that_add_to_one_file_at_once_lose_no_addition(place: str, lake: AnyLake) -> None:
     times = ADDITIONS["a bucket" if isinstance(lake, GCSLake) else "a folder"]
     writers = [
