@@ -21,7 +21,7 @@ SECONDS_TO_START = 120  # of a process on a busy machine, with its imports
 
 @dataclass(frozen=True)
 class Killed:
-    """What a killed process has told: the last version that it had begun to store, and the last that was stored."""
+    """What a killed process has reported: the last version that it had begun to store, and the last that was stored."""
 
     begun: int
     stored: int | None
@@ -36,9 +36,9 @@ def killed_after(seconds: float, replace: ReplaceByVersion, first: int, context:
         first: number of the first version.
         context: how processes are started.
     """
-    told = _told_until(lambda _: sleep(seconds), replace, first, context)
-    begun = [version for what, version in told if what == "begun"]
-    stored = [version for what, version in told if what == "stored"]
+    reports = _reports_until(lambda _: sleep(seconds), replace, first, context)
+    begun = [version for what, version in reports if what == "begun"]
+    stored = [version for what, version in reports if what == "stored"]
     return Killed(begun[-1], stored[-1] if stored else None)
 
 
@@ -46,53 +46,54 @@ def seconds_of_a_replace(replace: ReplaceByVersion, first: int, context: BaseCon
     """How long the first replace of a process takes, from the output on."""
     seconds = 0.0
 
-    def wait(hear: Connection) -> None:
+    def wait(receiver: Connection) -> None:
         nonlocal seconds
         started = monotonic()
-        assert hear.recv()[0] == "stored"
+        what, text = receiver.recv()
+        assert what == "stored", text
         seconds = monotonic() - started
 
-    _told_until(wait, replace, first, context)
+    _reports_until(wait, replace, first, context)
     return seconds
 
 
-def _told_until(
+def _reports_until(
     wait: Callable[[Connection], None], replace: ReplaceByVersion, first: int, context: BaseContext
 ) -> Sequence[tuple[str, Any]]:
-    hear, tell = context.Pipe(duplex=False)
-    process: Any = context.Process(target=_replace_until_killed, args=(replace, first, dict(os.environ), tell))  # type: ignore[attr-defined]
+    receiver, sender = context.Pipe(duplex=False)
+    process: Any = context.Process(target=_replace_until_killed, args=(replace, first, dict(os.environ), sender))  # type: ignore[attr-defined]
     process.start()
-    tell.close()
-    with hear:
+    sender.close()
+    with receiver:
         try:
-            assert hear.poll(SECONDS_TO_START), "the process did not begin to store anything"
-            told = [hear.recv()]
-            if told[0][0] == "begun":
-                wait(hear)
+            assert receiver.poll(SECONDS_TO_START), "the process did not begin to store anything"
+            reports = [receiver.recv()]
+            if reports[0][0] == "begun":
+                wait(receiver)
         finally:
             process.kill()
             process.join()
-        while hear.poll():
+        while receiver.poll():
             try:
-                told.append(hear.recv())
+                reports.append(receiver.recv())
             except EOFError:
                 break
-    failures = [text for what, text in told if what == "failed"]
+    failures = [text for what, text in reports if what == "failed"]
     assert not failures, failures[0]
-    return told
+    return reports
 
 
 def _replace_until_killed(
-    replace: ReplaceByVersion, first: int, environment: Mapping[str, str], tell: Connection
+    replace: ReplaceByVersion, first: int, environment: Mapping[str, str], sender: Connection
 ) -> None:
     os.environ.update(environment)  # a process that others are forked off does not know what was set after its start
     try:
         with dg.DagsterInstance.ephemeral() as instance:
             for version in count(first):
-                replace(instance, version, partial(tell.send, ("begun", version)))
-                tell.send(("stored", version))
+                replace(instance, version, partial(sender.send, ("begun", version)))
+                sender.send(("stored", version))
     except Exception as error:
-        tell.send(("failed", f"{type(error).__name__}: {error}"))
+        sender.send(("failed", f"{type(error).__name__}: {error}"))
         raise
 
 

@@ -26,14 +26,14 @@ def killed_after(stored: int, project: Path, correction: float) -> None:
     environment = {**os.environ, "DAGSTER_DISABLE_TELEMETRY": "1"}
     with subprocess.Popen(command, cwd=project, env=environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        told = []
+        lines = []
         for line in process.stderr:
-            told.append(line)
+            lines.append(line)
             stored -= ": 9 rows in " in line
             if stored == 0:
                 process.kill()
                 break
-    assert (stored, process.returncode) == (0, -signal.SIGKILL), "".join(told)
+    assert (stored, process.returncode) == (0, -signal.SIGKILL), "".join(lines)
 
 
 @pytest.mark.parametrize("stored", [1, 4])

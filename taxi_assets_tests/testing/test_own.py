@@ -56,6 +56,12 @@ class Own(AtomicSliceReplace):
     ) -> None:
         super().test_a_killed_process_leaves_the_old_or_the_new_rows(instance, make_io_manager, read_rows)
 
+    @pytest.mark.slow
+    def test_a_reader_sees_the_old_or_the_new_rows(
+        self, instance: dg.DagsterInstance, make_io_manager: Any, read_rows: Any
+    ) -> None:
+        super().test_a_reader_sees_the_old_or_the_new_rows(instance, make_io_manager, read_rows)
+
 
 def duckdb_in(file: Path) -> DuckDBIOManager:
     return DuckDBIOManager(duckdb=DuckDBResource(database=str(file)))
