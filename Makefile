@@ -1,4 +1,4 @@
-# The commands of taxi_assets. On a fresh machine only Python 3.11 with venv, make and git are needed.
+# The commands of taxi_assets. On a fresh machine only Python 3.11 to 3.13 with venv, make and git are needed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,13 +9,16 @@ PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
 LONG := $(BIN)/pytest --dist loadgroup --no-loadscope-reorder --numprocesses
 WITHOUT_SERVERS := catalog cleaning source sample report test_floors.py test_package.py test_settings.py \
     test_terminal.py
+# What another Python may break: drivers, frames and types. Google's libraries are tried by `make test` alone.
+ELSEWHERE := catalog cleaning test_settings.py $(addprefix io_managers/test_,frames.py types.py partitions.py windows.py) \
+    $(addprefix stores/test_,duckdb.py lake.py rows.py postgres.py)
 INSTALL := -m pip install --quiet --disable-pip-version-check --no-compile
 PIP := $(BIN)/python $(INSTALL) --constraint constraints.txt
 
 .DEFAULT_GOAL := help
 # Where a shell has it, each of the hundreds of processes that the tests start would compile what it imports anew.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help demo run dev test test-quick test-later test-slow test-daemon test-browser test-long test-kubernetes reliability test-gcp \
+.PHONY: help demo run dev test test-quick test-python test-later test-slow test-daemon test-browser test-long test-kubernetes reliability test-gcp \
     lint bench
 
 help:  ## what there is to make
@@ -35,6 +38,12 @@ test: $(VENV)/developing $(EMULATOR)/installed  ## the tests, with real servers;
 
 test-quick: $(VENV)/developing  ## the layers without servers, within a minute: for the loop while you edit
 	@$(PYTEST) $(addprefix taxi_assets_tests/,$(WITHOUT_SERVERS))
+
+test-python:  ## PYTHON=python3.13: cleaning, frames, types and stores on another Python
+	@$(MAKE) --no-print-directory VENV=$(VENV)/$(notdir $(PYTHON)) PYTHON=$(PYTHON) test-elsewhere
+
+test-elsewhere: $(VENV)/developing
+	@$(PYTEST) $(addprefix taxi_assets_tests/,$(ELSEWHERE))
 
 test-later: $(VENV)/developing $(EMULATOR)/installed  ## `make test` with the clock 140 days ahead: apt-get install faketime gcc
 	@gcc -shared -fPIC -o $(VENV)/unfaked_sleep.so taxi_assets_tests/unfaked_sleep.c -ldl
@@ -77,7 +86,7 @@ bench: $(VENV)/developing $(EMULATOR)/installed  ## speed and memory, side by si
 $(VENV)/installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || { echo "making $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "installing taxi_assets and what it needs: once, about a minute"
-	@$(PIP) --editable .
+	@$(PIP) --editable '.[taxi]'
 	@touch $@
 
 $(VENV)/developing: pyproject.toml constraints.txt

@@ -14,7 +14,7 @@ from taxi_assets.sample import write_month
 
 PACKAGE = Path(taxi_assets.__file__).parent
 FLOORS = (
-    {"settings", "errors", "month", "raw_file"},
+    {"settings", "errors", "extras", "month", "raw_file"},
     {"catalog"},
     {"source", "sample", "cleaning", "stores", "report"},
     {"io_managers", "resources", "testing"},

@@ -6,7 +6,7 @@ import dagster as dg
 
 from taxi_assets.assets.code_versions import code_versions
 from taxi_assets.catalog import INDEX, LAKE_GROUP, ZONES, Layer, Store, ZoneLayer
-from taxi_assets.io_managers.tables import TABLE_NAME
+from taxi_assets.io_managers.table_names import TABLE_NAME
 from taxi_assets.settings.places import Role
 
 OWNERS = ["team:taxi-assets"]

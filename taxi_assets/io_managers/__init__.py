@@ -8,6 +8,8 @@ libraries of another.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from taxi_assets.extras import require
+
 if TYPE_CHECKING:
     from taxi_assets.io_managers.cloud import BigQueryIOManager, GCSLakeIOManager
     from taxi_assets.io_managers.duckdb_file import DuckDBIOManager
@@ -24,9 +26,17 @@ _MODULES = {
     "PostgresIOManager": "tables",
     "storable": "validation",
 }
+_EXTRAS = {
+    "BigQueryIOManager": "bigquery",
+    "DuckDBIOManager": "duckdb",
+    "GCSLakeIOManager": "gcs",
+    "PostgresIOManager": "postgres",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in _EXTRAS:
+        require(_EXTRAS[name], name)
     return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -4,7 +4,7 @@ Imported only where a setting selects them, since Google's libraries are slow to
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ import dagster_gcp
 from pydantic import Field, PrivateAttr
 
 from taxi_assets.io_managers.lake import BaseLakeIOManager
-from taxi_assets.io_managers.tables import TableIOManager
+from taxi_assets.io_managers.tables import TableIOManager, known
 from taxi_assets.settings import parse_lake
 from taxi_assets.settings.places import Bucket
 from taxi_assets.stores.base import TableStore
@@ -50,6 +50,10 @@ class GCSLakeIOManager(BaseLakeIOManager):
             stack.callback(self._end_drafts)
             self._run_scratch = stack.enter_context(scratch_folder(self._scratch_root()))
             yield self
+
+    def place(self) -> tuple[object, ...]:
+        """The bucket, and the prefix."""
+        return ("bucket", self.url.rstrip("/"))
 
     def store(self, key_column: str | None = None) -> "GCSLake":
         """The lake, for assets with that key column.
@@ -98,6 +102,21 @@ class BigQueryIOManager(TableIOManager):
         from taxi_assets.stores.bigquery.tables import Partitioning
 
         Partitioning.of("", partition)
+
+    def place(self) -> tuple[object, ...]:
+        """The project, and the dataset."""
+        return ("bigquery", known(self.bigquery, "project"), self.dataset)
+
+    def schema_path(self) -> tuple[str, ...]:
+        """The project, where it is given, and the dataset."""
+        project = getattr(self.bigquery, "project", None)
+        return (self.dataset,) if project is None else (project, self.dataset)
+
+    def require_names(self, table: str, columns: Sequence[str], partitions: Sequence[Partition]) -> None:
+        """Refuse what BigQuery does not accept: see `TableIOManager.require_names`."""
+        from taxi_assets.stores.bigquery.tables import require_names
+
+        require_names(table, columns)
 
     def open_store(self, key_column: str | None = None) -> TableStore:
         """The tables in the dataset."""

@@ -19,13 +19,13 @@ from taxi_assets.io_managers.frames import as_rows, from_rows
 from taxi_assets.io_managers.inputs import record_input, require_current_inputs
 from taxi_assets.io_managers.metadata import COLUMN_SCHEMA, PREVIEW_ROWS, slice_metadata
 from taxi_assets.io_managers.partitions import Parts, input_partitions, output_partitions, split_by_key
+from taxi_assets.io_managers.table_names import PARTITION_EXPR, text_in
 from taxi_assets.stores.arrow import description
 from taxi_assets.stores.base import Store, Stored, TableSlice
 from taxi_assets.stores.partition import Partition
 from taxi_assets.stores.partition import key_column as key_column_of
 from taxi_assets.stores.rows import Rows
 
-PARTITION_EXPR = "partition_expr"  # Dagster's own, which its IO managers for databases read as well
 RETRIES = 2
 _RUN_ENDED = {dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.RUN_CANCELING, dg.DagsterEventType.RUN_CANCELED}
 SECONDS_BETWEEN_RETRIES = 10  # a store retries with backoff by itself before it raises
@@ -95,8 +95,7 @@ def definition_metadata(context: dg.InputContext | dg.OutputContext) -> Mapping[
 
 def key_column_of_asset(context: dg.InputContext | dg.OutputContext, default: str | None) -> str | None:
     """The key column that the asset's definition metadata names, else the default."""
-    column = definition_metadata(context).get(PARTITION_EXPR)
-    return default if column is None else str(getattr(column, "value", column))
+    return text_in(definition_metadata(context), PARTITION_EXPR) or default
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,14 @@ from typing import Any
 
 import pyarrow as pa
 
+from taxi_assets.extras import is_installed
 from taxi_assets.stores.rows import Rows
 
 _TAKEN = "a pandas or Polars frame, a pyarrow Table, RecordBatch or RecordBatchReader, an Arrow stream, or Rows"
-_LOADED_AS = "pandas.DataFrame, polars.DataFrame, polars.LazyFrame, pyarrow.Table, pyarrow.RecordBatchReader or Rows"
+_ANNOTATE = (
+    "annotate the input as pandas.DataFrame, polars.DataFrame, polars.LazyFrame, pyarrow.Table, "
+    "pyarrow.RecordBatchReader or Rows"
+)
 
 
 def as_rows(value: Any) -> Rows:
@@ -36,10 +40,12 @@ def from_rows(rows: Rows, wanted: object) -> Any:
         TypeError: the annotation is another type.
     """
     if wanted in (None, Any, type(None)):
+        if not is_installed("pandas"):
+            raise TypeError(f"pandas is not installed, and an input without an annotation needs it: {_ANNOTATE}")
         return rows.to_pandas()
     known = _FROM_ROWS.get(_type_name(wanted))
     if known is None:
-        raise TypeError(f"cannot load rows as {wanted}: annotate the input as {_LOADED_AS}")
+        raise TypeError(f"cannot load rows as {wanted}: {_ANNOTATE}")
     return known(rows)
 
 

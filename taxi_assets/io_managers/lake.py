@@ -54,6 +54,10 @@ class BaseLakeIOManager(dg.ConfigurableIOManager):
         """Any partition has a folder: see `TableIOManager.require_partition`."""
 
     @abstractmethod
+    def place(self) -> tuple[object, ...]:
+        """Where the lake is, without a connection: IO managers of one place share its folders."""
+
+    @abstractmethod
     def store(self, key_column: str | None = None) -> "Lake":
         """The lake, for assets with that key column."""
 
@@ -154,6 +158,11 @@ class LakeIOManager(BaseLakeIOManager):
         with ExitStack() as stack:
             stack.callback(self._end_drafts)
             yield self
+
+    def place(self) -> tuple[object, ...]:
+        """The folder."""
+        is_known = not isinstance(self.folder, dg.EnvVar)
+        return ("folder", local_path("the lake's folder", self.folder).absolute() if is_known else self.folder)
 
     def store(self, key_column: str | None = None) -> "LocalLake":
         """The lake, for assets with that key column.

@@ -67,7 +67,7 @@ def raw_metadata(
     raw: RawFile, uri: str, seconds: float, schema: pa.Schema | None = None
 ) -> Mapping[str, dg.MetadataValue]:
     """Metadata of a source file: its origin, its URI in the lake, and its columns if it has a schema."""
-    from taxi_assets.source.synthetic import SYNTHETIC, is_synthetic  # with the catalogue, which only such files need
+    from taxi_assets.source.synthetic import SYNTHETIC, is_synthetic  # the source is of this project only
 
     metadata: dict[str, dg.MetadataValue] = {
         **file_metadata(raw, uri, seconds),

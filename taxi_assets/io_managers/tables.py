@@ -5,12 +5,12 @@ in one schema or dataset. The key column identifies the partition of a row; it i
 """
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import dagster as dg
 from pydantic import Field
 
-from taxi_assets.errors import InvalidRequest
 from taxi_assets.io_managers.common import (
     Destination,
     definition_metadata,
@@ -20,12 +20,11 @@ from taxi_assets.io_managers.common import (
     store_output,
 )
 from taxi_assets.io_managers.load_log import entry_of
+from taxi_assets.io_managers.table_names import TABLE_NAME, require_schema, table_of
 from taxi_assets.resources.postgres import PostgresResource
 from taxi_assets.stores.base import Stored, TableSlice, TableStore
 from taxi_assets.stores.partition import Partition
 from taxi_assets.stores.rows import Rows
-
-TABLE_NAME = "dagster/table_name"
 
 
 class TableIOManager(dg.ConfigurableIOManager):
@@ -56,6 +55,30 @@ class TableIOManager(dg.ConfigurableIOManager):
         """
 
     @abstractmethod
+    def place(self) -> tuple[object, ...]:
+        """Where the tables are, without a connection: IO managers of one place share them."""
+
+    @abstractmethod
+    def schema_path(self) -> tuple[str, ...]:
+        """What may stand before a table's name in metadata, for example project and dataset."""
+
+    def require_names(self, table: str, columns: Sequence[str], partitions: Sequence[Partition]) -> None:
+        """Refuse a name that the store cuts, or cannot have.
+
+        Args:
+            table: the table's name.
+            columns: those columns whose names are known.
+            partitions: of the table; of windows, one stands for all.
+
+        Raises:
+            SchemaMismatch: the text has the name.
+        """
+
+    def same_table(self, table: str, partitions: Sequence[Partition], name: str) -> bool:
+        """True: the name is the table's own in this store, or that of one of its partitions."""
+        return name == table
+
+    @abstractmethod
     def open_store(self, key_column: str | None = None) -> TableStore:
         """The store, ready to use, for tables with that key column."""
 
@@ -64,7 +87,7 @@ class TableIOManager(dg.ConfigurableIOManager):
         with map_errors_to_failures():
             column = key_column_of_asset(context, self.key_column)
             store = self.open_store(column)
-            table = _table_of(context, store)
+            table = _table_in(context, store)
 
         def replace(piece: TableSlice, rows: Rows) -> Stored:
             name = self.store_name or context.asset_key.path[0]
@@ -78,7 +101,7 @@ class TableIOManager(dg.ConfigurableIOManager):
         """The rows of the input's partitions in its annotated type."""
         with map_errors_to_failures():
             store = self.open_store(key_column_of_asset(context, self.key_column))
-            table = _table_of(context, store)
+            table = _table_in(context, store)
         return load_slice(context, store, table)
 
 
@@ -88,6 +111,26 @@ class PostgresIOManager(TableIOManager):
     postgres: dg.ResourceDependency[PostgresResource]
     schema_name: str = Field(default="public", description="Schema that holds the tables; created if it is missing.")
 
+    def place(self) -> tuple[object, ...]:
+        """The server, and the schema."""
+        return ("postgres", known(self.postgres, "url"), known(self.postgres, "folder"), self.schema_name)
+
+    def schema_path(self) -> tuple[str, ...]:
+        """The schema."""
+        return (self.schema_name,)
+
+    def require_names(self, table: str, columns: Sequence[str], partitions: Sequence[Partition]) -> None:
+        """Refuse what Postgres would cut: see `TableIOManager.require_names`."""
+        from taxi_assets.stores.postgres.names import incoming_name, require_short
+
+        require_short([table, *columns, *(incoming_name(table, partition) for partition in partitions)])
+
+    def same_table(self, table: str, partitions: Sequence[Partition], name: str) -> bool:
+        """True also for a partition's name, since each is a table."""
+        from taxi_assets.stores.postgres.names import is_partition_name
+
+        return name == table or any(is_partition_name(table, partition, name) for partition in partitions)
+
     def open_store(self, key_column: str | None = None) -> TableStore:
         """The tables on the server; each connection starts an embedded server that is not running."""
         self.postgres.dsn()  # fails at once if an embedded server cannot start
@@ -96,20 +139,17 @@ class PostgresIOManager(TableIOManager):
         return PostgresStore(self.postgres.dsn, self.schema_name, key_column)
 
 
-def _table_of(context: dg.InputContext | dg.OutputContext, store: TableStore) -> str:
+def known(resource: object, field: str) -> object:
+    """The field of a connection resource; of one that is configured at launch, the resource itself stands for it."""
+    return getattr(resource, field, id(resource))
+
+
+def _table_in(context: dg.InputContext | dg.OutputContext, store: TableStore) -> str:
     """The table that holds the asset.
 
     Raises:
         InvalidRequest: the asset's metadata names a table in another schema than the IO manager's.
     """
-    name = definition_metadata(context).get(TABLE_NAME)
-    if name is None:
-        return context.asset_key.path[-1]
-    *schema, table = str(getattr(name, "value", name)).split(".")
-    own = store.table_name(table).split(".")[:-1]
-    if schema and own[-len(schema) :] != schema:
-        raise InvalidRequest(
-            f"{context.asset_key.to_user_string()} belongs in {'.'.join(schema)} by its metadata {TABLE_NAME}, "
-            f"and its IO manager writes to {'.'.join(own)}: change one of the two"
-        )
+    schema, table = table_of(context.asset_key, definition_metadata(context))
+    require_schema(context.asset_key, schema, tuple(store.table_name(table).split(".")[:-1]))
     return table

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import dagster_gcp
+from taxi_assets.extras import require
+
+require("gcs", "a resource of Google Cloud")
+import dagster_gcp  # noqa: E402
 
 
 class BigQueryResource(dagster_gcp.BigQueryResource):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field, PrivateAttr, model_validator
 
+from taxi_assets.extras import require
+
 if TYPE_CHECKING:
     import psycopg
 
@@ -36,6 +38,8 @@ class PostgresResource(dg.ConfigurableResource[None]):
     def _one_server(self) -> "PostgresResource":
         if (self.url is None) == (self.folder is None):
             raise ValueError("a PostgresResource takes either the url of a server or the folder of an embedded one")
+        if self.folder is not None:
+            require("embedded", "an embedded PostgreSQL server")
         return self
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:

@@ -127,12 +127,13 @@ def test_reading_goes_on_beside_a_reader_in_another_process(
             impatient.replace(TRIPS, rows_of(2))
 
 
+@pytest.mark.parametrize("config", [{}, {"custom_user_agent": "dagster"}], ids=["a notebook's", "Dagster's resource's"])
 @pytest.mark.parametrize("read_only", [True, False])
 def test_reading_goes_on_beside_a_connection_in_the_same_process(
-    store: DuckDBStore, impatient: DuckDBStore, path: Path, *, read_only: bool
+    store: DuckDBStore, impatient: DuckDBStore, path: Path, config: dict[str, str], *, read_only: bool
 ) -> None:
     store.replace(TRIPS, rows_of(1))
-    with duckdb.connect(path, read_only=read_only) as notebook:
+    with duckdb.connect(path, read_only=read_only, config=config) as notebook:
         notebook.execute("SET threads = 1")
         read_in_every_way(impatient)
         assert notebook.sql("FROM taxi.trips").count("*").fetchall() == [(30_000,)]

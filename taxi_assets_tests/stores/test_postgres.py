@@ -160,6 +160,23 @@ def test_a_name_that_postgres_would_cut_is_refused(store: PostgresStore, table: 
         store.replace(TableSlice(table, JANUARY), Rows.from_table(pa.table({column: [1.0]})))
 
 
+def test_a_month_is_not_replaced_as_a_table_of_its_own(store: PostgresStore) -> None:
+    store.replace(TRIPS, rows_of(1, rows=2))
+    with pytest.raises(
+        SchemaMismatch, match=r"trips_2024_01 is a partition of \w+\.trips, whose rows would be replaced"
+    ):
+        store.replace(TableSlice("trips_2024_01"), rows_of(2, rows=1))
+    assert store.count(TRIPS) == 2
+
+
+def test_a_table_of_its_own_is_not_replaced_as_a_month(store: PostgresStore) -> None:
+    single = TableSlice("trips_2024_01")
+    store.replace(single, rows_of(2, rows=1))
+    with pytest.raises(SchemaMismatch, match=r"trips_2024_01 is no partition of \w+\.trips and has the name of one"):
+        store.replace(TRIPS, rows_of(1, rows=2))
+    assert store.count(single) == 1
+
+
 def test_a_column_that_another_month_brings_during_the_load_is_null(store: PostgresStore) -> None:
     def open_batches() -> Iterator[pa.RecordBatch]:
         store.replace(TableSlice("trips", FEBRUARY), Rows.from_table(pa.table({"fare": [2.0], "fee": [0.75]})))

@@ -19,13 +19,15 @@ from pathlib import Path
 import duckdb
 
 from taxi_assets.errors import StoreError, StoreUnavailable
-from taxi_assets.stores.duckdb.engine import WAREHOUSE_SETTINGS, is_disk_full
+from taxi_assets.stores.duckdb.engine import Config, is_disk_full, warehouse_settings
 from taxi_assets.stores.os_errors import disk_failures
 
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 _PERMANENT = ("Permission denied", "not a valid DuckDB database")  # reasons for which a retry is useless
 _FIRST_LOG = 1.0  # seconds of waiting before the first log line
 _LONGEST_SILENCE = 60.0  # seconds between two log lines
+# DuckDB refuses a second connection of a process with another config, and Dagster's DuckDB resource has this one.
+_DAGSTER_CONFIG: Config = {"custom_user_agent": "dagster"}
 _logger = logging.getLogger(__name__)
 _written_here: set[Path] = set()  # files whose writer's lock this process holds
 
@@ -37,11 +39,13 @@ class DuckDBFile:
         path: the file.
         patience: seconds to wait for another program that has the file open, such as a notebook; readers wait no
             longer for this package's writers either.
+        config: settings of DuckDB, as `memory_limit` and `threads`.
     """
 
-    def __init__(self, path: Path, patience: float) -> None:
+    def __init__(self, path: Path, patience: float, config: Config) -> None:
         self.path = path.absolute()
         self._patience = patience
+        self._config = {**_DAGSTER_CONFIG, **config}
 
     def __str__(self) -> str:
         return str(self.path)
@@ -88,7 +92,7 @@ class DuckDBFile:
     def _create(self) -> None:
         created = self.path.with_name(f"{self.path.name}.new")
         created.unlink(missing_ok=True)
-        duckdb.connect(created).close()
+        duckdb.connect(created, config=self._config).close()
         created.replace(self.path)
 
     @contextmanager
@@ -139,15 +143,19 @@ class DuckDBFile:
                 # Settings apply to all connections of a process to the file, so a notebook's are not overwritten; in
                 # the call of connect() they would fail where the process has the file open with others.
                 is_only_one = connection.execute("FROM duckdb_connection_count()").fetchall() == [(1,)]
-                return connection.execute(WAREHOUSE_SETTINGS) if is_only_one else connection
+                for setting in warehouse_settings(self._config) if is_only_one else ():
+                    connection.execute(setting)
+                return connection
 
     def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        try:
-            return duckdb.connect(self.path, read_only=read_only)
-        except duckdb.ConnectionException:
-            if not read_only:
-                raise
-            return duckdb.connect(self.path)  # shares the writing connection of this process
+        """A connection that shares what this process has open: with the resource's config, or without any."""
+        shared = [(False, self._config), (False, {})]
+        for kind, config in [(True, self._config), (True, {}), *shared] if read_only else shared:
+            try:
+                return duckdb.connect(self.path, read_only=kind, config=config)
+            except duckdb.ConnectionException as error:
+                other = error
+        raise other
 
     @contextmanager
     def _failures(self) -> Iterator[None]:

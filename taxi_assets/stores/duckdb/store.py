@@ -14,6 +14,7 @@ from taxi_assets.stores.base import Stored, TableSlice
 from taxi_assets.stores.digest import Digest, Parts, digest_query
 from taxi_assets.stores.duckdb.column_types import TYPES
 from taxi_assets.stores.duckdb.connection import DuckDBFile
+from taxi_assets.stores.duckdb.engine import Config
 from taxi_assets.stores.duckdb.loading import append_audit_line, replace_rows, transaction
 from taxi_assets.stores.duckdb.reading import find_row, read_rows
 from taxi_assets.stores.duckdb.tables import DIALECT, Table, in_partitions, require_same_partitioning
@@ -31,10 +32,19 @@ class DuckDBStore:
             `partition_key` for names.
         lock_patience: seconds to wait for another program that has the file open; loads wait for each other without
             limit.
+        config: settings of DuckDB; by default two threads and 512 MB of memory.
     """
 
-    def __init__(self, path: Path, schema: str, key_column: str | None = None, *, lock_patience: float = 300) -> None:
-        self._file = DuckDBFile(path, lock_patience)
+    def __init__(
+        self,
+        path: Path,
+        schema: str,
+        key_column: str | None = None,
+        *,
+        lock_patience: float = 300,
+        config: Config | None = None,
+    ) -> None:
+        self._file = DuckDBFile(path, lock_patience, config or {})
         self._schema = schema
         self._key_column = key_column
 

@@ -44,13 +44,25 @@ class Group:
         return f"{self.name} {self.part.partition('=')[2] or self.part}"
 
 
+def own_folder(table: str) -> str:
+    """The folder of a table.
+
+    Raises:
+        InvalidRequest: the table's name leads out of the lake, or is the lake's own.
+    """
+    folder = inside(table)
+    if folder.partition("/")[0] == VERSIONS:
+        raise InvalidRequest(f"{table!r} is where the lake keeps versions: give the asset another key")
+    return folder
+
+
 def group_of(piece: TableSlice) -> Group:
     """The group named after the slice, which is its only member unless others join.
 
     Raises:
-        InvalidRequest: the table's name leads out of the lake.
+        InvalidRequest: the table's name leads out of the lake, or is the lake's own.
     """
-    folder = inside(piece.table)
+    folder = own_folder(piece.table)
     return Group(folder, _file_name(folder) if piece.partition is None else folder_of(piece.partition))
 
 

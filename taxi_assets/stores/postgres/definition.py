@@ -52,6 +52,11 @@ def _define(table: Table, rows: Rows, partitioning: Partitioning | None, lock_pa
     if not table.exists():
         take_advisory_lock(table.connection, _definition_of(table.schema))  # two concurrent IF NOT EXISTS fail
         table.create(rows.schema, types, partitioning)
+    elif (parent := table.parent()) is not None:
+        raise SchemaMismatch(
+            f"{table.schema}.{table.name} is a partition of {table.schema}.{parent}, whose rows would be replaced: "
+            "keep the rows in a table of another name"
+        )
     elif table.partitioning() != partitioning:
         raise _other_partitioning(table, table.partitioning(), partitioning)
     existing = {column.name: column for column in table.columns()}

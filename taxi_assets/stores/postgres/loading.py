@@ -14,8 +14,9 @@ from taxi_assets.stores.postgres.column_types import TYPES, encodable
 from taxi_assets.stores.postgres.connection import when_unlocked
 from taxi_assets.stores.postgres.copy_writer import ShortQueueWriter
 from taxi_assets.stores.postgres.definition import lock_definition
+from taxi_assets.stores.postgres.names import require_short
 from taxi_assets.stores.postgres.table_partitions import create_incoming, exchange, incoming_of
-from taxi_assets.stores.postgres.tables import Table, require_short
+from taxi_assets.stores.postgres.tables import Table
 from taxi_assets.stores.rows import Rows
 from taxi_assets.stores.type_changes import fitted
 

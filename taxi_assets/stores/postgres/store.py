@@ -20,9 +20,10 @@ from taxi_assets.stores.postgres.column_types import TYPES
 from taxi_assets.stores.postgres.connection import Url, connected, take_advisory_lock, transaction
 from taxi_assets.stores.postgres.definition import ensure_audit_table, ensure_table
 from taxi_assets.stores.postgres.loading import append_audit_line, attach_partition, load_partition, replace_all
+from taxi_assets.stores.postgres.names import require_short
 from taxi_assets.stores.postgres.reading import digest_of, find_row, read_rows
 from taxi_assets.stores.postgres.table_partitions import incoming_of, partition_of
-from taxi_assets.stores.postgres.tables import Partitioning, Table, require_short
+from taxi_assets.stores.postgres.tables import Partitioning, Table
 from taxi_assets.stores.rows import Rows
 
 

@@ -3,20 +3,21 @@
 from psycopg import sql
 
 from taxi_assets.errors import SchemaMismatch
-from taxi_assets.stores.partition import Key, Partition, identifier_of
+from taxi_assets.stores.partition import Key, Partition
 from taxi_assets.stores.postgres.column_types import is_wider
+from taxi_assets.stores.postgres.names import incoming_name, partition_name
 from taxi_assets.stores.postgres.tables import Table
 from taxi_assets.stores.postgres.user_objects import ONE_KEY, Copied, copied
 
 
 def partition_of(table: Table, partition: Partition) -> Table:
     """The table that holds the partition, whether it exists or not."""
-    return table.sibling(f"{table.name}_{identifier_of(partition)}")
+    return table.sibling(partition_name(table.name, partition))
 
 
 def incoming_of(table: Table, partition: Partition) -> Table:
     """The table that the rows are loaded into before it becomes the partition."""
-    return table.sibling(f"{partition_of(table, partition).name}_new")
+    return table.sibling(incoming_name(table.name, partition))
 
 
 def create_incoming(table: Table, key_column: str, partition: Partition) -> Copied:
@@ -24,8 +25,16 @@ def create_incoming(table: Table, key_column: str, partition: Partition) -> Copi
 
     That is the present partition's, or else the table's. The CHECK on the key lets Postgres attach the new table
     without a scan.
+
+    Raises:
+        SchemaMismatch: a table that is no partition of this one has the partition's name.
     """
     fresh, old = incoming_of(table, partition), partition_of(table, partition)
+    if old.exists() and old.parent() != table.name:
+        raise SchemaMismatch(
+            f"{table.schema}.{old.name} is no partition of {table.schema}.{table.name} and has the name of one: rename "
+            "it, or keep the rows in a table of another name"
+        )
     like = copied(
         table.connection,
         (table.schema, old.name if old.exists() else table.name),

@@ -8,7 +8,6 @@ import psycopg
 import pyarrow as pa
 from psycopg import sql
 
-from taxi_assets.errors import SchemaMismatch
 from taxi_assets.stores.arrow import description
 from taxi_assets.stores.digest import Dialect
 from taxi_assets.stores.partition import Key, Kind
@@ -34,7 +33,6 @@ DIALECT = Dialect(
     days=lambda date: f"({date} - DATE '1970-01-01')",
     text=lambda text: f"CAST(CAST('x' || substr(md5({text}), 1, 8) AS bit(32)) AS bigint)",
 )
-_NAME_BYTES = 63
 _APPEND_ONLY = "append_only"  # the trigger, and its function
 
 
@@ -113,6 +111,18 @@ class Table:
             [self.schema, self.name],
         ).fetchone()
         return None if found is None else Partitioning(*found)
+
+    def parent(self) -> str | None:
+        """The table that this one is a partition of; None where it is none."""
+        found = self.connection.execute(
+            """
+            SELECT p.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+            JOIN pg_class p ON p.oid = i.inhparent JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = %s AND c.relname = %s AND c.relispartition
+            """,
+            [self.schema, self.name],
+        ).fetchone()
+        return None if found is None else str(found[0])
 
     def keys(self) -> list[Key]:
         """The keys of the table's partitions, in order."""
@@ -261,17 +271,6 @@ class Table:
                 sql.Identifier(_APPEND_ONLY), self.identifier, refuse
             )
         )
-
-
-def require_short(names: Iterable[str]) -> None:
-    """Refuse names that Postgres would truncate without an error, and then not find.
-
-    Raises:
-        SchemaMismatch: a name is too long.
-    """
-    too_long = [name for name in names if len(name.encode()) > _NAME_BYTES]
-    if too_long:
-        raise SchemaMismatch(f"Postgres has names of up to {_NAME_BYTES} bytes, too few for {', '.join(too_long)}")
 
 
 def _definition(name: str, kind: str, nullable: bool) -> sql.Composed:
