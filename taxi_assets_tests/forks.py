@@ -16,6 +16,7 @@ FORKS.set_forkserver_preload(
         "taxi_assets.cleaning",
         "taxi_assets.cli.main",
         "taxi_assets.definitions",
+        "taxi_assets.testing",
         "pandas",
         "pyarrow.parquet",
     ]

@@ -17,8 +17,8 @@ FLOORS = (
     {"settings", "errors", "extras", "month", "raw_file"},
     {"catalog"},
     {"source", "sample", "cleaning", "stores", "report"},
-    {"io_managers", "resources"},
-    {"assets", "checks", "automation", "jobs", "partitions"},
+    {"io_managers", "resources", "testing"},
+    {"assets", "checks", "automation", "components", "jobs", "partitions"},
     {"cli", "definitions"},
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
@@ -67,13 +67,19 @@ def test_stores_and_io_managers_do_not_know_the_catalogue(folder: str) -> None:
         assert not any(name.startswith("taxi_assets.catalog") for name in imported_names(path)), path
 
 
+def test_the_conformance_kit_knows_nothing_of_what_it_tests() -> None:
+    for path in (PACKAGE / "testing").rglob("*.py"):
+        own = {name for name in imported_names(path) if name.startswith("taxi_assets")}
+        assert all(name.startswith("taxi_assets.testing.") for name in own), path
+
+
 def test_only_the_settings_read_the_environment() -> None:
     readers = {
         path.relative_to(PACKAGE).as_posix()
         for path in MODULES
         if "os.environ" in path.read_text() or "getenv" in path.read_text()
     }
-    assert readers == {"settings/__init__.py"}
+    assert readers == {"settings/__init__.py", "testing/faults.py"}  # which hands all of it on to a process
 
 
 def test_loading_the_definitions_imports_nothing_heavy() -> None:

@@ -55,8 +55,8 @@ class GCSLakeIOManager(BaseLakeIOManager):
         """The bucket, and the prefix."""
         return ("bucket", self.url.rstrip("/"))
 
-    def store(self) -> "GCSLake":
-        """The lake.
+    def store(self, key_column: str | None = None) -> "GCSLake":
+        """The lake, for assets with that key column.
 
         Raises:
             InvalidRequest: the URL has another form.
@@ -69,7 +69,7 @@ class GCSLakeIOManager(BaseLakeIOManager):
             raise InvalidRequest(f"a lake in a bucket is at gs://bucket/prefix, not at {self.url!r}")
         locks = None if self.locks is None else Path(self.locks)
         scratch = self._run_scratch or self._scratch_outside_of_runs()
-        return GCSLake(self.gcs.get_client, place.name, place.prefix, scratch, self.key_column, turns=locks)
+        return GCSLake(self.gcs.get_client, place.name, place.prefix, scratch, key_column, turns=locks)
 
     def _scratch_outside_of_runs(self) -> Path:
         if self._private is None:

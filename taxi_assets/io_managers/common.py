@@ -19,6 +19,7 @@ from taxi_assets.io_managers.frames import as_rows, from_rows
 from taxi_assets.io_managers.inputs import record_input, require_current_inputs
 from taxi_assets.io_managers.metadata import COLUMN_SCHEMA, PREVIEW_ROWS, slice_metadata
 from taxi_assets.io_managers.partitions import Parts, input_partitions, output_partitions, split_by_key
+from taxi_assets.io_managers.table_names import PARTITION_EXPR, text_in
 from taxi_assets.stores.arrow import description
 from taxi_assets.stores.base import Store, Stored, TableSlice
 from taxi_assets.stores.partition import Partition
@@ -90,6 +91,11 @@ def definition_metadata(context: dg.InputContext | dg.OutputContext) -> Mapping[
     if isinstance(context, dg.InputContext):
         return (context.upstream_output.definition_metadata if context.upstream_output else None) or {}
     return context.definition_metadata or {}
+
+
+def key_column_of_asset(context: dg.InputContext | dg.OutputContext, default: str | None) -> str | None:
+    """The key column that the asset's definition metadata names, else the default."""
+    return text_in(definition_metadata(context), PARTITION_EXPR) or default
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from taxi_assets.io_managers.common import (
     Destination,
     definition_metadata,
     interrupt_if_run_ended,
+    key_column_of_asset,
     load_slice,
     map_errors_to_failures,
     store_output,
@@ -57,12 +58,13 @@ class BaseLakeIOManager(dg.ConfigurableIOManager):
         """Where the lake is, without a connection: IO managers of one place share its folders."""
 
     @abstractmethod
-    def store(self) -> "Lake":
-        """The lake."""
+    def store(self, key_column: str | None = None) -> "Lake":
+        """The lake, for assets with that key column."""
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Replace the asset's slice or file with the output: at once, or when the draft it belongs to is published."""
-        path, store = _path(context), self.store()
+        column = key_column_of_asset(context, self.key_column)
+        path, store = _path(context), self.store(column)
         fence = partial(interrupt_if_run_ended, context)
         with map_errors_to_failures():
             draft = self._draft(context, _only_one((output_partitions(context) or {}).values()))
@@ -94,13 +96,13 @@ class BaseLakeIOManager(dg.ConfigurableIOManager):
             def place_of(piece: TableSlice) -> dict[str, dg.MetadataValue]:
                 return {"dagster/uri": dg.MetadataValue.url(store.uri(piece))}
 
-            store_output(context, obj, Destination(path, replace, place_of, self.key_column))
+            store_output(context, obj, Destination(path, replace, place_of, column))
 
     def load_input(self, context: dg.InputContext) -> Any:
         """The asset's rows in the input's annotated type, or its file for a `RawFile` or a `Path`."""
         known = definition_metadata(context)
         file_name = known.get(FILE_NAME)
-        path, store = _path(context), self.store()
+        path, store = _path(context), self.store(key_column_of_asset(context, self.key_column))
         with map_errors_to_failures():
             draft = (
                 None
@@ -128,7 +130,8 @@ class BaseLakeIOManager(dg.ConfigurableIOManager):
         key = step.dagster_run.root_run_id or step.dagster_run.run_id
         piece = TableSlice(last, partition)
         if (piece, key) not in self._drafts:
-            self._drafts[piece, key] = self.store().draft(piece, key, context.log.info)
+            store = self.store(key_column_of_asset(context, self.key_column))
+            self._drafts[piece, key] = store.draft(piece, key, context.log.info)
         return self._drafts[piece, key]
 
     def _end_drafts(self) -> None:
@@ -161,15 +164,15 @@ class LakeIOManager(BaseLakeIOManager):
         is_known = not isinstance(self.folder, dg.EnvVar)
         return ("folder", local_path("the lake's folder", self.folder).absolute() if is_known else self.folder)
 
-    def store(self) -> "LocalLake":
-        """The lake.
+    def store(self, key_column: str | None = None) -> "LocalLake":
+        """The lake, for assets with that key column.
 
         Raises:
             InvalidRequest: the folder is a URL.
         """
         from taxi_assets.stores.lake.folder.store import LocalLake
 
-        return LocalLake(local_path("the lake's folder", self.folder), self.key_column)
+        return LocalLake(local_path("the lake's folder", self.folder), key_column)
 
 
 def _only_one(partitions: Iterable[Partition] | None) -> Partition | None:

@@ -14,12 +14,13 @@ from pydantic import Field
 from taxi_assets.io_managers.common import (
     Destination,
     definition_metadata,
+    key_column_of_asset,
     load_slice,
     map_errors_to_failures,
     store_output,
 )
 from taxi_assets.io_managers.load_log import entry_of
-from taxi_assets.io_managers.table_names import PARTITION_EXPR, TABLE_NAME, require_schema, table_of, text_in
+from taxi_assets.io_managers.table_names import TABLE_NAME, require_schema, table_of
 from taxi_assets.resources.postgres import PostgresResource
 from taxi_assets.stores.base import Stored, TableSlice, TableStore
 from taxi_assets.stores.partition import Partition
@@ -84,7 +85,7 @@ class TableIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Replace the asset's table, or partitions of it, with the output."""
         with map_errors_to_failures():
-            column = self._key_column(context)
+            column = key_column_of_asset(context, self.key_column)
             store = self.open_store(column)
             table = _table_in(context, store)
 
@@ -99,12 +100,9 @@ class TableIOManager(dg.ConfigurableIOManager):
     def load_input(self, context: dg.InputContext) -> Any:
         """The rows of the input's partitions in its annotated type."""
         with map_errors_to_failures():
-            store = self.open_store(self._key_column(context))
+            store = self.open_store(key_column_of_asset(context, self.key_column))
             table = _table_in(context, store)
         return load_slice(context, store, table)
-
-    def _key_column(self, context: dg.InputContext | dg.OutputContext) -> str | None:
-        return text_in(definition_metadata(context), PARTITION_EXPR) or self.key_column
 
 
 class PostgresIOManager(TableIOManager):

@@ -210,3 +210,16 @@ def test_static_partitions_are_lists_in_postgres(postgres_url: str) -> None:
         ).fetchall()
         assert bounds == [("FOR VALUES IN ('O''Hare')",)]
         assert connection.execute("SELECT partition_key, value FROM readings").fetchall() == [("O'Hare", 1.0)]
+
+
+def test_the_metadata_of_an_asset_names_its_key_column(manager: dg.ConfigurableIOManager) -> None:
+    """As with Dagster's own IO managers for databases; also in the lake, and for assets that read it."""
+
+    @dg.asset(partitions_def=DAILY, metadata={"partition_expr": "day"}, backfill_policy=dg.BackfillPolicy.single_run())
+    def readings() -> pd.DataFrame:
+        return pd.DataFrame({"value": [2.0, 1.0], "day": ["2024-02-01", "2024-01-31"]})
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert materialize_range(readings, "2024-01-31", "2024-02-01", manager, instance).success
+        assert recorded(instance) == {"2024-01-31": 1, "2024-02-01": 1}
+    assert total(readings, manager) == [1.0, 2.0]

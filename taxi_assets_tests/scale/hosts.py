@@ -64,8 +64,10 @@ def hosts(number: int) -> Iterator[list[Host]]:
         yield made
     finally:
         for host in made:
+            _ip("link", "delete", f"port-{host.name}")
             host.process.kill()
             host.process.wait()
+        _ip("link", "delete", "bridge")
 
 
 def _connect(host: Host) -> None:

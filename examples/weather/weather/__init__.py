@@ -1,0 +1,1 @@
+"""Readings of weather stations by the hour, and their summary by the day."""
