@@ -81,7 +81,7 @@ lint: $(VENV)/developing  ## ruff, the type checker, and whether Dagster can loa
 	    $(BIN)/dg check defs --use-active-venv --no-check-yaml
 
 bench: $(VENV)/developing $(EMULATOR)/installed  ## speed and memory, side by side with what they are measured against
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks --write docs/performance.md
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || { echo "making $(VENV)"; $(PYTHON) -m venv $(VENV); }

@@ -1,40 +1,68 @@
 """Measure and print; each pair is measured in turns, since the speed of a machine drifts.
 
-python -m benchmarks [--rows N] [--rounds N] [postgres] [clean] [run] [checks] [cloud] [status] [plan]
+python -m benchmarks [--rows N] [--rounds N] [--peers] [--write docs/performance.md] [limits] [run] [scale] [checks] …
 """
 
 import argparse
 import os
-import statistics
-import subprocess
-import sys
+import signal
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from google.cloud import storage
-from rich.console import Console
-from rich.table import Table
 
-from benchmarks import checking, loading, overview
-from taxi_assets.catalog import dataset_named
+from benchmarks import checking, loading, overview, peers
+from benchmarks.measuring import Cost, in_turns
+from benchmarks.report import Line, publish
+from benchmarks.stock_server import stock_server
+from benchmarks.whole_runs import WholeRuns
+from taxi_assets.catalog import Dataset, dataset_named
 from taxi_assets.month import Month
-from taxi_assets.sample import write_month
+from taxi_assets.sample import write_month, write_tree
 from taxi_assets.source.files import month_path
+from taxi_assets.stores.base import TableSlice
+from taxi_assets.stores.postgres.embedded import embedded_url
 from taxi_assets_tests.servers.bigquery import bigquery_server
 from taxi_assets_tests.servers.gcs import gcs_server
 
-YELLOW, MONTH = dataset_named("yellow"), Month(2024, 1)
-# Runs a command and prints its peak memory. By itself the system counts the parent's memory at the fork as the child's.
-_WITH_PEAK = """
-import os, subprocess, sys
-process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
-_, status, usage = os.wait4(process.pid, 0)
-print(usage.ru_maxrss)
-sys.exit(os.waitstatus_to_exitcode(status))
-"""
-MEASURES = ("postgres", "clean", "run", "checks", "cloud", "status", "plan")
+YELLOW, FHVHV, MONTH = dataset_named("yellow"), dataset_named("fhvhv"), Month(2024, 1)
+_SCALE_ROWS = 20_000_000
+MEASURES = ("limits", "run", "checks", "scale", "cloud", "status", "plan")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every measure needs.
+
+    Attributes:
+        work: a folder for all files.
+        rows: in the yellow month.
+        rounds: how often each side is measured.
+    """
+
+    work: Path
+    rows: int
+    rounds: int
+
+    @property
+    def source(self) -> Path:
+        """A folder laid out as TLC's."""
+        return self.work / "source"
+
+    def raw(self, dataset: Dataset, rows: int) -> Path:
+        """The month's file in the source, written at the first call with the zones."""
+        path = self.source / month_path(dataset, MONTH)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_tree(self.source, months=[])
+            write_month(dataset, MONTH, path, rows=rows)
+        return path
+
+    def turns(self, *sides: object) -> list[Cost]:
+        """The medians of the sides."""
+        return in_turns(self.rounds, *sides)  # type: ignore[arg-type]
 
 
 def main() -> None:
@@ -43,98 +71,107 @@ def main() -> None:
     parser.add_argument("measures", nargs="*", metavar="measure", help=", ".join(MEASURES))
     parser.add_argument("--rows", type=int, default=1_369_769, help="rows in the yellow-shaped month")
     parser.add_argument("--rounds", type=int, default=5, help="how often each side is measured; the median counts")
+    parser.add_argument("--peers", action="store_true", help="install other tools in temporary environments, too")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the table between the markers of this page")
     given = parser.parse_args()
-    table = Table(title=f"{given.rows:,} yellow-shaped rows, medians of {given.rounds}, {os.cpu_count()} cores")
-    for column in ("what", "seconds", "compared with", "seconds", "ratio", "peak MB"):
-        table.add_column(column, justify="left" if column in ("what", "compared with") else "right")
     with tempfile.TemporaryDirectory(prefix="taxi-bench-") as folder:
         work = Path(folder)
         work.chmod(0o755)  # the embedded server runs as another user where this one is root
-        raw = work / "source" / month_path(YELLOW, MONTH)
-        raw.parent.mkdir(parents=True)
-        write_month(YELLOW, MONTH, raw, rows=given.rows)
-        for measure in given.measures or MEASURES:
-            table.add_row(*globals()[f"measure_{measure}"](work, raw, given.rounds))
-    Console(width=150).print(table)
+        bench = Bench(work, given.rows, given.rounds)
+        bench.raw(YELLOW, given.rows)
+        measures = [*(given.measures or MEASURES), *(["peers"] if given.peers else [])]
+        try:
+            lines = [line for measure in measures for line in globals()[f"measure_{measure}"](bench)]
+        finally:
+            for file in work.rglob("postmaster.pid"):  # before the folder goes, in which they would be stopped
+                os.kill(int(file.read_text().split()[0]), signal.SIGINT)
+    about = f"{given.rows:,} yellow-shaped rows unless stated otherwise; medians of {given.rounds}, in turns."
+    publish(lines, about, given.write)
 
 
-def measure_postgres(work: Path, raw: Path, rounds: int) -> tuple[str, ...]:
-    """Replace a month in Postgres from the lake, against the server reading the same rows from a binary file."""
-    loads = loading.PostgresLoads(work, raw, YELLOW, MONTH)
-    ours, theirs = _in_turns(rounds, loads.replace, loads.copy_from_file)
-    return _pair("Postgres: replace from the lake", ours, "server-side COPY FROM a binary file", theirs)
+def measure_limits(bench: Bench) -> Iterator[Line]:
+    """Each store against the shortest way there is into it; then the whole run against the sum of those."""
+    raw = bench.raw(YELLOW, bench.rows)
+    cleaning = loading.Cleaning(bench.work, raw, YELLOW, MONTH)
+    rows, piece, limits = cleaning.rows(), TableSlice(YELLOW.table, MONTH), []
+    ours, theirs = bench.turns(cleaning.clean_and_write, cleaning.copy_as_it_is)
+    yield Line("clean, and write both outcomes", ours, "DuckDB: `COPY` of the Parquet file", theirs)
+    limits.append(theirs)
+    embedded = loading.PostgresLoads(bench.work, rows, piece, embedded_url(bench.work / "postgres"))
+    ours, theirs = bench.turns(embedded.replace, embedded.copy_from_file)
+    yield Line("Postgres, embedded: replace", ours, "create, `COPY … FREEZE` of a binary file, commit", theirs)
+    limits.append(theirs)
+    with stock_server(bench.work) as url:
+        stock = loading.PostgresLoads(bench.work, rows, piece, url)
+        ours, theirs = bench.turns(stock.replace, stock.copy_from_file)
+        yield Line("Postgres, settings of `initdb`: replace", ours, "the same", theirs)
+    warehouse = loading.WarehouseLoads(bench.work, rows, piece)
+    ours, theirs = bench.turns(warehouse.replace, warehouse.create_as)
+    yield Line("DuckDB: replace", ours, "`CREATE OR REPLACE TABLE … AS`", theirs)
+    limits.append(theirs)
+    runs = WholeRuns(bench.work / "home", bench.source, {})
+    runs.run(YELLOW, MONTH)  # creates the home and the server
+    ours, theirs = bench.turns(lambda: runs.run(YELLOW, MONTH), runs.empty)
+    yield Line("`taxi run`, the whole process", ours, "a run of an asset that does nothing", theirs)
+    above = Cost(ours.seconds - theirs.seconds, ours.cpu - theirs.cpu)
+    shortest = Cost(sum(each.seconds for each in limits), sum(each.cpu for each in limits))
+    yield Line("`taxi run` without that", above, "the three limits together", shortest)
 
 
-def measure_clean(work: Path, raw: Path, rounds: int) -> tuple[str, ...]:
-    """Clean a month and write both outcomes to the lake, against DuckDB copying the file as it is."""
-    cleaning = loading.Cleaning(work, raw, YELLOW, MONTH)
-    ours, theirs = _in_turns(rounds, cleaning.clean_and_write, cleaning.copy_as_it_is)
-    return _pair("clean and write to the lake", ours, "DuckDB COPY ... TO of the file", theirs)
-
-
-def measure_run(work: Path, raw: Path, rounds: int) -> tuple[str, ...]:
+def measure_run(bench: Bench) -> Iterator[Line]:
     """The whole `taxi run` process, from the folder into all stores."""
-    del raw
-    return ("taxi run, all assets", *_runs(work, rounds))
+    runs = WholeRuns(bench.work / "home", bench.source, {})
+    yield Line("`taxi run`, the whole process", *bench.turns(lambda: runs.run(YELLOW, MONTH)))
 
 
-def measure_checks(work: Path, raw: Path, rounds: int) -> tuple[str, ...]:
+def measure_checks(bench: Bench) -> Iterator[Line]:
     """A run of all assets, against one of the same assets that makes none of their checks."""
-    del raw
-    runs = checking.Checking(work, YELLOW, MONTH)
-    ours, theirs = _in_turns(rounds, runs.with_checks, runs.without_checks)
-    return _pair(f"a run: its checks add {ours - theirs:.2f}", ours, "the same without checks", theirs)
+    runs = checking.Checking(bench.work, YELLOW, MONTH)
+    ours, theirs = bench.turns(runs.with_checks, runs.without_checks)
+    added = f"a run: its checks add {ours.seconds - theirs.seconds:.2f} s"
+    yield Line(added, ours, "the same without checks", theirs)
 
 
-def measure_cloud(work: Path, raw: Path, rounds: int) -> tuple[str, ...]:
+def measure_scale(bench: Bench) -> Iterator[Line]:
+    """Memory and speed where the month has 20,000,000 rows; once, since it takes minutes."""
+    bench.raw(FHVHV, _SCALE_ROWS)
+    runs = WholeRuns(bench.work / "home", bench.source, {})
+    runs.run(YELLOW, MONTH)
+    small, large = runs.run(YELLOW, MONTH), runs.run(FHVHV, MONTH)
+    speed = (_SCALE_ROWS / large.seconds) / (bench.rows / small.seconds)
+    what = f"`taxi run` of {_SCALE_ROWS:,} fhvhv rows, once"
+    yield Line(what, large, "the yellow month, once; ratio of the rows a second", small, speed)
+
+
+def measure_cloud(bench: Bench) -> Iterator[Line]:
     """The same with the lake in GCS and the warehouse in BigQuery, by emulators on this machine."""
-    del raw
-    with gcs_server(work / "buckets") as gcs, bigquery_server(gcs.folder) as bigquery:
+    with gcs_server(bench.work / "buckets") as gcs, bigquery_server(gcs.folder) as bigquery:
         servers = {"STORAGE_EMULATOR_HOST": gcs.url, "BIGQUERY_EMULATOR_HOST": bigquery.url}
         os.environ.update(servers)
         storage.Client().create_bucket("bench")
         stores = {"TAXI_LAKE": "gs://bench/lake", "TAXI_WAREHOUSE": "bigquery://bench/taxi"}
-        return ("taxi run, emulated GCS and BigQuery", *_runs(work, rounds, **servers, **stores))
+        runs = WholeRuns(bench.work / "cloud", bench.source, {**servers, **stores})
+        yield Line("`taxi run`, emulated GCS and BigQuery", *bench.turns(lambda: runs.run(YELLOW, MONTH)))
 
 
-def measure_status(work: Path, raw: Path, rounds: int) -> tuple[str, ...]:
+def measure_status(bench: Bench) -> Iterator[Line]:
     """The whole `taxi status` process where every month is loaded, against one that opens Dagster's instance only."""
-    del raw
-    home = overview.Overview(work)
-    ours, theirs = _in_turns(rounds, home.status, home.only_dagster)
-    return _pair(f"taxi status, {home.months} months loaded", ours, "importing Dagster, opening its instance", theirs)
+    home = overview.Overview(bench.work)
+    ours, theirs = bench.turns(home.status, home.only_dagster)
+    yield Line(f"`taxi status`, {home.months} months loaded", ours, "opening Dagster's instance", theirs)
 
 
-def measure_plan(work: Path, raw: Path, rounds: int) -> tuple[str, ...]:
+def measure_plan(bench: Bench) -> Iterator[Line]:
     """The whole `taxi plan` process where every month is stale, against one that opens Dagster's instance only."""
-    del raw
-    home = overview.Overview(work / "plan")
-    ours, theirs = _in_turns(rounds, home.plan, home.only_dagster)
-    return _pair(f"taxi plan, {home.months} months to load", ours, "importing Dagster, opening its instance", theirs)
+    home = overview.Overview(bench.work / "plan")
+    ours, theirs = bench.turns(home.plan, home.only_dagster)
+    yield Line(f"`taxi plan`, {home.months} months to load", ours, "opening Dagster's instance", theirs)
 
 
-def _runs(work: Path, rounds: int, **variables: str) -> tuple[str, ...]:
-    command = [Path(sys.executable).parent / "taxi", "run", YELLOW.name, str(MONTH), "--source", work / "source"]
-    environment = {**os.environ, "TAXI_HOME": str(work / "home"), **variables}
-    seconds, peaks = [], []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        peak = subprocess.check_output([sys.executable, "-I", "-c", _WITH_PEAK, *command], env=environment)
-        seconds.append(time.perf_counter() - started)
-        peaks.append(int(peak) / 1024)
-    return (f"{statistics.median(seconds):.2f}", "", "", "", f"{max(peaks):.0f}")
-
-
-def _in_turns(rounds: int, *sides: Callable[[], float]) -> tuple[float, ...]:
-    measured: list[list[float]] = [[] for _ in sides]
-    for _ in range(rounds):
-        for seconds, side in zip(measured, sides, strict=True):
-            seconds.append(side())
-    return tuple(statistics.median(seconds) for seconds in measured)
-
-
-def _pair(name: str, ours: float, against: str, theirs: float) -> tuple[str, ...]:
-    return (name, f"{ours:.2f}", against, f"{theirs:.2f}", f"{ours / theirs:.2f}", "")
+def measure_peers(bench: Bench) -> Iterator[Line]:
+    """Other tools with the same file, each as a whole process in an environment of its own."""
+    with stock_server(bench.work) as url:
+        yield from peers.compared(bench.work, bench.raw(YELLOW, bench.rows), url, bench.rounds)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,10 @@
 """What `taxi status` and `taxi plan` cost where every month is loaded."""
 
-import os
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 from benchmarks.loaded import load_everything
+from benchmarks.measuring import Cost, cost_of_command
 from taxi_assets.settings import Settings
 from taxi_assets.stores.postgres.embedded import embedded_url
 
@@ -30,19 +28,17 @@ class Overview:
         embedded_url(self._settings.postgres.folder)
         self.months = load_everything(self._settings, work / "published")
 
-    def status(self) -> float:
+    def status(self) -> Cost:
         """The whole process of `taxi status`, with the embedded server running."""
-        return self._seconds([Path(sys.executable).parent / "taxi", "status"])
+        return self._cost([Path(sys.executable).parent / "taxi", "status"])
 
-    def plan(self) -> float:
+    def plan(self) -> Cost:
         """The whole process of `taxi plan` with rules that every month differs from, so that it lists all of them."""
-        return self._seconds([Path(sys.executable).parent / "taxi", "plan", "--rules", "duplicate"])
+        return self._cost([Path(sys.executable).parent / "taxi", "plan", "--rules", "duplicate"])
 
-    def only_dagster(self) -> float:
+    def only_dagster(self) -> Cost:
         """A process that imports Dagster, opens its instance and does nothing else."""
-        return self._seconds([sys.executable, "-c", _ONLY_DAGSTER, self._settings.dagster_home])
+        return self._cost([sys.executable, "-c", _ONLY_DAGSTER, self._settings.dagster_home])
 
-    def _seconds(self, command: list[str | Path]) -> float:
-        started = time.perf_counter()
-        subprocess.run(command, env={**os.environ, **self._variables}, check=True, stdout=subprocess.DEVNULL)
-        return time.perf_counter() - started
+    def _cost(self, command: list[str | Path]) -> Cost:
+        return cost_of_command(command, self._variables)

