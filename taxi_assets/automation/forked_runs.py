@@ -23,6 +23,7 @@ _PRELOADED = [
     "taxi_assets.stores.duckdb.store",
     "taxi_assets.stores.lake.folder.store",
     "taxi_assets.stores.postgres.store",
+    "pandas",  # which pyarrow and DuckDB import by themselves in each run
 ]
 _SERVER = ["api", "grpc"]  # what follows `dagster` on the command line of a code server
 
