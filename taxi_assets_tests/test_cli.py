@@ -199,6 +199,7 @@ def test_missing_columns_are_named_with_the_file(home: EmbeddedHome, tmp_path: P
     assert "green_tripdata_2023-08.parquet lacks lpep_pickup_datetime, fare_amount" in refused.stdout
 
 
+@pytest.mark.slow
 def test_a_postgres_that_does_not_answer_is_told_without_its_password(home: EmbeddedHome) -> None:
     url = "postgresql://taxi:hush-hush@127.0.0.1:1/taxi"
     refused = home.taxi("run", "zones", "--source", "sample", TAXI_POSTGRES=url)
@@ -207,6 +208,7 @@ def test_a_postgres_that_does_not_answer_is_told_without_its_password(home: Embe
     assert "hush-hush" not in refused.stdout + refused.stderr
 
 
+@pytest.mark.slow
 def test_a_sample_can_be_written_and_loaded_from_its_folder(home: EmbeddedHome, tmp_path: Path) -> None:
     written = home.taxi("sample", tmp_path / "tlc", "--rows", 200)
     assert written.returncode == 0

@@ -119,6 +119,7 @@ def test_the_zones_are_loaded_into_the_cloud(home: Home, bigquery: BigQueryServe
     assert (row["zones"], row["boroughs"]) == (265, 265)
 
 
+@pytest.mark.slow
 def test_assets_in_the_cloud_load_as_dataframes(home: Home) -> None:
     load_green(home)
     for layer in (Layer.RAW, Layer.CLEAN, Layer.QUARANTINE, Layer.POSTGRES, Layer.WAREHOUSE):

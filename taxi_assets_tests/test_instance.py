@@ -134,6 +134,7 @@ def open_together(home: Path, start: Barrier) -> int:
     return len(recorded(home))
 
 
+@pytest.mark.slow
 def test_the_records_are_made_once_however_many_processes_come_first(tmp_path: Path) -> None:
     """Without a lock, two of them left two heads of the schema in a file in a third of the rounds."""
     context = multiprocessing.get_context("forkserver")

@@ -6,6 +6,10 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 SERVER = ["dagster", "api", "grpc"]
 # Started as a module's main program, as a code server is: each new process imports that first.
 _PROGRAM = """

@@ -268,6 +268,7 @@ def test_a_limit_leaves_the_newer_runs_for_the_next_time(instance: dg.DagsterIns
     assert prune(instance).is_complete
 
 
+@pytest.mark.slow
 def test_the_job_prunes_what_is_older_than_its_days_and_says_so(
     instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:

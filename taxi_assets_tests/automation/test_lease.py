@@ -17,6 +17,8 @@ from taxi_assets.errors import InvalidRequest
 from taxi_assets_tests.faults.postgres_proxy import postgres_proxy
 from taxi_assets_tests.stores.servers import new_database
 
+pytestmark = pytest.mark.slow
+
 # A process that holds the lease for as long as it is left in peace; the patience is shortened for the test's sake.
 _HOLDER = """
 import logging, sys, time

@@ -82,6 +82,7 @@ def test_a_version_is_observed_once(world: World) -> None:
     assert observations(world, JULY) == ['"first"', '"second"']
 
 
+@pytest.mark.slow
 def test_a_file_with_another_etag_and_the_same_bytes_makes_nothing_stale(world: World) -> None:
     world.publish(JULY)
     assert world.load(JULY).success
@@ -109,6 +110,7 @@ def test_a_month_that_is_loaded_before_it_is_observed_is_not_stale_afterwards(
     assert observations(world, JULY) == ['"first"']
 
 
+@pytest.mark.slow
 def test_the_history_is_looked_at_over_several_ticks_and_once(world: World) -> None:
     months = list(map(str, GREEN.first_month.until(calendar.Month.parse(JULY))))
     for month in months:

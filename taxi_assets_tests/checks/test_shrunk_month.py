@@ -84,6 +84,7 @@ def refusal(result: dg.ExecuteInProcessResult) -> str:
     return check.what
 
 
+@pytest.mark.slow
 def test_a_good_month_stays_everywhere_until_the_loss_is_accepted(home: Home) -> None:
     good = publish(home)
     assert loaded(home).success

@@ -17,6 +17,8 @@ from taxi_assets_tests.servers.bigquery import BigQueryServer
 from taxi_assets_tests.servers.gcs import GcsServer, new_bucket
 from taxi_assets_tests.test_package import EXTRAS, PROJECT, installation_of
 
+pytestmark = pytest.mark.slow
+
 # A finder before all others that has none of the blocked modules, and the assets that are then stored and loaded.
 BLOCKED = """
 import json, sys

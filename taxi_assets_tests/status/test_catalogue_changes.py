@@ -124,6 +124,7 @@ def test_a_month_that_was_loaded_again_is_fresh_and_its_tables_follow(
     assert stale_causes(world, FIRST) == {}
 
 
+@pytest.mark.slow
 def test_a_month_of_a_release_without_versions_is_not_stale(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.publish(FIRST)
     monkeypatch.setattr("taxi_assets.cleaning.clean.version_provenance", lambda *_: {})

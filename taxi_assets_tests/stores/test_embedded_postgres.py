@@ -175,6 +175,7 @@ def test_a_half_written_pid_file_of_a_dead_server_is_no_server(tmp_path: Path, l
     assert not file.exists()
 
 
+@pytest.mark.slow
 def test_a_server_killed_while_it_starts_starts_again(made: Path) -> None:
     for lines in (0, 1, 5, 7):
         embedded_url(made)
