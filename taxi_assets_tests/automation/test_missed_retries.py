@@ -83,7 +83,8 @@ def fail_while_the_daemon_looks(instance: dg.DagsterInstance, daemon: Daemon, **
 
 
 def tick(instance: dg.DagsterInstance) -> str:
-    return missed_retries_sensor.evaluate_tick(dg.build_sensor_context(instance)).skip_message
+    with dg.build_sensor_context(instance) as context:
+        return missed_retries_sensor.evaluate_tick(context).skip_message
 
 
 def test_a_failure_that_the_daemon_examined_before_its_status_was_recorded_is_examined_again(

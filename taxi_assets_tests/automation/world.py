@@ -99,10 +99,10 @@ class World:
         definitions = self.definitions
         watching = definitions.get_repository_def().get_sensor_def(sensor)
         needed = {name: (definitions.resources or {})[name] for name in watching.required_resource_keys}
-        context = dg.build_sensor_context(
+        with dg.build_sensor_context(
             self.instance, cursor=self.cursors.get(sensor), definitions=definitions, resources=needed
-        )
-        data = watching.evaluate_tick(context)
+        ) as context:
+            data = watching.evaluate_tick(context)
         self.cursors[sensor] = data.cursor
         for event in data.asset_events:  # as the daemon does
             self.instance.report_runless_asset_event(event)
