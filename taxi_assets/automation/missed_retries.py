@@ -13,7 +13,7 @@ import dagster as dg
 from taxi_assets.automation.event_log import BACKFILL, WILL_RETRY
 
 SECONDS_BETWEEN_TICKS = 60
-SETTLED = 30  # seconds after its end from which on a run without a retry was passed over; the daemon reads every 5
+SETTLED = 30  # seconds after its end from which on a run was passed over: twice the pause of `taxi dev`'s daemon
 _GIVEN_UP = 900  # seconds after which the run was examined a dozen times, and cannot be retried
 _RETRIED_BY = "dagster/auto_retry_run_id"  # on a run that was retried
 _NEWEST = 200  # failures

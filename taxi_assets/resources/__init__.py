@@ -5,10 +5,9 @@ them. `google_cloud` needs Google's libraries and is imported only if a setting 
 others is imported on first use, so that none needs the libraries of another.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from taxi_assets.extras import require
+from taxi_assets.extras import imported_on_first_use
 
 if TYPE_CHECKING:
     from taxi_assets.resources.duckdb import DuckDBResource
@@ -47,10 +46,4 @@ _MODULES = {
 }
 _EXTRAS = {"DuckDBResource": "duckdb", "PostgresResource": "postgres"}
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name in _EXTRAS:
-        require(_EXTRAS[name], name)
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = imported_on_first_use(__name__, _MODULES, _EXTRAS)

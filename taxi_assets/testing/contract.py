@@ -48,12 +48,12 @@ class AtomicSliceReplace:
     @pytest.fixture
     def make_io_manager(self) -> MakeIOManager:
         """A function that makes the IO manager, always on the same new place; can be pickled, as a `partial` can."""
-        raise NotImplementedError
+        pytest.fail("override the fixture `make_io_manager` with a function that makes your IO manager")
 
     @pytest.fixture
     def read_rows(self) -> ReadRows:
         """A function that reads all rows of `readings` from the store itself, by SQL or from files, not by Dagster."""
-        raise NotImplementedError
+        pytest.fail("override the fixture `read_rows` with a function that reads all rows of `readings` from the store")
 
     @staticmethod
     def frame(table: pa.Table) -> Any:
