@@ -250,6 +250,12 @@ class _ScriptDirectory(ScriptDirectory):
         return super().from_config(config)
 
 
+def load_migration_scripts() -> None:
+    """Load the scripts of all three storages, as opening an instance would."""
+    for module in (sqlite_run_storage, sqlite_event_log, sqlite_schedule_storage):
+        _ScriptDirectory.from_config(sql.get_alembic_config(module.__file__)).get_current_head()
+
+
 for _module in (sql, command):
     vars(_module).update(ScriptDirectory=_ScriptDirectory)
 for _module in (sqlite_run_storage, sqlite_event_log, sqlite_schedule_storage):
