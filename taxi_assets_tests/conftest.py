@@ -5,9 +5,12 @@ from contextlib import contextmanager
 import pytest
 
 from taxi_assets.stores.postgres.embedded import embedded_url
+from taxi_assets_tests.instances import copy_tables_of_ephemeral_instances
 from taxi_assets_tests.servers.bigquery import BigQueryServer, bigquery_server, why_no_bigquery_server
 from taxi_assets_tests.servers.gcs import GcsServer, gcs_server
 from taxi_assets_tests.stores.servers import folder_for_server, spare_the_disk
+
+copy_tables_of_ephemeral_instances()
 
 
 @pytest.hookimpl(trylast=True)

@@ -129,6 +129,7 @@ def test_assets_in_the_cloud_load_as_dataframes(home: Home) -> None:
         assert len(frame) > 0
 
 
+@pytest.mark.slow
 def test_nothing_of_a_run_stays_on_the_disk(home: Home) -> None:
     load_green(home)
     assert list((home.folder / "scratch").iterdir()) == []

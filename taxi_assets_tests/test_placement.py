@@ -67,6 +67,7 @@ def test_every_store_is_accepted_where_runs_are_processes_of_the_machine(tmp_pat
     require_reachable_stores(settings_of(tmp_path, instance, **ON_ONE_DISK))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["run", "green", "2024-01"], ["status"], ["backfill", "green", "2024-01"]])
 def test_commands_that_use_the_instance_refuse_too(tmp_path: Path, command: list[str]) -> None:
     settings_of(tmp_path, f"run_launcher: {REMOTE[1]}\n")

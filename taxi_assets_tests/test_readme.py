@@ -104,6 +104,7 @@ def test_an_asset_of_ones_own_lands_in_postgres_as_the_readme_says(tmp_path: Pat
     assert frame["trips"].sum() == 4_950
 
 
+@pytest.mark.slow
 def test_an_asset_of_ones_own_in_sql_lands_in_duckdb_as_the_readme_says(tmp_path: Path) -> None:
     definitions = with_own(tmp_path, example("green_airport_trips"))
     materialize(definitions, *CLEANED, "green/warehouse_trips", month="2024-01")

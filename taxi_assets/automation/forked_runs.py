@@ -16,14 +16,7 @@ import taxi_assets
 
 _PRELOADED = [
     "dagster._cli",  # the main module of the code server, which multiprocessing imports in each process
-    "dagster._grpc.impl",
-    "taxi_assets.definitions",
-    "taxi_assets.automation.instance_storage",
-    "taxi_assets.cleaning",
-    "taxi_assets.stores.duckdb.store",
-    "taxi_assets.stores.lake.folder.store",
-    "taxi_assets.stores.postgres.store",
-    "pandas",  # which pyarrow and DuckDB import by themselves in each run
+    "taxi_assets.automation.preloaded",
 ]
 _SERVER = ["api", "grpc"]  # what follows `dagster` on the command line of a code server
 

@@ -34,6 +34,7 @@ from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import QueuePool
 
+from taxi_assets.automation.run_files import copy_of_empty, keep_empty
 from taxi_assets.settings import dagster_home_of
 
 _CONFIGURATION = {"base_dir": dg.Field(dg.StringSource, is_required=False)}
@@ -214,7 +215,20 @@ def _engine(url: str, connect_args: tuple[tuple[str, int], ...], pool: Any) -> E
 
 
 class _EventLog(SqliteEventLogStorage):
-    """Dagster's event log, which an instance disposes of last."""
+    """Dagster's event log, which an instance disposes of last.
+
+    The file of each run is a copy of an empty one: Dagster creates its tables by 20 statements and syncs the disk after
+    each.
+    """
+
+    def _initdb(self, engine: Engine, for_index_shard: bool = False) -> None:
+        file = Path(engine.url.database or "")
+        is_new = not (for_index_shard or file.exists())
+        if is_new and copy_of_empty(file):
+            return
+        super()._initdb(engine, for_index_shard)
+        if is_new:
+            keep_empty(file)
 
     def dispose(self) -> None:
         """Close the kept connections too: the last one to close a file writes its journal into it."""
@@ -234,6 +248,12 @@ class _ScriptDirectory(ScriptDirectory):
     @lru_cache(maxsize=3)  # run, event log and schedule storages
     def from_config(cls, config: Config) -> ScriptDirectory:
         return super().from_config(config)
+
+
+def load_migration_scripts() -> None:
+    """Load the scripts of all three storages, as opening an instance would."""
+    for module in (sqlite_run_storage, sqlite_event_log, sqlite_schedule_storage):
+        _ScriptDirectory.from_config(sql.get_alembic_config(module.__file__)).get_current_head()
 
 
 for _module in (sql, command):

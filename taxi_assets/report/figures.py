@@ -141,18 +141,17 @@ def rejected_examples(quarantine: Rows, scratch: Path) -> Mapping[str, list[Exam
         SliceDamaged: a file with the rows cannot be read.
     """
     examples: dict[str, list[Example]] = {}
+    columns = ", ".join(_as_text(field) for field in quarantine.schema if field.name not in _QUARANTINE_COLUMNS)
+    first = f"SELECT rule, unnest(min(source_row, {_EXAMPLES})) AS source_row FROM rows GROUP BY rule"
     with open_rows(quarantine, scratch) as connection:
-        rules = [rule for (rule,) in connection.execute("SELECT DISTINCT rule FROM rows ORDER BY rule").fetchall()]
-        columns = ", ".join(_as_text(field) for field in quarantine.schema if field.name not in _QUARANTINE_COLUMNS)
-        for rule in rules:
-            query = f"SELECT source_row, {columns} FROM rows WHERE rule = ? ORDER BY source_row LIMIT {_EXAMPLES}"
-            found = connection.sql(query, params=[rule]).to_arrow_table()
-            texts = [_texts(column) for column in found.columns[1:]]
-            names = found.column_names[1:]
-            examples[rule] = [
-                Example(row, _non_null(names, values))
-                for row, *values in zip(found["source_row"].to_pylist(), *texts, strict=True)
-            ]
+        found = connection.sql(
+            f"SELECT rule, source_row, {columns} FROM rows SEMI JOIN ({first}) AS first USING (rule, source_row) "
+            "ORDER BY rule, source_row"
+        ).to_arrow_table()
+    names = found.column_names[2:]
+    texts = [_texts(column) for column in found.columns[2:]]
+    for rule, row, *values in zip(found["rule"].to_pylist(), found["source_row"].to_pylist(), *texts, strict=True):
+        examples.setdefault(rule, []).append(Example(row, _non_null(names, values)))
     return examples
 
 

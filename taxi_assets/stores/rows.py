@@ -138,6 +138,10 @@ class Rows:
         """
         return _empty_columns(self.files, self.head(1)) if self.files else set()
 
+    def count_in_files(self) -> int:
+        """How many rows the files say they have; 0 where there are no files."""
+        return sum(_count_in(path) for path in self.files)
+
     @property
     def provenance(self) -> dict[str, str]:
         """The provenance of the rows, under keys that begin with `taxi/`."""
@@ -219,6 +223,13 @@ def schema_of_parquet(file: Path | BinaryIO) -> pa.Schema:
         schema, late = parquet.schema_arrow, parquet.metadata.metadata or {}
     found = {key: late[key] for key in (NULL_COUNTS.encode(),) if key in late}
     return schema.with_metadata({**(schema.metadata or {}), **found}) if found else schema
+
+
+def _count_in(path: str) -> int:
+    import pyarrow.parquet as pq
+
+    with file_failures(path):
+        return int(pq.read_metadata(path).num_rows)
 
 
 def no_rows(schema: pa.Schema) -> pa.RecordBatch:

@@ -11,6 +11,8 @@ from taxi_assets_tests.homes import LAKE_LAYERS
 
 from .conftest import MONTH, Project
 
+pytestmark = pytest.mark.slow  # for the world that they share
+
 DATASETS = [dataset_named(name) for name in ("green", "fhv", "fhvhv")]
 
 
@@ -51,7 +53,6 @@ def expected(loaded: Project, dataset: Dataset) -> pd.DataFrame:
     return trips.groupby(keys_of(dataset), dropna=False).agg(**wanted).reset_index()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("layer", DAILY_IN.values())
 @pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: dataset.name)
 def test_the_summary_is_that_of_an_independent_computation(loaded: Project, dataset: Dataset, layer: Layer) -> None:

@@ -163,6 +163,7 @@ def test_a_run_that_failed_is_one_message_with_its_checks(alarmed: World, webhoo
     ]
 
 
+@pytest.mark.slow
 def test_a_month_that_its_own_check_refused_is_one_message_with_one_line(alarmed: World, webhook: Webhook) -> None:
     alarmed.publish("2026-08")
     alarmed.load("2026-08")  # as far as the lake

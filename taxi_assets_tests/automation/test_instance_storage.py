@@ -3,12 +3,17 @@
 import multiprocessing
 import queue
 import shutil
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.instance.ref import InstanceRef
+
+from taxi_assets.automation.run_files import copy_of_empty
 
 KEY = dg.AssetKey("asset")
 STORAGE = "{custom: {module: taxi_assets.automation.instance_storage, class: HomeStorage, config: {base_dir: %s}}}"
@@ -62,6 +67,46 @@ def test_a_file_that_was_replaced_is_opened_anew(tmp_path: Path) -> None:
         assert not is_recorded(instance)
         record(instance)
         assert is_recorded(instance)
+
+
+def content_of(file: Path) -> tuple[list[Any], ...]:
+    """The tables, the revision of Dagster's migrations, the journal's kind and the number of events."""
+    with closing(sqlite3.connect(file)) as connection:
+        return tuple(
+            connection.execute(query).fetchall()
+            for query in (
+                "SELECT type, name, sql FROM sqlite_master ORDER BY name",
+                "SELECT * FROM alembic_version",
+                "PRAGMA journal_mode",
+                "SELECT count(*) FROM event_logs",
+            )
+        )
+
+
+def test_files_of_runs_are_as_dagster_makes_them(tmp_path: Path) -> None:
+    (tmp_path / "stock").mkdir()
+    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(tmp_path / "stock"))) as stock:
+        with stock.event_log_storage.run_connection("run"):
+            pass
+        [expected] = (tmp_path / "stock").rglob("run.db")
+    for _ in range(2):  # the second time by another process, as it were
+        with records(tmp_path / "home") as instance:
+            for number in range(3):
+                with instance.event_log_storage.run_connection(f"run_{number}"):
+                    pass
+    files = list((tmp_path / "home").rglob("run_*.db"))
+    assert len(files) == 3
+    assert {str(content_of(file)) for file in files} == {str(content_of(expected))}
+
+
+def test_a_file_that_another_process_made_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    with records(tmp_path) as instance, instance.event_log_storage.run_connection("first"):
+        pass
+    theirs = index_of(tmp_path).with_name("second.db")
+    theirs.write_text("theirs")
+    assert copy_of_empty(theirs)
+    assert theirs.read_text() == "theirs"
+    assert sorted(one.name for one in theirs.parent.glob(".*")) == [f".empty-{dg.__version__}"]
 
 
 @pytest.mark.slow

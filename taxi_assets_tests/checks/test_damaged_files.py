@@ -91,6 +91,7 @@ def test_damaged_neighbours_are_named_and_this_month_is_loaded(home: Home, damag
         assert "taxi run green 2023-12" in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda one: one.__name__)
 @pytest.mark.parametrize("layer", [Layer.RAW, Layer.CLEAN, Layer.QUARANTINE])
 def test_commands_about_a_damaged_month_end_in_a_sentence_that_names_the_file(home: Home, layer: Layer, damage) -> None:

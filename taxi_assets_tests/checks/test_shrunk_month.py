@@ -99,6 +99,7 @@ def test_a_good_month_stays_everywhere_until_the_loss_is_accepted(home: Home) ->
     assert rows_everywhere(home) == [0, 0, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", [emptied, american, lambda table: table.slice(0, 20)])
 def test_a_version_that_lost_too_much_is_refused_until_it_is_accepted(home: Home, spoil) -> None:
     good = publish(home)

@@ -35,6 +35,7 @@ def test_every_row_of_a_file_goes_where_the_reference_says(
         assert_cleaning_agrees_with_the_reference(path, dataset, drawn.month, rules)
 
 
+@pytest.mark.slow
 @for_every_dataset
 @fewer
 @given(data=st.data())
@@ -52,6 +53,7 @@ def test_the_same_rows_stay_the_same_whatever_the_row_groups_and_the_processors(
     assert others == [first, first]
 
 
+@pytest.mark.slow
 @for_every_dataset
 @fewer
 @given(data=st.data())

@@ -50,6 +50,7 @@ def test_as_many_rows_stay_as_were_counted(real: tuple[Path, Dataset, Month], ro
     assert (outcome.unknown_columns, outcome.missing_columns) == ((), ())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("real", COMPARED, indirect=True)
 def test_every_row_goes_where_the_reference_says(real: tuple[Path, Dataset, Month]) -> None:
     assert_cleaning_agrees_with_the_reference(*real, DEFAULT_RULES)

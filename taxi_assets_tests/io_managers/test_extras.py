@@ -1,5 +1,6 @@
 """Each IO manager needs its own extra alone: it stores and loads where nothing else can be imported."""
 
+import csv
 import json
 import os
 import re
@@ -99,12 +100,14 @@ def modules() -> dict[str, set[str]]:
     """Module -> the distributions that it comes with; of Google's, which share namespaces, those below."""
     found: dict[str, set[str]] = {}
     for distribution in metadata.distributions():
-        for file in distribution.files or ():
-            parts = file.with_suffix("").parts
+        # Not `files`, which asks the disk for each of the 50,000: 14 s of CPU time.
+        record = csv.reader((distribution.read_text("RECORD") or "").splitlines())
+        name = canonicalize_name(distribution.name)
+        for parts in {tuple(file.split("/")[:3]) for file, *_ in record if file.endswith((".py", ".so"))}:
             depth = 1 if parts[0] != "google" else 2 if parts[1] != "cloud" else 3
-            if file.suffix in (".py", ".so") and len(parts) >= depth and ".." not in parts:
-                module = ".".join(parts[:depth]).partition(".cpython")[0]
-                found.setdefault(module, set()).add(canonicalize_name(distribution.name))
+            if len(parts) >= depth and ".." not in parts:
+                module = ".".join(parts[:depth]).removesuffix(".py").removesuffix(".so").partition(".cpython")[0]
+                found.setdefault(module, set()).add(name)
     return {module: names for module, names in found.items() if names != {"taxi-assets"}}
 
 

@@ -17,6 +17,8 @@ from taxi_assets_tests.stores.servers import new_database
 from .conftest import a_world
 from .looking import EVERYWHERE, FIRST, SECOND, THIRD, document, everywhere, make, states, taxi
 
+pytestmark = pytest.mark.slow  # for the world that they share
+
 CLEAN = dg.AssetKey(GREEN.key(Layer.CLEAN))
 
 
@@ -51,7 +53,6 @@ def in_stores(reason: str, *stores: str) -> dict[str, list[str]]:
     return {store: [reason] for store in stores}
 
 
-@pytest.mark.slow
 def test_nothing_is_stale_as_long_as_the_catalogue_is_the_same(loaded: World) -> None:
     for month in (FIRST, SECOND, THIRD):
         assert states(month) == everywhere("loaded")
@@ -108,7 +109,6 @@ def test_the_ui_marks_what_cleaning_makes(loaded: World, monkeypatch: pytest.Mon
     assert stale_causes(loaded, FIRST) == {layer: ["has a new code version"] for layer in cleaned}
 
 
-@pytest.mark.slow
 def test_a_month_that_was_loaded_again_is_fresh_and_its_tables_follow(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,7 +124,6 @@ def test_a_month_that_was_loaded_again_is_fresh_and_its_tables_follow(
     assert stale_causes(world, FIRST) == {}
 
 
-@pytest.mark.slow
 def test_a_month_of_a_release_without_versions_is_not_stale(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.publish(FIRST)
     monkeypatch.setattr("taxi_assets.cleaning.clean.version_provenance", lambda *_: {})

@@ -106,6 +106,7 @@ def test_a_first_run_that_failed_is_failed_and_not_missing(world: World) -> None
     assert taxi("status", "green").exit_code == 1
 
 
+@pytest.mark.slow
 def test_a_run_that_failed_in_one_store_is_failed_there_only(world: World) -> None:
     world.publish(LAST)
     spoil_the_warehouse(world)

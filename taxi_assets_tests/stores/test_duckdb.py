@@ -97,6 +97,24 @@ def test_reading_what_is_not_there_makes_no_file(store: DuckDBStore, path: Path)
     assert not path.exists()
 
 
+@pytest.mark.parametrize(("many", "limit"), [(30_000, "488.2 MiB"), (29_999, "143.0 MiB")])
+def test_more_rows_than_many_are_loaded_with_little_memory(
+    store: DuckDBStore, path: Path, monkeypatch: pytest.MonkeyPatch, many: int, limit: str
+) -> None:
+    monkeypatch.setattr("taxi_assets.stores.duckdb.store.MANY_ROWS", many)
+    found = []
+
+    def look() -> None:
+        with duckdb.connect(path, config={"custom_user_agent": "dagster"}) as beside:
+            found.extend(beside.execute("SELECT current_setting('memory_limit')").fetchone())
+
+    lake = LocalLake(path.with_name("lake"))
+    lake.replace(TRIPS, rows_of(1))
+    store.replace(TRIPS, lake.read("trips", [JANUARY]).confirmed_by(look))
+    assert found == [limit]
+    assert version_of(store, TRIPS) == 1
+
+
 # Others who use the file
 
 

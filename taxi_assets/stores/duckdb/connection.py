@@ -55,19 +55,22 @@ class DuckDBFile:
         return self.path.exists() and self.path.stat().st_size > 0
 
     @contextmanager
-    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def reading(self, *, little_memory: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to read with, concurrent with any number of other readers.
+
+        Args:
+            little_memory: for a query that keeps little, and would otherwise fill the memory with what it has read.
 
         Raises:
             StoreUnavailable: another process kept the file open for writing for longer than the patience.
             StoreError: DuckDB refuses, or the file cannot be read.
         """
         self._wait_for_writer()
-        with self._failures(), self._opened(read_only=True) as connection:
+        with self._failures(), self._opened(read_only=True, little_memory=little_memory) as connection:
             yield connection
 
     @contextmanager
-    def writing(self, what: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    def writing(self, what: str, *, little_memory: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to write with, for one writer at a time; waiting processes log `what` it writes.
 
         Writers wait for each other without limit. A missing file is created under another name first: DuckDB cannot
@@ -82,7 +85,7 @@ class DuckDBFile:
         with self._writer_lock(what), self._failures():
             if not self.exists():
                 self._create()
-            with self._opened(read_only=False) as connection:
+            with self._opened(read_only=False, little_memory=little_memory) as connection:
                 yield connection
 
     @property
@@ -127,7 +130,7 @@ class DuckDBFile:
     def _writer(self) -> str:
         return self._lock.read_text() or "another writer holds the lock"
 
-    def _opened(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    def _opened(self, *, read_only: bool, little_memory: bool) -> duckdb.DuckDBPyConnection:
         wait = _Wait(self, self._patience)
         while True:
             try:
@@ -143,7 +146,7 @@ class DuckDBFile:
                 # Settings apply to all connections of a process to the file, so a notebook's are not overwritten; in
                 # the call of connect() they would fail where the process has the file open with others.
                 is_only_one = connection.execute("FROM duckdb_connection_count()").fetchall() == [(1,)]
-                for setting in warehouse_settings(self._config) if is_only_one else ():
+                for setting in warehouse_settings(self._config, little_memory=little_memory) if is_only_one else ():
                     connection.execute(setting)
                 return connection
 

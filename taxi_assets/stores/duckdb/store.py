@@ -14,7 +14,7 @@ from taxi_assets.stores.base import Stored, TableSlice
 from taxi_assets.stores.digest import Digest, Parts, digest_query
 from taxi_assets.stores.duckdb.column_types import TYPES
 from taxi_assets.stores.duckdb.connection import DuckDBFile
-from taxi_assets.stores.duckdb.engine import Config
+from taxi_assets.stores.duckdb.engine import MANY_ROWS, Config
 from taxi_assets.stores.duckdb.loading import append_audit_line, replace_rows, transaction
 from taxi_assets.stores.duckdb.reading import find_row, read_rows
 from taxi_assets.stores.duckdb.tables import DIALECT, Table, in_partitions, require_same_partitioning
@@ -32,7 +32,8 @@ class DuckDBStore:
             `partition_key` for names.
         lock_patience: seconds to wait for another program that has the file open; loads wait for each other without
             limit.
-        config: settings of DuckDB; by default two threads and 512 MB of memory.
+        config: settings of DuckDB; by default two threads, and 512 MB of memory or 150 MB for more than ten million
+            rows.
     """
 
     def __init__(
@@ -62,9 +63,10 @@ class DuckDBStore:
             StoreError: DuckDB refuses the rows, or the file cannot be written.
             Overtaken: another run replaced what the rows were made from.
         """
+        many = rows.count_in_files() > MANY_ROWS
         rows = storable(with_key(rows, self._key_column, piece.partition))
         type_names(rows.schema, TYPES)  # what DuckDB lacks is refused before the file is created
-        with self._file.writing(f"{self._schema}.{piece}") as connection, transaction(connection):
+        with self._file.writing(f"{self._schema}.{piece}", little_memory=many) as connection, transaction(connection):
             table = Table(connection, self._schema, piece.table)
             require_same_partitioning(table, piece)
             rows = table.ensure(rows)
@@ -97,7 +99,7 @@ class DuckDBStore:
         """A digest of the slice, computed by DuckDB: see `stores.digest`."""
         if not self._file.exists():
             return Digest(0, 0, dict.fromkeys(parts, 0))
-        with self._file.reading() as connection:
+        with self._file.reading(little_memory=True) as connection:
             table = Table(connection, self._schema, piece.table)
             if not table.columns():
                 return Digest(0, 0, dict.fromkeys(parts, 0))

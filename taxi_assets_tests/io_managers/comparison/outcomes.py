@@ -58,13 +58,13 @@ def outcome(case: Case, manager: dg.ConfigurableIOManager) -> str:
             return "refused when definitions load"
         with dg.DagsterInstance.ephemeral() as instance:
             for number, (key, make) in enumerate(case.outputs):
-                before = _loaded(case, definitions, number)
+                before = _loaded(case, definitions, instance, number)
                 made.append(make)
                 failure = _failure(definitions, instance, key)
                 if failure is not None:
-                    after = _loaded(case, definitions, number)
+                    after = _loaded(case, definitions, instance, number)
                     return failure if after == before else f"{failure}, and the old rows are gone"
-        return _judged(_loaded(case, definitions, len(case.outputs)), case.expected)
+            return _judged(_loaded(case, definitions, instance, len(case.outputs)), case.expected)
 
 
 def table(outcomes: dict[str, dict[str, str]]) -> str:
@@ -113,17 +113,17 @@ def _failure(definitions: dg.Definitions, instance: dg.DagsterInstance, key: str
     return f"fails ({cause.cls_name})" if cause is not None else "fails"
 
 
-def _loaded(case: Case, definitions: dg.Definitions, outputs: int) -> list[Row]:
+def _loaded(case: Case, definitions: dg.Definitions, instance: dg.DagsterInstance, outputs: int) -> list[Row]:
     """The rows of the outputs so far, a partition at a time."""
     keys = dict.fromkeys(
         one for key, _ in case.outputs[:outputs] for one in (key or "").split("...") if key or not case.partitions
     )
-    return [row for key in keys for row in _rows(definitions, key or None)]
+    return [row for key in keys for row in _rows(definitions, instance, key or None)]
 
 
-def _rows(definitions: dg.Definitions, key: str | None) -> Iterator[Row]:
+def _rows(definitions: dg.Definitions, instance: dg.DagsterInstance, key: str | None) -> Iterator[Row]:
     try:
-        frame = definitions.load_asset_value("frame", python_type=pd.DataFrame, partition_key=key)
+        frame = definitions.load_asset_value("frame", python_type=pd.DataFrame, partition_key=key, instance=instance)
     except Exception as error:  # noqa: BLE001 - of any driver, and a table that cannot be loaded has its outcome
         yield {"cannot be loaded": type(error).__name__}
         return
