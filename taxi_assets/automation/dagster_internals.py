@@ -24,6 +24,9 @@ Run launchers:
     `DagsterUserCodeUnreachableError`: the only error of a launch after which the daemon keeps the run in its queue.
     `capture_interrupts`, `execute_run_command`: what a run's process does; public is only a command that does both.
 
+Backfills:
+    `prompt_backfills` replaces the function with the backfill daemon's loop, whose interval nothing sets.
+
 Run retries:
     `missed_retries` sets the cursor of the daemon that retries runs, whose key is private.
 

@@ -34,6 +34,7 @@ from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import QueuePool
 
+from taxi_assets.automation.prompt_backfills import look_for_backfills_often
 from taxi_assets.automation.run_files import copy_of_empty, keep_empty
 from taxi_assets.settings import dagster_home_of
 
@@ -261,3 +262,4 @@ for _module in (sql, command):
 for _module in (sqlite_run_storage, sqlite_event_log, sqlite_schedule_storage):
     vars(_module).update(create_db_conn_string=_escaped_url, create_engine=_cached_engine)
 vars(sqlite_storage).update(SqliteEventLogStorage=_EventLog)
+look_for_backfills_often()  # the daemon loads its storage before its loops begin
