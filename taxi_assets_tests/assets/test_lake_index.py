@@ -45,7 +45,6 @@ def test_materializing_the_index_rebuilds_it_from_the_pages(project: Project) ->
     assert index_file(project).read_text(encoding="utf-8") == whole
 
 
-@pytest.mark.slow
 def test_an_index_that_cannot_be_written_is_a_warning_and_costs_no_page(
     project: Project, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,8 @@ from taxi_assets_tests.homes import TAXI
 
 pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install '.[dev]'")
 
+from playwright.sync_api import expect
+
 from .test_ui import FEBRUARY, JANUARY, PATIENCE
 from .ui import CHROMIUM, Ui, window
 
@@ -40,9 +42,10 @@ def launch_checks(ui: Ui, month: str, ends: str) -> None:
     for _ in range(3):
         ui.open("/locations/taxi_assets/jobs/yellow_trips_checks_job/playground")
         ui.choose("Partition", month)
+        expect(is_of_month.first).to_be_visible()  # the launchpad has taken it; before that it asks for a partition
         ui.page.get_by_role("button", name="Launch Run").click()
         ui.see("RUN_START", PATIENCE)
-        if is_of_month.is_visible():
+        if is_of_month.first.is_visible():
             break
     ui.see(ends, PATIENCE)
 
