@@ -84,6 +84,7 @@ def clean_rows(table: pa.Table, folder: Path, dataset: Dataset = GREEN) -> list[
 # Names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dataset", DATASETS, ids=lambda dataset: dataset.name)
 def test_every_era_is_read_with_all_its_columns(dataset: Dataset, tmp_path: Path) -> None:
     for era in dataset.eras:

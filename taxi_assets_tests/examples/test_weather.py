@@ -48,6 +48,7 @@ def test_a_new_column_and_a_wider_one_change_no_earlier_hour(materialize: Runs, 
     assert place.query(MEASURED.replace("rain_mm", "rain_mm, wind_kmh")) == wanted
 
 
+@pytest.mark.slow
 def test_days_are_summed_up_from_hours_and_stations(materialize: Runs, place: Place) -> None:
     materialize("stations", "EWR", "LGA")
     found = place.query("SELECT station, elevation_m FROM {stations} ORDER BY station")

@@ -47,6 +47,7 @@ def assert_whole(page: Page) -> None:
     assert "None" not in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dataset", "era"), ERAS, ids=[f"{dataset.name} {era.since}" for dataset, era in ERAS])
 def test_every_dataset_and_era_has_a_whole_page(empty: Months, dataset: Dataset, era: Era) -> None:
     empty.load_sample(dataset, era.since, rows=200)
