@@ -1,7 +1,7 @@
 """Has the daemon look for backfills every five seconds instead of every thirty, which Dagster has no setting for.
 
 A backfill waited up to half a minute for its first run, and up to another for its end to be noticed: more than half of
-the time of a backfill of nine small months. A look where there is no backfill takes some milliseconds.
+the time of a backfill of nine small months. A look where there is no backfill takes a millisecond.
 """
 
 import sys

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from taxi_assets.stores.lake.folder.versions import sync
+
 
 def copy_of_empty(file: Path) -> bool:
     """Copy the empty file, unless another process has done so by now and recorded something; False where it cannot."""
@@ -21,7 +23,7 @@ def copy_of_empty(file: Path) -> bool:
         return False
     with _written_beside(file) as copied:
         shutil.copyfile(_empty_beside(file), copied)
-        _sync(copied)  # SQLite syncs the journal of what follows, and not what the file begins with
+        sync(copied)  # SQLite syncs the journal of what follows, and not what the file begins with
         try:
             file.hardlink_to(copied)
         except FileExistsError:
@@ -32,12 +34,14 @@ def copy_of_empty(file: Path) -> bool:
 
 
 def keep_empty(file: Path) -> None:
-    """Keep a copy of the file of a run, with its tables and without any event."""
+    """Keep a copy of the file of a run, unless another process has recorded an event in it by now."""
     with _written_beside(file) as copied:
         with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(copied)) as target:
             source.backup(target)
-        _sync(copied)
-        copied.replace(_empty_beside(file))
+            is_empty = target.execute("SELECT 1 FROM event_logs").fetchone() is None
+        if is_empty:
+            sync(copied)
+            copied.replace(_empty_beside(file))
 
 
 def _empty_beside(file: Path) -> Path:
@@ -52,8 +56,3 @@ def _written_beside(file: Path) -> Iterator[Path]:
         yield other
     finally:
         other.unlink(missing_ok=True)
-
-
-def _sync(file: Path) -> None:
-    with file.open("rb") as opened:
-        os.fsync(opened.fileno())

@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 from dagster._core.instance.ref import InstanceRef
 
-from taxi_assets.automation.run_files import copy_of_empty
+from taxi_assets.automation.run_files import copy_of_empty, keep_empty
 
 KEY = dg.AssetKey("asset")
 STORAGE = "{custom: {module: taxi_assets.automation.instance_storage, class: HomeStorage, config: {base_dir: %s}}}"
@@ -107,6 +107,16 @@ def test_a_file_that_another_process_made_meanwhile_is_not_replaced(tmp_path: Pa
     assert copy_of_empty(theirs)
     assert theirs.read_text() == "theirs"
     assert sorted(one.name for one in theirs.parent.glob(".*")) == [f".empty-{dg.__version__}"]
+
+
+def test_a_file_in_which_something_is_recorded_already_is_not_copied(tmp_path: Path) -> None:
+    with records(tmp_path / "home") as instance:
+        record(instance)
+    recorded = tmp_path / "run.db"
+    shutil.copy(index_of(tmp_path / "home"), recorded)
+    keep_empty(recorded)
+    assert not copy_of_empty(tmp_path / "next.db")
+    assert list(tmp_path.glob(".*")) == []
 
 
 @pytest.mark.slow
