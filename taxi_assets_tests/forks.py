@@ -15,10 +15,8 @@ FORKS.set_forkserver_preload(
         "taxi_assets_tests.kills.commands",
         "taxi_assets.cleaning",
         "taxi_assets.cli.main",
-        "taxi_assets.definitions",
         "taxi_assets.testing",
-        "pandas",
-        "pyarrow.parquet",
+        "taxi_assets.automation.preloaded",
     ]
 )
 

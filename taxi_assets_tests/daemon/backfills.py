@@ -19,7 +19,7 @@ from taxi_assets.month import Month
 from taxi_assets.sample import DEFAULT_ROWS, expected_defects
 from taxi_assets.stores.postgres.embedded import embedded_url
 
-from .machines import Machine
+from .machines import SECONDS_BETWEEN_QUESTIONS, Machine
 
 #: What the shared source of the tests has.
 BACKFILLED = GREEN, YELLOW, FHV = tuple(dataset_named(name) for name in ("green", "yellow", "fhv"))
@@ -124,7 +124,7 @@ class Backfill:
         while not until(seen := self.seen()):
             if time.monotonic() > give_up:
                 raise TimeoutError(f"{seen} after {seconds} s:\n{self.machine.log.read_text()[-4000:]}")
-            time.sleep(0.3)
+            time.sleep(SECONDS_BETWEEN_QUESTIONS)
         return seen
 
 

@@ -15,10 +15,9 @@ import psycopg
 
 from taxi_assets_tests.servers.rabbitmq import RabbitServer
 
-from .machines import PROJECT, Server, command_of
+from .machines import PROJECT, SECONDS_BETWEEN_QUESTIONS, Server, command_of
 
 DEPLOY = PROJECT / "deploy" / "celery"
-_WAIT = 0.2
 _LAUNCH = """
 mutation ($parameters: ExecutionParams!) {
   launchPipelineExecution(executionParams: $parameters) {
@@ -28,9 +27,10 @@ mutation ($parameters: ExecutionParams!) {
     ... on RunConfigValidationInvalid { errors { message } }
   }
 }"""
-_RUN = """
+_STATUS = """
+query ($run: ID!) { runOrError(runId: $run) { ... on Run { status } } }"""
+_MESSAGES = """
 query ($run: ID!) {
-  runOrError(runId: $run) { ... on Run { status } }
   logsForRun(runId: $run) { ... on EventConnection { events { __typename ... on MessageEvent { message } } } }
 }"""
 _RETRIES = """
@@ -54,11 +54,11 @@ class Run:
 
     @property
     def status(self) -> str:
-        return str(self.machine.ask(_RUN, run=self.id)["runOrError"]["status"])
+        return str(self.machine.ask(_STATUS, run=self.id)["runOrError"]["status"])
 
     @property
     def messages(self) -> str:
-        events = self.machine.ask(_RUN, run=self.id)["logsForRun"]["events"]
+        events = self.machine.ask(_MESSAGES, run=self.id)["logsForRun"]["events"]
         return "\n".join(event.get("message") or "" for event in events)
 
     @property
@@ -88,7 +88,7 @@ def until(happens: Callable[[], bool], seconds: float, otherwise: Callable[[], s
     while not happens():
         if time.monotonic() > give_up:
             raise TimeoutError(otherwise())
-        time.sleep(_WAIT)
+        time.sleep(SECONDS_BETWEEN_QUESTIONS)
 
 
 @dataclass(frozen=True)

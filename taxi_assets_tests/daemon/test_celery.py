@@ -175,11 +175,17 @@ def test_killed_runs_are_made_again_and_a_draining_worker_and_a_restarted_broker
     assert workers[of_drained.worker].process.wait(60) == 0
     for run in (of_worker, of_process):
         until(lambda run=run: bool(run.retries), RETRIED, lambda run=run: f"{run.messages}\n{machine.last_words()}")
+    survivor = of_process.worker
+    if workers[survivor].process.poll() is not None:
+        # Celery 5.7 ends with "file descriptor is None" where it lost a process while the broker was away, once in a
+        # hundred times; systemd starts it again.
+        workers[survivor] = work(survivor)
+    for run in (of_worker, of_process):
         run.retries[0].wait("SUCCESS")
     waits.wait("SUCCESS")
     assert [of_drained.retries, waits.retries] == [[], []]
     assert stored(machine, lost) == loaded_once(lost)
-    workers[of_process.worker].end()
+    workers[survivor].end()
 
 
 def test_a_terminated_run_ends_as_canceled_and_is_not_made_again_whatever_becomes_of_the_daemon(

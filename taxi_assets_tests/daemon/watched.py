@@ -17,7 +17,7 @@ from taxi_assets.month import Month
 from taxi_assets.sample import expected_defects, write_month
 from taxi_assets_tests.source.cdn import Cdn
 
-from .machines import PROJECT, Laptop, Machine
+from .machines import PROJECT, SECONDS_BETWEEN_QUESTIONS, Laptop, Machine
 
 GREEN = dataset_named("green")
 _START = """
@@ -141,7 +141,7 @@ def until(condition: Callable[[], bool], seconds: float = 300) -> None:
     give_up = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < give_up, "it did not come so far"
-        time.sleep(0.3)
+        time.sleep(SECONDS_BETWEEN_QUESTIONS)
 
 
 def after_ticks(machine: Machine, count: int, dataset: Dataset = GREEN) -> int:
