@@ -19,7 +19,7 @@ PIP := $(BIN)/python $(INSTALL) --constraint constraints.txt
 # Where a shell has it, each of the hundreds of processes that the tests start would compile what it imports anew.
 unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo run dev test test-quick test-python test-later test-slow test-daemon test-browser test-long test-kubernetes reliability test-gcp \
-    lint bench
+    lint lint-code lint-definitions bench
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
@@ -71,10 +71,14 @@ reliability: $(VENV)/developing $(EMULATOR)/installed  ## every fault in every s
 test-gcp: $(VENV)/developing  ## PROJECT=my-project: the cloud stores on Google's own services, see docs/real-gcp.md
 	@TAXI_TESTS_GCP_PROJECT=$(PROJECT) TAXI_TESTS_GCP_LOCATION=$(LOCATION) $(BIN)/pytest taxi_assets_tests/stores/test_real_gcp.py
 
-lint: $(VENV)/developing  ## ruff, the type checker, and whether Dagster can load the definitions
+lint: lint-code lint-definitions  ## ruff, the type checker, and whether Dagster can load the definitions
+
+lint-code: $(VENV)/developing
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+
+lint-definitions: $(VENV)/developing
 	@# In a home of its own, where Dagster's telemetry is off; there are no components whose YAML could be checked.
 	@home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && echo 'telemetry: {enabled: false}' >"$$home/dagster.yaml" && \
 	    DAGSTER_HOME="$$home" TAXI_HOME="$$home" VIRTUAL_ENV="$(CURDIR)/$(VENV)" \

@@ -6,9 +6,11 @@ from contextlib import contextmanager
 import pytest
 
 from taxi_assets.stores.postgres.embedded import embedded_url
+from taxi_assets_tests.daemon.watched import Watch, hurried_laptop, webhook
 from taxi_assets_tests.instances import copy_tables_of_ephemeral_instances
 from taxi_assets_tests.servers.bigquery import BigQueryServer, bigquery_server, why_no_bigquery_server
 from taxi_assets_tests.servers.gcs import GcsServer, gcs_server
+from taxi_assets_tests.source.cdn import serving
 from taxi_assets_tests.stores.servers import folder_for_server, spare_the_disk
 
 copy_tables_of_ephemeral_instances()
@@ -77,3 +79,10 @@ def bigquery(gcs: GcsServer) -> Iterator[BigQueryServer]:
         pytest.skip(reason)
     with bigquery_server(gcs.folder) as server, environment(BIGQUERY_EMULATOR_HOST=server.url):
         yield server
+
+
+@pytest.fixture(scope="session")
+def watch() -> Iterator[Watch]:
+    """A machine whose sensors watch a server of files, for the tests of the group `watch`: a dataset each."""
+    with serving() as cdn, webhook() as (hook, alerts), hurried_laptop(cdn.url, hook) as machine:
+        yield Watch(machine, cdn, alerts)

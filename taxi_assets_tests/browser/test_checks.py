@@ -7,7 +7,9 @@ import pytest
 
 from taxi_assets.catalog import Layer, dataset_named
 from taxi_assets.stores.postgres.embedded import embedded_url
+from taxi_assets_tests.daemon.backfills import runs_are_over
 from taxi_assets_tests.daemon.machines import Machine
+from taxi_assets_tests.daemon.watched import until
 from taxi_assets_tests.homes import TAXI
 
 pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install '.[dev]'")
@@ -36,7 +38,7 @@ def damage_january_in_postgres(machine: Machine) -> None:
         )
 
 
-def launch_checks(ui: Ui, month: str, ends: str) -> None:
+def launch_checks(ui: Ui, machine: Machine, month: str, ends: str) -> None:
     """Again where the launchpad, still loading, put the month of the launch before back into its box."""
     is_of_month = ui.page.get_by_text(f"partition: {month}")
     for _ in range(3):
@@ -47,7 +49,9 @@ def launch_checks(ui: Ui, month: str, ends: str) -> None:
         ui.see("RUN_START", PATIENCE)
         if is_of_month.first.is_visible():
             break
-    ui.see(ends, PATIENCE)
+    with ui.away():
+        until(lambda: runs_are_over(machine), PATIENCE)
+    ui.see(ends)
 
 
 def test_a_month_is_checked_from_the_ui_and_a_good_one_hides_no_bad_one(machine: Machine) -> None:
@@ -55,8 +59,8 @@ def test_a_month_is_checked_from_the_ui_and_a_good_one_hides_no_bad_one(machine:
         command = [TAXI, "run", YELLOW.name, f"{JANUARY}..{FEBRUARY}"]
         subprocess.run(command, cwd=machine.folder, env=machine.environment, check=True, capture_output=True)
         damage_january_in_postgres(machine)
-        launch_checks(ui, str(JANUARY), "RUN_FAILURE")
-        launch_checks(ui, str(FEBRUARY), "RUN_SUCCESS")
+        launch_checks(ui, machine, str(JANUARY), "RUN_FAILURE")
+        launch_checks(ui, machine, str(FEBRUARY), "RUN_SUCCESS")
 
         ui.open(f"/assets/{YELLOW.path(Layer.POSTGRES)}?view=checks")
         ui.see("Failed")

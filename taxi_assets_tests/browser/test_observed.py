@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from taxi_assets.catalog import Layer
+from taxi_assets.catalog import Layer, dataset_named
 from taxi_assets_tests.daemon.machines import Machine
 from taxi_assets_tests.daemon.observed import LOADED, PUBLISHED, REPLACED, UNPUBLISHED, bring_about
-from taxi_assets_tests.daemon.watched import GREEN, hurried_laptop, run_records, runs, until, webhook
-from taxi_assets_tests.source.cdn import serving
+from taxi_assets_tests.daemon.watched import Watch, run_records, runs, until
 
 pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install '.[dev]'")
 
@@ -19,10 +18,11 @@ from .ui import CHROMIUM, window
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(900),
+    pytest.mark.xdist_group("watch"),
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}: apt-get install chromium"),
 ]
 
-
+FHVHV = dataset_named("fhvhv")
 _CANCEL = """
 mutation ($run: String!) {
   terminateRun(runId: $run, terminatePolicy: MARK_AS_CANCELED_IMMEDIATELY) { __typename }
@@ -31,19 +31,20 @@ mutation ($run: String!) {
 
 def cancel_newest_run(machine: Machine) -> None:
     """As a person does who wants to look at the month first; the sensor leaves it alone then."""
-    newest, *_ = run_records(machine)
+    newest, *_ = run_records(machine, FHVHV)
     machine.ask(_CANCEL, run=newest["runId"])
-    until(lambda: runs(machine)[-1] == (str(REPLACED), "CANCELED"))
+    until(lambda: runs(machine, FHVHV)[-1] == (str(REPLACED), "CANCELED"))
 
 
-def test_published_loaded_stale_and_unpublished_months_are_apart(tmp_path: Path) -> None:
-    with serving() as cdn, webhook() as (url, _), hurried_laptop(cdn.url, url) as machine, window(machine.url) as ui:
-        bring_about(machine, cdn, tmp_path)
-        until(lambda: len(runs(machine)) == 3)
+def test_published_loaded_stale_and_unpublished_months_are_apart(watch: Watch, tmp_path: Path) -> None:
+    machine = watch.machine
+    with window(machine.url) as ui:
+        bring_about(machine, watch.cdn, tmp_path, FHVHV)
+        until(lambda: len(runs(machine, FHVHV)) == 3)
         cancel_newest_run(machine)
 
-        published = f"/assets/{'/'.join(GREEN.published_key)}?view=partitions&partition={REPLACED}"
-        raw = f"/assets/{GREEN.path(Layer.RAW)}?view=partitions&partition="
+        published = f"/assets/{'/'.join(FHVHV.published_key)}?view=partitions&partition={REPLACED}"
+        raw = f"/assets/{FHVHV.path(Layer.RAW)}?view=partitions&partition="
         for month in (PUBLISHED, UNPUBLISHED):
             ui.open(raw + str(month))
             ui.see("No metadata entries")

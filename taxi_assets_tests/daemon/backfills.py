@@ -3,7 +3,7 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,13 +168,21 @@ def expected_rows(dataset: Dataset, month: Month) -> tuple[int, int]:
 
 
 def stored_rows(machine: Machine, dataset: Dataset, months: Sequence[Month]) -> dict[str, dict[Month, int]]:
-    """What each store holds of those months: store -> month -> rows, read past all of the project's own code."""
+    """What each store holds: store -> month -> rows, read past all of the project's own code.
+
+    Of the lake it is those months, and of the tables all of their years, where others would be seen too.
+    """
+    years = {month.year for month in months}
+
+    def found(rows: Iterable[tuple[Any, int]]) -> dict[Month, int]:
+        return {Month.of(day): count for day, count in rows if not years or day.year in years}
+
     lake = machine.home / "lake"
     query = f"SELECT source_month, count(*) FROM taxi.{dataset.table} GROUP BY 1"
     with _opened(machine.home / "warehouse.duckdb") as connection:
-        warehouse = {Month.of(day): rows for day, rows in connection.execute(query).fetchall()}
+        warehouse = found(connection.execute(query).fetchall())
     with psycopg.connect(embedded_url(machine.home / "postgres")) as connection:
-        postgres = {Month.of(day): rows for day, rows in connection.execute(query)}
+        postgres = found(connection.execute(query))
     return {
         **{
             name: {

@@ -6,11 +6,9 @@ from pathlib import Path
 import pytest
 
 from taxi_assets.sample import DEFAULT_ROWS, write_tree
-from taxi_assets_tests.source.cdn import serving
 
 from .backfills import BACKFILLED, BACKFILLED_MONTHS
-from .machines import Machine, server
-from .watched import Watch, hurried_laptop, webhook
+from .machines import Machine, laptop, server
 
 
 @pytest.fixture(scope="session")
@@ -23,14 +21,20 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def killed_laptop(published: Path) -> Iterator[Machine]:
+    with laptop(source=str(published)) as started:
+        yield started
+
+
+@pytest.fixture
+def machine(killed_laptop: Machine) -> Machine:
+    """That of the group `killed laptop`. It runs, also after a test that failed between a kill and the start."""
+    killed_laptop.start()
+    return killed_laptop
+
+
+@pytest.fixture(scope="session")
 def services(published: Path) -> Iterator[Machine]:
     """Those of deploy/, for the tests of the group `deploy`."""
     with server(source=str(published)) as machine:
         yield machine
-
-
-@pytest.fixture(scope="session")
-def watch() -> Iterator[Watch]:
-    """A machine whose sensors watch a server of files, for the tests of the group `watch`: a dataset each."""
-    with serving() as cdn, webhook() as (hook, alerts), hurried_laptop(cdn.url, hook) as machine:
-        yield Watch(machine, cdn, alerts)

@@ -1,7 +1,7 @@
 """Months backfilled through the real daemon: what is killed on the way is made again, with nobody's help."""
 
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from taxi_assets_tests.homes import TAXI
 
 from .backfills import BACKFILLED_MONTHS as MONTHS
 from .backfills import FHV, GREEN, YELLOW, Backfill, Seen, expected_store, kill_runs, runs_of, stored_rows
-from .machines import Machine, laptop
+from .machines import Machine
 from .watched import until
 
 # Dagster's daemon looks after backfills every 30 seconds, so that even a small one takes a minute.
@@ -21,19 +21,6 @@ pytestmark = [pytest.mark.daemon, pytest.mark.timeout(900)]
 
 PATIENCE = 600
 on_the_killed_laptop = pytest.mark.xdist_group("killed laptop")
-
-
-@pytest.fixture(scope="module")
-def killed_laptop(published: Path) -> Iterator[Machine]:
-    with laptop(source=str(published)) as started:
-        yield started
-
-
-@pytest.fixture
-def machine(killed_laptop: Machine) -> Machine:
-    """It runs, also after a test that failed between a kill and the start."""
-    killed_laptop.start()
-    return killed_laptop
 
 
 def assert_done(seen: Seen, machine: Machine, dataset: Dataset, months: Sequence[Month]) -> None:
