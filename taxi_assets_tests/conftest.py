@@ -1,8 +1,12 @@
 import gc
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import psutil
 import pytest
 
 from taxi_assets.stores.postgres.embedded import embedded_url
@@ -13,6 +17,19 @@ from taxi_assets_tests.servers.gcs import GcsServer, gcs_server
 from taxi_assets_tests.source.cdn import serving
 from taxi_assets_tests.stores.servers import folder_for_server, spare_the_disk
 
+IN_MEMORY = Path("/dev/shm")  # noqa: S108 - each test has a folder of its own in it
+BYTES_NEEDED = 8_000_000_000
+
+
+def keep_temporary_files_in_memory() -> None:
+    """Where there is room: the disk took a ninth of the tests' processor time, and half a core of what it waits."""
+    there = IN_MEMORY.is_dir() and os.access(IN_MEMORY, os.W_OK)
+    if there and min(shutil.disk_usage(IN_MEMORY).free, psutil.virtual_memory().available) > BYTES_NEEDED:
+        os.environ.setdefault("TMPDIR", str(IN_MEMORY))
+        tempfile.tempdir = None
+
+
+keep_temporary_files_in_memory()
 copy_tables_of_ephemeral_instances()
 gc.set_threshold(50_000, 20, 100)  # looking for garbage in all that the tests import took an eighth of their time
 
