@@ -5,17 +5,19 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from taxi_assets.stores.postgres.embedded import embedded_url
-from taxi_assets_tests.daemon.watched import Watch, hurried_laptop, webhook
 from taxi_assets_tests.instances import copy_tables_of_ephemeral_instances
 from taxi_assets_tests.servers.bigquery import BigQueryServer, bigquery_server, why_no_bigquery_server
 from taxi_assets_tests.servers.gcs import GcsServer, gcs_server
-from taxi_assets_tests.source.cdn import serving
 from taxi_assets_tests.stores.servers import folder_for_server, spare_the_disk
+
+if TYPE_CHECKING:
+    from taxi_assets_tests.daemon.watched import Watch
 
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 - each test has a folder of its own in it
 BYTES_NEEDED = 8_000_000_000
@@ -101,7 +103,10 @@ def bigquery(gcs: GcsServer) -> Iterator[BigQueryServer]:
 
 
 @pytest.fixture(scope="session")
-def watch() -> Iterator[Watch]:
+def watch() -> Iterator["Watch"]:
     """A machine whose sensors watch a server of files, for the tests of the group `watch`: a dataset each."""
+    from taxi_assets_tests.daemon.watched import Watch, hurried_laptop, webhook  # 0.4 s, for a few tests only
+    from taxi_assets_tests.source.cdn import serving
+
     with serving() as cdn, webhook() as (hook, alerts), hurried_laptop(cdn.url, hook) as machine:
         yield Watch(machine, cdn, alerts)

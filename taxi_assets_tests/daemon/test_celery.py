@@ -177,8 +177,8 @@ def test_killed_runs_are_made_again_and_a_draining_worker_and_a_restarted_broker
         until(lambda run=run: bool(run.retries), RETRIED, lambda run=run: f"{run.messages}\n{machine.last_words()}")
     survivor = of_process.worker
     if workers[survivor].process.poll() is not None:
-        # Celery 5.7 ends with "file descriptor is None" where it lost a process while the broker was away, once in a
-        # hundred times; systemd starts it again.
+        # Celery 5.7 ends with "file descriptor is None" where it lost a process while the broker was away; systemd
+        # starts it again.
         workers[survivor] = work(survivor)
     for run in (of_worker, of_process):
         run.retries[0].wait("SUCCESS")
