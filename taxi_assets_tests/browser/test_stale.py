@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from taxi_assets.catalog import Layer, dataset_named
-from taxi_assets_tests.daemon.machines import PROJECT, Machine
+from taxi_assets_tests.daemon.machines import Machine
 
 pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install '.[dev]'")
 
@@ -28,8 +28,7 @@ MONTH = "2024-01"
 def load_by_an_older_rule(machine: Machine) -> None:
     """Before the commit that the machine has now."""
     command = [sys.executable, "-m", f"{__package__}.older_rule", "run", FHVHV.name, MONTH]
-    environment = {**machine.environment, "PYTHONPATH": str(PROJECT)}
-    subprocess.run(command, cwd=machine.folder, env=environment, check=True, capture_output=True)
+    subprocess.run(command, cwd=machine.folder, env=machine.environment, check=True, capture_output=True)
 
 
 def test_a_month_is_unsynced_and_the_ui_says_why(machine: Machine) -> None:

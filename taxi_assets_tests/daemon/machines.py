@@ -26,6 +26,7 @@ from taxi_assets_tests.stores.servers import folder_for_server, kill_server
 
 PROJECT = Path(__file__).parents[2]
 PROGRAMS = Path(sys.executable).parent
+INTERPRETER = Path(__file__).parent / "interpreter"  # settings of the processes' Python
 SECONDS_TO_START = 300  # it is 15 seconds of processor time, in five processes
 SECONDS_TO_STOP = 60
 SECONDS_BETWEEN_QUESTIONS = 1  # each takes the webserver 5 ms of processor time and more, once there are runs
@@ -44,7 +45,7 @@ class Machine(ABC):
         self.folder = folder
         self.port = free_port()
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("TAXI_", "DAGSTER_"))}
-        self.environment = {**kept, "TAXI_SOURCE": source}
+        self.environment = {**kept, "TAXI_SOURCE": source, "PYTHONPATH": f"{INTERPRETER}:{PROJECT}"}
         self._started: list[subprocess.Popen[bytes]] = []
         # One client for all questions, since each loads the system's certificates, which takes longer than an answer.
         # It keeps no connection, since the webserver behind it may be killed.

@@ -17,7 +17,7 @@ from taxi_assets.month import Month
 from taxi_assets.sample import expected_defects, write_month
 from taxi_assets_tests.source.cdn import Cdn
 
-from .machines import PROJECT, SECONDS_BETWEEN_QUESTIONS, Laptop, Machine
+from .machines import SECONDS_BETWEEN_QUESTIONS, Laptop, Machine
 
 GREEN = dataset_named("green")
 _START = """
@@ -86,11 +86,7 @@ def hurried_laptop(source: str, hook: str) -> Iterator[Machine]:
     """One that runs, with alerts to that webhook."""
     with tempfile.TemporaryDirectory(prefix="taxi laptop ") as folder:
         machine = HurriedLaptop(Path(folder), source)
-        machine.environment |= {
-            "TAXI_ALERT_WEBHOOK": hook,
-            "TAXI_UI_URL": machine.url,
-            "PYTHONPATH": str(PROJECT),
-        }
+        machine.environment |= {"TAXI_ALERT_WEBHOOK": hook, "TAXI_UI_URL": machine.url}
         try:
             machine.start()
             yield machine
