@@ -38,6 +38,12 @@ copy_tables_of_ephemeral_instances()
 gc.set_threshold(50_000, 20, 100)  # looking for garbage in all that the tests import took an eighth of their time
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep a module's tests together where groups stay on one worker: each worker makes the module's fixtures anew."""
+    if item.get_closest_marker("xdist_group") is None:
+        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
 def pytest_collection_finish() -> None:
     gc.freeze()
 
