@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 EMULATOR := $(VENV)/bigquery-emulator
 PYTEST := $(BIN)/pytest --numprocesses auto --dist worksteal
-# One worker more than would be busy on its own: these wait for ticks, for servers that were killed, and for pages. What
-# shares a machine stays on one worker, and what takes longest begins first.
+# More workers than cores: these wait for ticks, for servers that were killed, and for pages. Not many more, since each
+# imports everything and has servers of its own. What shares a machine or a module's fixtures stays on one worker, and
+# what takes longest begins first.
 LONG := $(BIN)/pytest --dist loadgroup --no-loadscope-reorder --numprocesses
 WITHOUT_SERVERS := catalog cleaning source sample report test_floors.py test_package.py test_settings.py \
     test_terminal.py
@@ -59,7 +60,7 @@ test-browser: $(VENV)/developing  ## the Dagster UI as a person uses it, in Chro
 	@$(LONG) 2 -m browser
 
 test-long: $(VENV)/developing $(EMULATOR)/installed  ## test-slow, test-daemon and test-browser side by side: a quarter of an hour
-	@$(LONG) 5 -m 'slow or faults or daemon or browser'
+	@$(LONG) 4 -m 'slow or faults or daemon or browser'
 
 test-kubernetes: $(VENV)/developing  ## CHART=folder: the values for Dagster's Helm chart against the chart itself, see docs/kubernetes.md
 	@$(PIP) helm-python-sdk kubernetes-validate

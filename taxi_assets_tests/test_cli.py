@@ -226,6 +226,7 @@ def test_clean_months_load_as_dataframes(home: EmbeddedHome, monkeypatch: pytest
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(600)
 def test_a_run_that_is_killed_at_any_time_is_put_right_by_the_next_one(home: EmbeddedHome) -> None:
     command = [TAXI, "run", "green", "2021-01", "--source", "sample"]
     assert subprocess.run(command, env=home.environment(), capture_output=True, check=False).returncode == 0
