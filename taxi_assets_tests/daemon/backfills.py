@@ -136,7 +136,7 @@ def kill_runs(backfill: Backfill, kills: int, seconds: float) -> None:
     while failed < enough:
         if backfill.seen().is_over or time.monotonic() > give_up:
             raise TimeoutError(f"{enough - failed} of {kills} runs could not be killed: {backfill.seen()}")
-        time.sleep(_CHANCE.uniform(0.2, 4))
+        time.sleep(_CHANCE.uniform(0.2, 1.5))  # a small month takes two
         runs = backfill.machine.runs()
         if runs:
             ended = backfill.seen().ended
