@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from taxi_assets.stores.postgres.embedded import embedded_url
+from taxi_assets_tests.garbage import collect_seldom
 from taxi_assets_tests.instances import copy_tables_of_ephemeral_instances
 from taxi_assets_tests.servers.bigquery import BigQueryServer, bigquery_server, why_no_bigquery_server
 from taxi_assets_tests.servers.gcs import GcsServer, gcs_server
@@ -36,7 +37,7 @@ def keep_temporary_files_in_memory() -> None:
 
 keep_temporary_files_in_memory()
 copy_tables_of_ephemeral_instances()
-gc.set_threshold(50_000, 20, 100)  # looking for garbage in all that the tests import took an eighth of their time
+collect_seldom()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -1,5 +1,5 @@
-"""Read by each Python that has this folder in PYTHONPATH: looks for garbage seldom, which took an eighth of a start."""
+"""Read by each Python that has this folder and the project's in PYTHONPATH."""
 
-import gc
+from taxi_assets_tests.garbage import collect_seldom
 
-gc.set_threshold(50_000, 20, 100)
+collect_seldom()

@@ -30,6 +30,7 @@ from bqemulator.config import Settings
 from fastapi import FastAPI
 from starlette.middleware.base import BaseHTTPMiddleware
 
+from taxi_assets_tests.garbage import collect_seldom
 from taxi_assets_tests.servers.bigquery_emulator import alterations, jobs, parsing, queries, recording, tables, uploads
 from taxi_assets_tests.servers.bigquery_emulator.engine import ThreadsEngine
 
@@ -49,18 +50,13 @@ def create_patched_app(context: AppContext) -> FastAPI:
 def main() -> None:
     """Patch the emulator and serve until told to stop."""
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    spare_collections()
+    gc.freeze()
+    collect_seldom()
     for module in (jobs, parsing, queries, alterations):
         module.install()
     bqemulator.server.DuckDBEngine = ThreadsEngine
     bqemulator.server.create_app = create_patched_app
     bqemulator.server.run_forever(Settings())
-
-
-def spare_collections() -> None:
-    """Have the garbage collector leave out what was imported, and look through the rest less often."""
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 if __name__ == "__main__":
