@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from taxi_assets.errors import SchemaMismatch, SliceMissing, StoreUnavailable
+from taxi_assets.errors import SchemaMismatch, SliceMissing, StoreError, StoreUnavailable
 from taxi_assets.stores.base import TableSlice
 from taxi_assets.stores.duckdb.store import DuckDBStore
 from taxi_assets.stores.lake.folder.store import LocalLake
@@ -304,6 +304,15 @@ def test_a_table_that_was_dropped_has_no_months(store: DuckDBStore, path: Path) 
     assert store.months("trips") == []
     store.replace(TableSlice("trips", FEBRUARY), rows_of(2))
     assert store.months("trips") == [FEBRUARY]
+
+
+def test_a_damaged_file_is_named_with_what_to_do(store: DuckDBStore, path: Path) -> None:
+    store.replace(TRIPS, rows_of(1))
+    with path.open("r+b") as file:  # three headers of 4 kB; the first block, which each checkpoint writes in its place
+        file.seek(3 * 4096 + 100)
+        file.write(b"\xff")
+    with pytest.raises(StoreError, match=r"warehouse\.duckdb is damaged: .* Move it away with warehouse\.duckdb\.wal"):
+        store.read(TRIPS.table).to_table()
 
 
 def test_names_that_differ_in_upper_and_lower_case_only_are_refused(store: DuckDBStore) -> None:

@@ -168,6 +168,11 @@ class DuckDBFile:
             first_line = str(error).partition("\n")[0]
             if is_disk_full(error):
                 raise StoreUnavailable(f"no space left for {self}: make room and run it again") from error
+            if "Corrupt database file" in first_line:
+                raise StoreError(
+                    f"DuckDB {self} is damaged: {first_line}. Move it away with {self.path.name}.wal, and materialize "
+                    "again what it held"
+                ) from error
             raise StoreError(f"DuckDB {self} refused: {first_line}") from error
 
 
