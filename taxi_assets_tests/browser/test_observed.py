@@ -24,13 +24,13 @@ pytestmark = [
 
 FHVHV = dataset_named("fhvhv")
 _CANCEL = """
-mutation ($run: String!) {
-  terminateRun(runId: $run, terminatePolicy: MARK_AS_CANCELED_IMMEDIATELY) { __typename }
-}"""
+mutation ($run: String!) { terminateRun(runId: $run) { __typename } }"""
 
 
 def cancel_newest_run(machine: Machine) -> None:
     """As a person does who wants to look at the month first; the sensor leaves it alone then."""
+    # Not before: a run that was canceled while its process starts is begun by it all the same.
+    until(lambda: runs(machine, FHVHV)[-1] == (str(REPLACED), "STARTED"))
     newest, *_ = run_records(machine, FHVHV)
     machine.ask(_CANCEL, run=newest["runId"])
     until(lambda: runs(machine, FHVHV)[-1] == (str(REPLACED), "CANCELED"))
@@ -40,7 +40,6 @@ def test_published_loaded_stale_and_unpublished_months_are_apart(watch: Watch, t
     machine = watch.machine
     with window(machine.url) as ui:
         bring_about(machine, watch.cdn, tmp_path, FHVHV)
-        until(lambda: len(runs(machine, FHVHV)) == 3)
         cancel_newest_run(machine)
 
         published = f"/assets/{'/'.join(FHVHV.published_key)}?view=partitions&partition={REPLACED}"

@@ -38,7 +38,7 @@ def replaced_file(dataset: Dataset = GREEN) -> str:
 
 
 def bring_about(machine: Machine, cdn: Cdn, folder: Path, dataset: Dataset = GREEN) -> None:
-    """The four states, until `replaced_file` is no longer among the failing ones: its run tries for a minute."""
+    """The four states, until `replaced_file` is no longer among the held ones: its run waits for the bytes."""
     publish(cdn, folder, PUBLISHED, '"published"', 3_000, dataset=dataset)
     start_sensor(machine, dataset)
     first = f"watched from {LOADED} on"
@@ -49,4 +49,4 @@ def bring_about(machine: Machine, cdn: Cdn, folder: Path, dataset: Dataset = GRE
     until(lambda: states(machine, dataset)[:3] == [(True, "MISSING"), (True, "FRESH"), (True, "FRESH")])
     publish(cdn, folder, REPLACED, '"second"', 2_500, dataset=dataset)
     until(lambda: states(machine, dataset)[2] == (True, "STALE"))
-    cdn.failing.add(replaced_file(dataset))
+    cdn.held.add(replaced_file(dataset))

@@ -19,7 +19,7 @@ def test_published_loaded_stale_and_unpublished_months_are_apart(watch: Watch, t
 
     bring_about(machine, cdn, tmp_path, YELLOW)
     assert states(machine, YELLOW) == [(True, "MISSING"), (True, "FRESH"), (True, "STALE"), (False, "MISSING")]
-    cdn.failing.discard(replaced_file(YELLOW))
+    cdn.held.discard(replaced_file(YELLOW))
     until(lambda: states(machine, YELLOW)[2] == (True, "FRESH"))
     until(lambda: runs(machine, YELLOW)[-1][1] == "SUCCESS")
     before = requests()
