@@ -4,6 +4,9 @@ DuckDB lets one process write, or several read. A connection is therefore opened
 it, and readers open the file read-only. Writers queue on a lock beside the file, `warehouse.duckdb.lock`, which the
 kernel releases when its holder exits for any reason. A reader waits for the writer that holds the lock, so that a
 sequence of readers cannot starve a writer.
+
+What a writer does stands in the lock's file until it is done. Whoever finds it there with nobody holding the lock mends
+what a kill may have left (`torn_writes`).
 """
 
 import fcntl
@@ -11,6 +14,7 @@ import logging
 import os
 import random
 import re
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +23,7 @@ from pathlib import Path
 import duckdb
 
 from taxi_assets.errors import StoreError, StoreUnavailable
+from taxi_assets.stores.duckdb import torn_writes
 from taxi_assets.stores.duckdb.engine import Config, is_disk_full, warehouse_settings
 from taxi_assets.stores.os_errors import disk_failures
 
@@ -99,18 +104,22 @@ class DuckDBFile:
         created.replace(self.path)
 
     @contextmanager
-    def _writer_lock(self, what: str) -> Iterator[None]:
+    def _writer_lock(self, what: str, patience: float | None = None) -> Iterator[None]:
         with disk_failures(self.path.parent):
             handle = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            wait = _Wait(self, None)
+            wait = _Wait(self, patience)
             # flock locks the open file, and fcntl.lockf the process: threads of one process have to queue too.
             while not _locked(handle, fcntl.LOCK_EX):
                 wait.for_(self._writer())
-            os.ftruncate(handle, 0)
+            if _is_unfinished(handle):
+                self._mend()
+                os.ftruncate(handle, 0)
             os.pwrite(handle, f"PID {os.getpid()} writes {what}".encode(), 0)
+            os.fsync(handle)  # before the file that it speaks of changes, should the power fail
             _written_here.add(self.path)
             yield
+            os.ftruncate(handle, 0)
         finally:
             _written_here.discard(self.path)
             os.close(handle)
@@ -124,8 +133,26 @@ class DuckDBFile:
             wait = _Wait(self, self._patience)
             while not _locked(handle, fcntl.LOCK_SH):
                 wait.for_(self._writer())
+            unfinished = _is_unfinished(handle)
         finally:
             os.close(handle)
+        if unfinished and os.access(self._lock, os.W_OK) and os.access(self.path, os.W_OK):
+            with self._writer_lock("what a killed process left", self._patience):
+                pass
+
+    def _mend(self) -> None:
+        """Mend what a killed writer left; what cannot be mended is DuckDB's to refuse."""
+        if not self.exists():
+            return
+        try:
+            torn = torn_writes.mend(self.path)
+        except subprocess.CalledProcessError as error:
+            _logger.warning(
+                "%s was not looked through after a kill: %s", self, error.stderr.strip().rpartition("\n")[2]
+            )
+        else:
+            if torn:
+                _logger.warning("%s: a writer was killed while it wrote metadata (blocks: %d); mended", self, torn)
 
     def _writer(self) -> str:
         return self._lock.read_text() or "another writer holds the lock"
@@ -218,6 +245,11 @@ def _locked(handle: int, kind: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _is_unfinished(handle: int) -> bool:
+    """True: the last writer was killed, or failed."""
+    return os.fstat(handle).st_size > 0
 
 
 def _holder_in(error: duckdb.Error) -> str | None:
