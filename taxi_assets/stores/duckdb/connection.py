@@ -104,7 +104,21 @@ class DuckDBFile:
         created.replace(self.path)
 
     @contextmanager
-    def _writer_lock(self, what: str, patience: float | None = None) -> Iterator[None]:
+    def _writer_lock(self, what: str) -> Iterator[None]:
+        with self._alone(None) as handle:
+            with disk_failures(self.path.parent):
+                os.pwrite(handle, f"PID {os.getpid()} writes {what}".encode(), 0)
+                os.fsync(handle)  # before the file that it speaks of changes, should the power fail
+            _written_here.add(self.path)
+            try:
+                yield
+            finally:
+                _written_here.discard(self.path)
+            os.ftruncate(handle, 0)
+
+    @contextmanager
+    def _alone(self, patience: float | None) -> Iterator[int]:
+        """The writers' lock, as a handle; what a killed writer left is mended."""
         with disk_failures(self.path.parent):
             handle = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -115,13 +129,8 @@ class DuckDBFile:
             if _is_unfinished(handle):
                 self._mend()
                 os.ftruncate(handle, 0)
-            os.pwrite(handle, f"PID {os.getpid()} writes {what}".encode(), 0)
-            os.fsync(handle)  # before the file that it speaks of changes, should the power fail
-            _written_here.add(self.path)
-            yield
-            os.ftruncate(handle, 0)
+            yield handle
         finally:
-            _written_here.discard(self.path)
             os.close(handle)
 
     def _wait_for_writer(self) -> None:
@@ -137,7 +146,7 @@ class DuckDBFile:
         finally:
             os.close(handle)
         if unfinished and os.access(self._lock, os.W_OK) and os.access(self.path, os.W_OK):
-            with self._writer_lock("what a killed process left", self._patience):
+            with self._alone(self._patience):
                 pass
 
     def _mend(self) -> None:
