@@ -40,7 +40,7 @@ PLOTS = (
     "taxi/source_rows",
 )
 GRAPH_HEIGHT = 1600  # of a window in which all nodes of a dataset show: those outside of it are not drawn
-PATIENCE = 300  # the daemon looks after backfills every 30 seconds
+PATIENCE = 300  # several times what a backfill takes on a busy machine
 
 
 def test_months_are_loaded_looked_at_and_watched_from_the_ui(machine: Machine) -> None:

@@ -16,7 +16,6 @@ from .backfills import FHV, GREEN, YELLOW, Backfill, Seen, expected_store, kill_
 from .machines import Machine
 from .watched import until
 
-# Dagster's daemon looks after backfills every 30 seconds, so that even a small one takes a minute.
 pytestmark = [pytest.mark.daemon, pytest.mark.timeout(900)]
 
 PATIENCE = 600
