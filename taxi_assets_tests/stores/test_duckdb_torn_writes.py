@@ -90,9 +90,8 @@ def checkpoint(request: pytest.FixtureRequest, path: Path, store: DuckDBStore) -
         store.replace(TableSlice("trips", JANUARY.plus(number)), rows_of(1, ROWS))
     with duckdb.connect(path) as other:
         metadata = [block for (block,) in other.execute("SELECT block_id FROM pragma_metadata_info()").fetchall()]
-        store.replace(
-            TRIPS, rows_of(2, ROWS)
-        )  # the last connection of a process makes the checkpoint: the other one here
+        # The last connection that a process closes makes the checkpoint, and that is the other one.
+        store.replace(TRIPS, rows_of(2, ROWS))
         before, log = path.read_bytes(), path.with_name(f"{path.name}.wal").read_bytes()
     return Checkpoint(path, before, path.read_bytes(), log, metadata, request.param)
 

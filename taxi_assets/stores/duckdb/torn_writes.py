@@ -73,9 +73,10 @@ class _Database:
         for block in self._metadata_blocks():
             place = _BLOCKS_BEGIN + block * self._current.block_bytes
             written, content = self._checked(place, self._current.block_bytes)
-            if written != _checksum(content):
+            checksum = _checksum(content)
+            if written != checksum:
                 self._file.seek(place)
-                self._file.write(_NUMBER.pack(_checksum(content)))
+                self._file.write(_NUMBER.pack(checksum))
                 torn += 1
         return torn
 
