@@ -3,12 +3,12 @@
 The catch-up job is not here: it materializes nothing, and lies with its schedule in `automation.catch_up`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from taxi_assets.catalog import ZONES, ZONES_TABLE, Dataset, Layer
+from taxi_assets.catalog import ZONES, ZONES_TABLE, Dataset, Layer, Store
 from taxi_assets.partitions import months_of
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 ZONES_JOB = f"{ZONES_TABLE}_job"
-PRIORITY = "dagster/priority"  # tag: runs with a higher number leave the queue first; without it, it is 0
+PRIORITY = "dagster/priority"  # tag of a run or a step: those with a higher number begin first; without it, it is 0
 
 
 def trips_job_name(dataset: Dataset) -> str:
@@ -31,6 +31,11 @@ def trips_job(dataset: Dataset) -> "UnresolvedAssetJobDefinition":
         dg.AssetSelection.groups(dataset.name),
         description=f"One month of {dataset.name}: ingest, clean, load every store, summarize, report, check.",
     )
+
+
+def step_tags(store: Store) -> Mapping[str, str]:
+    """Tags of a step that works on a table of the store: Postgres takes longest, so the others are to fit beside it."""
+    return {PRIORITY: "1"} if store is Store.POSTGRES else {}
 
 
 def sensor_name(dataset: Dataset) -> str:

@@ -29,7 +29,7 @@ from taxi_assets.checks.shrinkage import shrinkage_result, shrinkage_spec
 from taxi_assets.io_managers.common import map_errors_to_failures
 from taxi_assets.io_managers.lake import FILE_NAME, PUBLISHED_WITH
 from taxi_assets.io_managers.metadata import column_lineage
-from taxi_assets.jobs import clean_op_name
+from taxi_assets.jobs import clean_op_name, step_tags
 from taxi_assets.partitions import month_of_run, months_of
 from taxi_assets.raw_file import RawFile
 from taxi_assets.resources import (
@@ -217,6 +217,7 @@ def _table(store: Store, dataset: Dataset, role: Role) -> dg.AssetsDefinition:
         metadata=table_in(role, dataset.table),
         automation_condition=FOLLOW_CLEAN,
         freshness_policy=FRESH,
+        op_tags=step_tags(store),
     )
     def trips_table(context: dg.AssetExecutionContext, clean: Rows, version_diff: Path) -> dg.Output[Rows]:
         from taxi_assets.cleaning import with_changes

@@ -1,8 +1,9 @@
 """Private names of Dagster 1.13 that this package uses, each with the reason; an upgrade of Dagster starts here.
 
-Three more modules use private names. `instance_storage` subclasses the SQLite storages and `event_tables` reads their
-tables; importing those loads SQLAlchemy and Alembic, and the definitions do without both. `io_managers.inputs` lies on
-a lower floor and needs one class, in annotations only.
+Four more modules use private names. `instance_storage` subclasses the SQLite storages and `event_tables` reads their
+tables; importing those loads SQLAlchemy and Alembic, and the definitions do without both. `cli.overlapping_steps`
+replaces the loop of the in-process executor, whose modules are imported by the first run only. `io_managers.inputs`
+lies on a lower floor and needs one class, in annotations only.
 
 Asset backfills:
     `PartitionBackfill`, `PartitionsByAssetSelector`, `PartitionsSelector`, `PartitionRangeSelector`,

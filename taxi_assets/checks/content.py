@@ -5,6 +5,7 @@ The digests are computed in `stores.digest`, and compared in `stores.comparison`
 
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -12,6 +13,7 @@ import dagster as dg
 from taxi_assets.catalog import SOURCE_MONTH, SOURCE_ROW, TRIPS_IN, Dataset, Layer, Store
 from taxi_assets.checks.monthly import monthly_check
 from taxi_assets.io_managers.common import map_errors_to_failures
+from taxi_assets.jobs import step_tags
 from taxi_assets.month import Month
 from taxi_assets.partitions import month_of_run
 from taxi_assets.resources import StoresResource
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 EQUALS_CLEAN = "equals_clean"
 
 _cached: dict[object, Digest] = {}  # of the newest slice, which a run compares with two tables
+_computing = Lock()  # both comparisons may be made at the same time
 
 
 def content_check(store: Store, dataset: Dataset) -> dg.AssetChecksDefinition:
@@ -37,6 +40,7 @@ def content_check(store: Store, dataset: Dataset) -> dg.AssetChecksDefinition:
         EQUALS_CLEAN,
         description="The table equals the lake in row count, total amount and content hash.",
         blocking=True,
+        op_tags=step_tags(store),
     )
     def equals_clean(context: dg.AssetCheckExecutionContext, stores: StoresResource) -> dg.AssetCheckResult:
         month = month_of_run(context)
@@ -70,10 +74,11 @@ def _digest_of(clean: Rows, dataset: Dataset, parts: Parts) -> Digest:
 
     written = clean.objects or tuple(f"{file} {Path(file).stat().st_mtime_ns}" for file in clean.files)
     identity = (written, tuple(parts), dataset.total)
-    if not written or identity not in _cached:
-        _cached.clear()
-        _cached[identity] = digest_of(clean, parts, SOURCE_ROW, dataset.total)
-    return _cached[identity]
+    with _computing:
+        if not written or identity not in _cached:
+            _cached.clear()
+            _cached[identity] = digest_of(clean, parts, SOURCE_ROW, dataset.total)
+        return _cached[identity]
 
 
 def _facts(side: str, digest: Digest, dataset: Dataset) -> dict[str, int | float | str]:

@@ -5,7 +5,7 @@ the failure of another, and a check that is executed from an asset's page has no
 """
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import dagster as dg
@@ -15,7 +15,13 @@ from taxi_assets.partitions import months_of
 
 
 def monthly_check(
-    dataset: Dataset, layer: Layer, name: str, *, description: str, blocking: bool = False
+    dataset: Dataset,
+    layer: Layer,
+    name: str,
+    *,
+    description: str,
+    blocking: bool = False,
+    op_tags: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[..., dg.AssetCheckResult]], dg.AssetChecksDefinition]:
     """Decorator: `dg.asset_check` for one month of the layer."""
 
@@ -26,6 +32,7 @@ def monthly_check(
                 asset=dataset.key(layer),
                 description=description,
                 blocking=blocking,
+                op_tags=op_tags,
                 partitions_def=months_of(dataset),
             )(function)
 

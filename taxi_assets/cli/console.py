@@ -26,6 +26,11 @@ from taxi_assets.resources import DOWNLOADS
 
 LOGGER = "terminal"
 _PLAIN = {"●": "*", "◐": "~", "○": "o", "✗": "x", "·": ".", "…": "."}
+_STEP_ENDS = {
+    dg.DagsterEventType.STEP_SUCCESS,
+    dg.DagsterEventType.STEP_FAILURE,
+    dg.DagsterEventType.STEP_UP_FOR_RETRY,
+}
 _PACKAGE = logging.getLogger("taxi_assets")
 _LAYERS: Mapping[str, tuple[Layer, ZoneLayer | None]] = {  # heading -> of trips, of zones
     "raw": (Layer.RAW, ZoneLayer.RAW),
@@ -62,7 +67,8 @@ class Terminal:
             SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), console=self.console, transient=True
         )
         self._task = self._progress.add_task("starting", total=None)
-        self._last_message = ""
+        self._steps: list[str] = []  # that are being executed
+        self._last_messages: dict[int | None, str] = {}  # by thread
 
     @property
     def loggers(self) -> dict[str, dg.LoggerDefinition]:
@@ -153,13 +159,24 @@ class Terminal:
         event = meta.get("dagster_event")
         if event is not None:
             if event.event_type == dg.DagsterEventType.STEP_START:
-                self._progress.update(self._task, description=event.step_key, total=None)
-            elif event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY:
-                self._print_retry(event)
+                self._show_steps([*self._steps, event.step_key])
+            elif event.event_type in _STEP_ENDS:
+                self._show_steps([step for step in self._steps if step != event.step_key])
+                if event.event_type == dg.DagsterEventType.STEP_UP_FOR_RETRY:
+                    self._print_retry(event)
             elif event.event_type == dg.DagsterEventType.ENGINE_EVENT and "pool" in event.engine_event_data.metadata:
                 self._progress.console.print(f"  {event.step_key} waits for a slot: {event.message}", style="yellow")
-        elif record.levelno >= logging.INFO and meta.get("step_key") and meta["orig_message"] != self._last_message:
+        elif (
+            record.levelno >= logging.INFO
+            and meta.get("step_key")
+            and meta["orig_message"] != self._last_messages.get(record.thread)
+        ):
             self._progress.console.print(f"  {escape(meta['orig_message'])}", style="dim")
+
+    def _show_steps(self, steps: list[str]) -> None:
+        self._steps = steps
+        if steps:
+            self._progress.update(self._task, description=", ".join(steps), total=None)
 
     def _print_retry(self, event: dg.DagsterEvent) -> None:
         data = event.step_retry_data
@@ -170,9 +187,9 @@ class Terminal:
 
     def _on_package_record(self, record: logging.LogRecord) -> None:
         """Print a record of the package's own logger; in a run Dagster may log the same message."""
-        self._last_message = record.getMessage()
+        self._last_messages[record.thread] = message = record.getMessage()
         style = "yellow" if record.levelno >= logging.WARNING else "dim"
-        self._progress.console.print(f"  {escape(self._last_message)}", style=style)
+        self._progress.console.print(f"  {escape(message)}", style=style)
 
     def _on_download_record(self, record: logging.LogRecord) -> None:
         name, done, total = cast("tuple[str, int, int | None]", record.args)

@@ -159,18 +159,21 @@ def run(
         logger: name of the definitions' logger that receives the run's events.
         run_id: of the run; Dagster generates one by default.
     """
-    result = definitions.resolve_job_def(request.job).execute_in_process(
-        instance=instance,
-        partition_key=None if request.month is None else str(request.month),
-        run_config={**(request.config or {}), "loggers": {logger: {"config": {}}}},
-        tags={
-            REQUESTED_BY: f"taxi run by {user_name()}",
-            _MAX_RETRIES: "0",
-            **process_tags(),
-        },
-        raise_on_error=False,
-        run_id=run_id,
-    )
+    from taxi_assets.cli.overlapping_steps import overlapping_steps  # slow import, for runs only
+
+    with overlapping_steps():
+        result = definitions.resolve_job_def(request.job).execute_in_process(
+            instance=instance,
+            partition_key=None if request.month is None else str(request.month),
+            run_config={**(request.config or {}), "loggers": {logger: {"config": {}}}},
+            tags={
+                REQUESTED_BY: f"taxi run by {user_name()}",
+                _MAX_RETRIES: "0",
+                **process_tags(),
+            },
+            raise_on_error=False,
+            run_id=run_id,
+        )
     materialized = [
         event.step_materialization_data.materialization
         for event in result.all_events
