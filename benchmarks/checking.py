@@ -8,6 +8,7 @@ import dagster as dg
 from benchmarks.measuring import Cost, cost_of
 from taxi_assets.catalog import Dataset
 from taxi_assets.checks import trips_checks
+from taxi_assets.cli.overlapping_steps import overlapping_steps
 from taxi_assets.cli.runs import instance_of
 from taxi_assets.definitions import build_definitions
 from taxi_assets.jobs import trips_job_name
@@ -45,7 +46,7 @@ class Checking:
 
     def _cost(self, job: str) -> Cost:
         server = int((self._settings.postgres.folder / "postmaster.pid").read_text().split()[0])
-        with instance_of(self._settings) as instance:
+        with instance_of(self._settings) as instance, overlapping_steps():
             return cost_of(
                 lambda: self._definitions.resolve_job_def(job).execute_in_process(
                     instance=instance, partition_key=self._month, run_config={"loggers": {"quiet": {"config": {}}}}
