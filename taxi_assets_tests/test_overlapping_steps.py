@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import dagster as dg
 import pytest
+from dagster._core.storage.noop_compute_log_manager import NoOpComputeLogManager
 
 from taxi_assets.cli.overlapping_steps import overlapping_steps
 from taxi_assets.jobs import PRIORITY
@@ -105,6 +106,17 @@ def test_a_step_that_asks_to_be_tried_again_is_while_another_one_runs() -> None:
 
     assert executed(asset("again", body), asset("beside", wait)).success
     assert len(tries) == 3
+
+
+def test_a_run_goes_on_where_its_output_cannot_be_captured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError("read-only file system")
+
+    monkeypatch.setattr(NoOpComputeLogManager, "capture_logs", refused)
+    result = executed(asset("one", int))
+    assert result.success
+    told = [one.engine_event_data.error for one in result.all_events if one.is_engine_event]
+    assert any(error is not None and "read-only file system" in error.message for error in told)
 
 
 def test_dagster_s_own_loop_is_back_where_the_command_has_ended() -> None:

@@ -8,9 +8,10 @@ Runs of the daemon execute one step at a time: several of them share the machine
 which Python handles in the main thread only. A command ends by one at once, whatever its threads do (`interrupts`).
 """
 
+import sys
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 
 import dagster as dg
@@ -40,12 +41,8 @@ def _two_at_a_time(
     run: PlanExecutionContext, plan: ExecutionPlan, concurrency: InstanceConcurrencyContext | None = None
 ) -> Iterator[dg.DagsterEvent]:
     """What Dagster's `inner_plan_execution_iterator` does, for several steps at once."""
-    output = run.instance.compute_log_manager
-    file_key = compute_logs.create_compute_log_file_key()  # type: ignore[no-untyped-call]
-    log_key = output.build_log_key_for_run(run.run_id, file_key)
     running: dict[Future[_Result], StepExecutionContext] = {}
     with (
-        output.capture_logs(log_key) as captured,
         ThreadPoolExecutor(_STEPS_AT_ONCE, "step") as threads,
         plan.start(
             run.retry_mode,
@@ -53,8 +50,12 @@ def _two_at_a_time(
             instance_concurrency_context=concurrency,
             step_dependency_config=run.step_dependency_config,
         ) as active,
+        ExitStack() as capture,
     ):
-        yield dg.DagsterEvent.capture_logs(run, plan.step_keys_to_execute, log_key, captured)
+        try:
+            yield _captured(run, plan, capture)
+        except Exception:  # noqa: BLE001 - as where its folder is read-only: a run goes on without
+            yield from execute_plan._handle_compute_log_setup_error(run, sys.exc_info())
         while not active.is_complete:
             for step in active.get_steps_to_execute():
                 context = run.for_step(step, active.get_known_state())
@@ -75,6 +76,16 @@ def _two_at_a_time(
                 active.verify_complete(run, context.step.key)
                 yield from active.plan_events_iterator(run)
                 yield from execute_plan._trigger_hook(context, events)
+
+
+def _captured(run: PlanExecutionContext, plan: ExecutionPlan, capture: ExitStack) -> dg.DagsterEvent:
+    """Capture what this process writes, as the instance wants it, until `capture` is closed."""
+    logs = run.instance.compute_log_manager
+    file_key = compute_logs.create_compute_log_file_key()  # type: ignore[no-untyped-call]
+    log_key = logs.build_log_key_for_run(run.run_id, file_key)
+    context = capture.enter_context(logs.capture_logs(log_key))
+    event: dg.DagsterEvent = dg.DagsterEvent.capture_logs(run, plan.step_keys_to_execute, log_key, context)
+    return event
 
 
 def _executed(step: StepExecutionContext) -> _Result:
