@@ -64,7 +64,7 @@ class Terminal:
     def __init__(self) -> None:
         self.console = Console(highlight=False)
         self._progress = Progress(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), console=self.console, transient=True
+            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20), console=self.console, transient=True
         )
         self._task = self._progress.add_task("starting", total=None)
         self._steps: list[str] = []  # that are being executed
@@ -175,8 +175,9 @@ class Terminal:
 
     def _show_steps(self, steps: list[str]) -> None:
         self._steps = steps
-        if steps:
-            self._progress.update(self._task, description=", ".join(steps), total=None)
+        if steps:  # without the group that they share: two names fit into 80 columns
+            names = (step.partition("__")[2] or step for step in steps)
+            self._progress.update(self._task, description=", ".join(names), total=None)
 
     def _print_retry(self, event: dg.DagsterEvent) -> None:
         data = event.step_retry_data
