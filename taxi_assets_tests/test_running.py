@@ -77,3 +77,19 @@ def test_what_is_waited_for_and_tried_again_shows_on_the_screen_once(
     shown = re.sub(r"\s+", " ", capsys.readouterr().out)
     assert shown.count("waiting for a file") == 3
     assert shown.count("odd is tried again in 0 s: StoreUnavailable: the store does not answer: start it") == 2
+
+
+def test_the_counts_of_a_large_month_are_shown_whole_in_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    rows = dict.fromkeys(
+        ["fhvhv/raw_trips", "fhvhv/clean_trips", "fhvhv/postgres_trips", "fhvhv/warehouse_trips"], 20_000_000
+    )
+    request = runs.Request("fhvhv 2024-01", "fhvhv_trips_job", "fhvhv")
+    outcome = runs.Outcome(request, True, {**rows, "fhvhv/quarantined_trips": 1_234_567}, {}, None, None, [], [], 75.8)
+    console.Terminal().print_outcomes([outcome])
+    shown = capsys.readouterr().out
+    assert shown.count("20,000,000") == 4
+    assert "1,234,567" in shown
+    assert max(map(len, shown.splitlines())) <= 80
