@@ -30,7 +30,7 @@ from taxi_assets_tests.servers.gcs import gcs_server
 YELLOW, FHVHV, MONTH = dataset_named("yellow"), dataset_named("fhvhv"), Month(2024, 1)
 _SCALE_ROWS = 20_000_000
 _BARE_COPY = "DuckDB: `COPY` of the Parquet file"
-MEASURES = ("limits", "run", "checks", "scale", "cloud", "status", "plan")
+MEASURES = ("limits", "run", "checks", "scale", "cloud", "status", "plan", "loaded")
 
 
 @dataclass(frozen=True)
@@ -160,16 +160,29 @@ def measure_cloud(bench: Bench) -> Iterator[Line]:
 
 def measure_status(bench: Bench) -> Iterator[Line]:
     """The whole `taxi status` process where every month is loaded, against one that opens Dagster's instance only."""
-    home = overview.Overview(bench.work)
+    home = overview.Overview(bench.work / "everything", bench.work / "published")
     ours, theirs = bench.turns(home.status, home.only_dagster)
     yield Line(f"`taxi status`, {home.months} months loaded", ours, "opening Dagster's instance", theirs)
 
 
 def measure_plan(bench: Bench) -> Iterator[Line]:
     """The whole `taxi plan` process where every month is stale, against one that opens Dagster's instance only."""
-    home = overview.Overview(bench.work / "plan")
+    home = overview.Overview(bench.work / "to-load", bench.work / "published")
     ours, theirs = bench.turns(home.plan, home.only_dagster)
     yield Line(f"`taxi plan`, {home.months} months to load", ours, "opening Dagster's instance", theirs)
+
+
+def measure_loaded(bench: Bench) -> Iterator[Line]:
+    """`taxi run` in a home where every month of every dataset is loaded, against one in a home with its month only."""
+    published = Bench(bench.work / "loaded", bench.rows, bench.rounds)
+    published.raw(YELLOW, bench.rows)
+    alone, among_others = (WholeRuns(published.work / name, published.source, {}) for name in ("alone", "everything"))
+    for runs in (alone, among_others):
+        runs.run(YELLOW, MONTH)
+    embedded_url(published.work / "alone" / "postgres")  # as the other home's, which runs since the months are loaded
+    months = overview.Overview(published.work / "everything", published.source).months
+    ours, theirs = bench.turns(lambda: among_others.run(YELLOW, MONTH), lambda: alone.run(YELLOW, MONTH))
+    yield Line(f"`taxi run`, {months} months loaded", ours, "the same, no other month loaded", theirs)
 
 
 def measure_peers(bench: Bench) -> Iterator[Line]:

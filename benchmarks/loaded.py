@@ -33,10 +33,10 @@ def load_everything(settings: Settings, source: Path) -> int:
 
     Args:
         settings: where the stores and the records are.
-        source: a folder that gets an empty file for each month, so that it has published them.
+        source: a folder that gets an empty file for each month that it does not have, so that it has published them.
     """
     months = list(_published())
-    (source / "trip-data").mkdir(parents=True)
+    (source / "trip-data").mkdir(parents=True, exist_ok=True)
     with instance_of(settings) as instance, opened_stores(settings, STORES) as openers:
         stores = {name: opener() for name, opener in openers.items()}
         for dataset, month in months:

@@ -1,4 +1,4 @@
-"""What `taxi status` and `taxi plan` cost where every month is loaded."""
+"""What commands cost where every month is loaded."""
 
 import sys
 from pathlib import Path
@@ -18,15 +18,19 @@ with dg.DagsterInstance.from_config(sys.argv[1]) as instance:
 class Overview:
     """A home with every month of every dataset; its embedded server runs for as long as this process does.
 
+    Args:
+        home: a folder that does not exist, or holds a home.
+        source: a folder laid out as TLC's.
+
     Attributes:
         months: how many are loaded.
     """
 
-    def __init__(self, work: Path) -> None:
-        self._variables = {"TAXI_HOME": str(work / "everything"), "TAXI_SOURCE": str(work / "published")}
+    def __init__(self, home: Path, source: Path) -> None:
+        self._variables = {"TAXI_HOME": str(home), "TAXI_SOURCE": str(source)}
         self._settings = Settings.from_environment(self._variables)
         embedded_url(self._settings.postgres.folder)
-        self.months = load_everything(self._settings, work / "published")
+        self.months = load_everything(self._settings, source)
 
     def status(self) -> Cost:
         """The whole process of `taxi status`, with the embedded server running."""
