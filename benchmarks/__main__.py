@@ -73,6 +73,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_369_769, help="rows in the yellow-shaped month")
     parser.add_argument("--rounds", type=int, default=5, help="how often each side is measured; the median counts")
     parser.add_argument("--peers", action="store_true", help="install other tools in temporary environments, too")
+    parser.add_argument("--mage", action="store_true", help="install Mage, too, which takes 1.4 GB")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="put the table between the markers of this page")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="taxi-bench-") as folder:
@@ -80,7 +81,8 @@ def main() -> None:
         work.chmod(0o755)  # the embedded server runs as another user where this one is root
         bench = Bench(work, given.rows, given.rounds)
         bench.raw(YELLOW, given.rows)
-        measures = [*(given.measures or MEASURES), *(["peers"] if given.peers else [])]
+        others = [name for name in ("peers", "mage") if getattr(given, name)]
+        measures = [*(given.measures or MEASURES), *others]
         try:
             lines = [line for measure in measures for line in globals()[f"measure_{measure}"](bench)]
         finally:
@@ -134,14 +136,14 @@ def measure_checks(bench: Bench) -> Iterator[Line]:
 
 
 def measure_scale(bench: Bench) -> Iterator[Line]:
-    """Memory and speed where the month has 20,000,000 rows; once, since it takes minutes."""
+    """Memory and speed where the month has 20,000,000 rows; that month once, since it takes minutes."""
     raw = bench.raw(FHVHV, _SCALE_ROWS)
     runs = WholeRuns(bench.work / "home", bench.source, {})
     runs.run(YELLOW, MONTH)
-    small, large = runs.run(YELLOW, MONTH), runs.run(FHVHV, MONTH)
+    (small,), large = bench.turns(lambda: runs.run(YELLOW, MONTH)), runs.run(FHVHV, MONTH)
     speed = (_SCALE_ROWS / large.seconds) / (bench.rows / small.seconds)
     what = f"`taxi run` of {_SCALE_ROWS:,} fhvhv rows, once"
-    yield Line(what, large, "the yellow month, once; ratio of the rows a second", small, speed)
+    yield Line(what, large, "the yellow month; ratio of the rows a second", small, speed)
     cleaning = loading.Cleaning(bench.work, raw, FHVHV, MONTH)
     what = f"clean, and write both outcomes of {_SCALE_ROWS:,} fhvhv rows, once"
     yield Line(what, cleaning.clean_and_write(), _BARE_COPY, cleaning.copy_as_it_is())
@@ -188,7 +190,13 @@ def measure_loaded(bench: Bench) -> Iterator[Line]:
 def measure_peers(bench: Bench) -> Iterator[Line]:
     """Other tools with the same file, each as a whole process in an environment of its own."""
     with stock_server(bench.work) as url:
-        yield from peers.compared(bench.work, bench.raw(YELLOW, bench.rows), url, bench.rounds)
+        yield from peers.compared(peers.PEERS, bench.work, bench.raw(YELLOW, bench.rows), url, bench.rounds)
+
+
+def measure_mage(bench: Bench) -> Iterator[Line]:
+    """Mage, which the course of this project's architecture uses, in the same way."""
+    with stock_server(bench.work) as url:
+        yield from peers.compared([peers.MAGE], bench.work, bench.raw(YELLOW, bench.rows), url, bench.rounds)
 
 
 if __name__ == "__main__":

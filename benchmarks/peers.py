@@ -6,7 +6,7 @@ An environment that cannot be installed is a line of the table instead of an err
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -53,6 +53,46 @@ with dg.instance_for_test() as instance:
     dg.materialize([trips], instance=instance, partition_key="2024-01-01", resources={"io_manager": manager})
 """
 
+_MAGE = '''
+import os, pathlib, subprocess, sys, urllib.parse
+file, url, folder = sys.argv[1:4]
+program, project = pathlib.Path(sys.executable).with_name("mage"), pathlib.Path(folder, "mage")
+if not project.exists():
+    subprocess.run([program, "init", project], check=True)
+    server = urllib.parse.urlsplit(url)
+    values = {"DBNAME": server.path.strip("/"), "HOST": server.hostname, "PORT": server.port, "USER": server.username}
+    profile = "".join(f"  POSTGRES_{name}: {value}\\n" for name, value in values.items())
+    (project / "io_config.yaml").write_text(f"version: 0.1.1\\ndefault:\\n{profile}  POSTGRES_PASSWORD: none\\n")
+    (project / "data_loaders" / "read.py").write_text(f"""
+import pandas
+
+@data_loader
+def read(**_):
+    return pandas.read_parquet({file!r})
+""")
+    (project / "data_exporters" / "export.py").write_text(f"""
+from mage_ai.io.config import ConfigFileLoader
+from mage_ai.io.postgres import Postgres
+
+@data_exporter
+def export(frame, **_):
+    with Postgres.with_config(ConfigFileLoader({str(project / "io_config.yaml")!r}, "default")) as postgres:
+        postgres.export(frame, "peer_mage", "trips", index=False, if_exists="replace")
+""")
+    (project / "pipelines" / "trips").mkdir()
+    (project / "pipelines" / "trips" / "__init__.py").touch()
+    (project / "pipelines" / "trips" / "metadata.yaml").write_text("""
+name: trips
+uuid: trips
+type: python
+blocks:
+- {name: read, uuid: read, type: data_loader, upstream_blocks: [], downstream_blocks: [export]}
+- {name: export, uuid: export, type: data_exporter, upstream_blocks: [read], downstream_blocks: []}
+widgets: []
+""")
+os.execv(program, ["mage", "run", str(project), "trips"])
+'''
+
 
 @dataclass(frozen=True)
 class Peer:
@@ -88,6 +128,7 @@ PEERS = (
         "Dagster's DuckDB pandas IO manager, DuckDB only", _DAGSTER_PACKAGES, _STOCK_MANAGER
     ),
 )  # fmt: skip
+MAGE = Peer("Mage to Postgres, by pandas", ("mage-ai[postgres]",), _MAGE)
 
 
 @dataclass(frozen=True)
@@ -100,10 +141,11 @@ class _Given:
     server: int
 
 
-def compared(work: Path, file: Path, url: str, rounds: int) -> Iterator[Line]:
+def compared(peers: Sequence[Peer], work: Path, file: Path, url: str, rounds: int) -> Iterator[Line]:
     """A line for each peer.
 
     Args:
+        peers: the tools.
         work: a folder for the environments and what the peers write.
         file: the month as TLC publishes it.
         url: of a PostgreSQL server with the settings of `initdb`.
@@ -112,7 +154,7 @@ def compared(work: Path, file: Path, url: str, rounds: int) -> Iterator[Line]:
     with psycopg.connect(url) as connection:
         given = _Given(work, file, url, psutil.Process(connection.info.backend_pid).ppid())
     ready = {}
-    for peer in PEERS:
+    for peer in peers:
         try:
             ready[peer] = _environment(work, peer.packages)
         except subprocess.CalledProcessError as error:
