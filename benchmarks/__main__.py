@@ -7,8 +7,9 @@ import argparse
 import os
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from google.cloud import storage
@@ -60,6 +61,18 @@ class Bench:
             write_tree(self.source, months=[])
             write_month(dataset, MONTH, path, rows=rows)
         return path
+
+    @cached_property
+    def everything(self) -> overview.Overview:
+        """A home with every month of every dataset, which takes a minute and a half to make.
+
+        Its source has the yellow month in full, which is run first, so that the home is known to hold synthetic data.
+        """
+        published = Bench(self.work / "published", self.rows, self.rounds)
+        published.raw(YELLOW, self.rows)
+        home = self.work / "everything"
+        WholeRuns(home, published.source, {}).run(YELLOW, MONTH)
+        return overview.Overview(home, published.source)
 
     def turns(self, *sides: object) -> list[Cost]:
         """The medians of the sides."""
@@ -162,41 +175,42 @@ def measure_cloud(bench: Bench) -> Iterator[Line]:
 
 def measure_status(bench: Bench) -> Iterator[Line]:
     """The whole `taxi status` process where every month is loaded, against one that opens Dagster's instance only."""
-    home = overview.Overview(bench.work / "everything", bench.work / "published")
+    home = bench.everything
     ours, theirs = bench.turns(home.status, home.only_dagster)
     yield Line(f"`taxi status`, {home.months} months loaded", ours, "opening Dagster's instance", theirs)
 
 
 def measure_plan(bench: Bench) -> Iterator[Line]:
     """The whole `taxi plan` process where every month is stale, against one that opens Dagster's instance only."""
-    home = overview.Overview(bench.work / "to-load", bench.work / "published")
+    home = bench.everything
     ours, theirs = bench.turns(home.plan, home.only_dagster)
     yield Line(f"`taxi plan`, {home.months} months to load", ours, "opening Dagster's instance", theirs)
 
 
 def measure_loaded(bench: Bench) -> Iterator[Line]:
     """`taxi run` in a home where every month of every dataset is loaded, against one in a home with its month only."""
-    published = Bench(bench.work / "loaded", bench.rows, bench.rounds)
-    published.raw(YELLOW, bench.rows)
-    alone, among_others = (WholeRuns(published.work / name, published.source, {}) for name in ("alone", "everything"))
-    for runs in (alone, among_others):
-        runs.run(YELLOW, MONTH)
-    embedded_url(published.work / "alone" / "postgres")  # as the other home's, which runs since the months are loaded
-    months = overview.Overview(published.work / "everything", published.source).months
+    home = bench.everything
+    alone = WholeRuns(bench.work / "alone", home.source, {})
+    alone.run(YELLOW, MONTH)
+    embedded_url(bench.work / "alone" / "postgres")  # as the other home's, which runs since the months are loaded
+    among_others = WholeRuns(home.folder, home.source, {})
     ours, theirs = bench.turns(lambda: among_others.run(YELLOW, MONTH), lambda: alone.run(YELLOW, MONTH))
-    yield Line(f"`taxi run`, {months} months loaded", ours, "the same, no other month loaded", theirs)
+    yield Line(f"`taxi run`, {home.months} months loaded", ours, "the same, no other month loaded", theirs)
 
 
 def measure_peers(bench: Bench) -> Iterator[Line]:
     """Other tools with the same file, each as a whole process in an environment of its own."""
-    with stock_server(bench.work) as url:
-        yield from peers.compared(peers.PEERS, bench.work, bench.raw(YELLOW, bench.rows), url, bench.rounds)
+    yield from _compared(bench, peers.PEERS)
 
 
 def measure_mage(bench: Bench) -> Iterator[Line]:
     """Mage, which the course of this project's architecture uses, in the same way."""
+    yield from _compared(bench, [peers.MAGE])
+
+
+def _compared(bench: Bench, tools: Sequence[peers.Peer]) -> Iterator[Line]:
     with stock_server(bench.work) as url:
-        yield from peers.compared([peers.MAGE], bench.work, bench.raw(YELLOW, bench.rows), url, bench.rounds)
+        yield from peers.compared(tools, bench.work, bench.raw(YELLOW, bench.rows), url, bench.rounds)
 
 
 if __name__ == "__main__":

@@ -19,15 +19,19 @@ class Overview:
     """A home with every month of every dataset; its embedded server runs for as long as this process does.
 
     Args:
-        home: a folder that does not exist, or holds a home.
-        source: a folder laid out as TLC's.
+        folder: of a home.
+        source: a folder laid out as TLC's, which gets the months that it lacks.
 
     Attributes:
+        folder: as given.
+        source: as given.
         months: how many are loaded.
     """
 
-    def __init__(self, home: Path, source: Path) -> None:
-        self._variables = {"TAXI_HOME": str(home), "TAXI_SOURCE": str(source)}
+    def __init__(self, folder: Path, source: Path) -> None:
+        self.folder = folder
+        self.source = source
+        self._variables = {"TAXI_HOME": str(folder), "TAXI_SOURCE": str(source)}
         self._settings = Settings.from_environment(self._variables)
         embedded_url(self._settings.postgres.folder)
         self.months = load_everything(self._settings, source)
